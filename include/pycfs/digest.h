@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_DIGEST_H
+#define PX_DIGEST_H
+/*
+ * Keys for content-addressed storage: BLAKE2b-256 over tagged fields. A field
+ * is hashed as its tag, its length and its bytes, so that no two different
+ * lists of fields hash the same input ("a","bc" is never "ab","c").
+ *
+ * Threads: any; a builder belongs to one thread.
+ * Owns: <sodium.h>.
+ */
+
+#include "pycfs/util.h"
+
+#define PX_DIGEST_SIZE 32 /* crypto_generichash_BYTES, libsodium 1.0.18 */
+
+/* Large enough and aligned for libsodium's state (checked at compile time in
+ * digest.c); opaque to everyone else. */
+struct px_digest {
+	_Alignas(64) uint8_t state[384];
+};
+
+void px_digest_init(struct px_digest *d);
+/* Adds one field. `tag` is a short literal that names it. */
+void px_digest_field(struct px_digest *d, const char *tag, const void *data,
+		     size_t n);
+void px_digest_u64(struct px_digest *d, const char *tag, uint64_t v);
+void px_digest_final(struct px_digest *d, uint8_t ret[PX_DIGEST_SIZE]);
+
+/* A short keyless hash for hash tables and inode numbers; stable across
+ * processes, not for security. */
+uint64_t px_hash64(uint64_t seed, const void *data, size_t n);
+
+#endif

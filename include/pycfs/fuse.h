@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_FUSE_H
+#define PX_FUSE_H
+/*
+ * The view as a mounted file system, over libfuse's low-level interface.
+ *
+ * Invariants: every request gets exactly one reply. No request waits for a
+ * compile in a FUSE thread: it is parked and answered by the completion.
+ * Owns: <fuse_lowlevel.h>.
+ */
+
+#include "pycfs/content.h"
+
+struct px_fuse;
+
+struct px_fuse_options {
+	struct px_tree *tree;
+	struct px_content *content;
+	struct px_stats *stats;
+	const char *mountpoint;
+	const char *mount_options; /* for libfuse, comma separated; "" */
+	enum px_on_error on_error;
+	bool immutable; /* the source will not change: cache for ever */
+	bool debug;
+};
+
+/* Mounts. On failure nothing is left mounted and `why` says why. */
+int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
+		  struct px_why *why);
+
+/* Serves until unmounted or until SIGTERM, SIGINT or SIGHUP. 0 or -errno. */
+int px_fuse_loop(struct px_fuse *f);
+
+/* Unmounts (lazily if busy). Parked requests must have been answered: stop
+ * the pool first. NULL is fine. */
+void px_fuse_unmount(struct px_fuse *f);
+
+/* Reads the counters of the daemon behind `mountpoint`. -ENOTTY if it is no
+ * pycfs mount. Any process that may enter the mount may ask. */
+int px_fuse_query(const char *mountpoint, uint64_t ret[PX_N_COUNTERS]);
+
+/* Asks that daemon to commit what it compiled; blocks until it did, 5 s at
+ * most. -ENOTTY if it is no pycfs mount. */
+int px_fuse_flush(const char *mountpoint);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_OPT_H
+#define PX_OPT_H
+/*
+ * The command line. One table of verbs and one of options feed the parser,
+ * `-o name=value`, and --help.
+ *
+ * Threads: the main thread, at the start.
+ */
+
+#include "pycfs/pyc.h"
+#include "pycfs/util.h"
+#include "pycfs/view.h"
+
+enum px_verb_bit {
+	PX_VERB_MOUNT = 1,
+	PX_VERB_RUN = 2,
+	PX_VERB_UMOUNT = 4,
+	PX_VERB_CACHE = 8,
+	PX_VERB_REPORT = 16,
+};
+
+/* All that can be said. Strings point into argv or live as long as this. */
+struct px_opt {
+	const char *python; /* NULL: python3 of PATH */
+	unsigned optimize;
+	bool debug_ranges;
+	enum px_pyc_mode mode;
+	const char *prefix;
+	enum px_on_error on_error;
+	unsigned jobs;	     /* 0: one for each CPU we may use */
+	unsigned timeout_ms; /* 0: no deadline */
+	const char *cache;   /* NULL: the default place */
+	uint64_t cache_size;
+	bool no_cache;
+	bool foreground;
+	bool immutable;
+	bool no_ahead;
+	bool verbose;
+	const char *log_file;
+	bool lazy;
+	bool json;
+	bool fuse_debug;
+	bool fake; /* mount(8)'s -f: check, do not mount */
+	bool help;
+	bool nonempty;
+	char *fuse_options;   /* what -o has for libfuse; never NULL */
+	const char *bad_item; /* of -o, after -EINVAL */
+	char **kept;	      /* what values point into */
+	size_t n_kept;
+
+	int n_args;
+	char **args; /* what is left: SOURCE MOUNTPOINT, COMMAND... */
+};
+
+struct px_verb {
+	const char *name;
+	enum px_verb_bit bit;
+	int (*run)(struct px_opt *o);
+	int min_args, max_args; /* max_args < 0: no limit */
+	const char *arguments;
+	const char *summary;
+	const char *details;
+};
+
+/* Parses argv[1..] for `verb`. `helper` is true under mount(8), whose -f and
+ * -v are not ours. 0, or -EINVAL with a sentence in `why`. */
+int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
+		 int argc, char **argv, struct px_why *why);
+void px_opt_fini(struct px_opt *o);
+
+/* Prints --help of one verb: 80 columns, on stdout. */
+void px_opt_help(const struct px_verb *verb);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_STATS_H
+#define PX_STATS_H
+/*
+ * What a daemon counts instead of logging. One table gives each counter its
+ * name and meaning; tests, `pycfs report MOUNTPOINT` and the JSON output all
+ * read that table.
+ *
+ * Threads: counters are relaxed atomics; a snapshot is not one instant.
+ */
+
+#include "pycfs/util.h"
+
+#include <stdatomic.h>
+
+/* name, what it counts */
+#define PX_COUNTERS(X)                                                      \
+	X(compiled, "modules compiled by a worker")                         \
+	X(compiled_bytes, "bytes of source compiled")                       \
+	X(rejected, "modules that the compiler refused")                    \
+	X(timeouts, "modules given up after the deadline")                  \
+	X(crashes, "workers that died while compiling")                     \
+	X(spawned, "workers started")                                       \
+	X(ahead, "modules compiled before anybody asked")                   \
+	X(joined, "requests that waited for a compile already under way")   \
+	X(stat_hits, "modules found by their file's fingerprint")           \
+	X(blob_hits, "modules found by their content")                      \
+	X(source_reads, "source files read and hashed")                     \
+	X(cache_stored, "modules written to the cache")                     \
+	X(cache_damaged, "cached modules found damaged and dropped")        \
+	X(cache_errors, "cache operations that failed")                     \
+	X(cache_evicted, "cached modules evicted to stay within the bound") \
+	X(lookups, "LOOKUP requests")                                       \
+	X(getattrs, "GETATTR requests")                                     \
+	X(opens, "OPEN requests")                                           \
+	X(reads, "READ requests")                                           \
+	X(readdirs, "READDIR and READDIRPLUS requests")
+
+enum px_counter {
+#define PX_COUNTER_ENUM(name, help) PX_COUNT_##name,
+	PX_COUNTERS(PX_COUNTER_ENUM)
+#undef PX_COUNTER_ENUM
+	PX_N_COUNTERS
+};
+
+struct px_stats {
+	_Atomic uint64_t value[PX_N_COUNTERS];
+};
+
+static inline void px_stats_add(struct px_stats *s, enum px_counter c,
+				uint64_t n)
+{
+	atomic_fetch_add_explicit(&s->value[c], n, memory_order_relaxed);
+}
+
+static inline uint64_t px_stats_get(const struct px_stats *s, enum px_counter c)
+{
+	return atomic_load_explicit(&s->value[c], memory_order_relaxed);
+}
+
+const char *px_counter_name(enum px_counter c);
+const char *px_counter_help(enum px_counter c);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_UTIL_H
+#define PX_UTIL_H
+/*
+ * The small tools every other module is made of: scope cleanup, ownership
+ * hand-over, little-endian fields, a byte buffer with a hard maximum, and a
+ * sentence for the user that travels beside an errno.
+ *
+ * Threads: everything here is reentrant; no object is shared.
+ * Does not: log, exit, or touch files.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define PX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define PX_UNUSED	     __attribute__((unused))
+#define PX_ARRAY_LEN(a)	     (sizeof(a) / sizeof((a)[0]))
+
+/* Frees or closes at the end of the scope. errno survives. */
+#define PX_AUTOFREE  __attribute__((cleanup(px_freep)))
+#define PX_AUTOCLOSE __attribute__((cleanup(px_closep)))
+#define PX_AUTO(fn)  __attribute__((cleanup(fn)))
+
+void px_freep(void *pointer_to_pointer);
+void px_closep(const int *fd);
+
+/* Hands a pointer or descriptor over; the source no longer owns it. */
+#define PX_STEAL(p)                             \
+	(__extension__({                        \
+		__typeof__(p) px_stolen_ = (p); \
+		(p) = NULL;                     \
+		px_stolen_;                     \
+	}))
+int px_steal_fd(int *fd);
+
+static inline uint32_t px_get_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t px_get_le64(const uint8_t *p)
+{
+	return (uint64_t)px_get_le32(p) | (uint64_t)px_get_le32(p + 4) << 32;
+}
+
+static inline void px_put_le32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+static inline void px_put_le64(uint8_t *p, uint64_t v)
+{
+	px_put_le32(p, (uint32_t)v);
+	px_put_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/*
+ * Why something failed, for the person who asked: one sentence with the way
+ * out. Functions that take one fill it exactly when they return an error.
+ */
+struct px_why {
+	char text[1024];
+};
+
+/* Fills `why` (may be NULL) and returns `err`, so that a caller can write
+ * `return px_because(why, -ENOENT, "...")`. */
+int px_because(struct px_why *why, int err, const char *fmt, ...)
+	PX_PRINTF(3, 4);
+
+/*
+ * A growing byte buffer that refuses to grow past `max` bytes.
+ * Invariant: size <= capacity <= max. Zero-initialise apart from `max`.
+ */
+struct px_buf {
+	uint8_t *data;
+	size_t size;
+	size_t capacity;
+	size_t max;
+};
+
+void px_buf_fini(struct px_buf *b);
+
+/* Makes room for `n` more bytes. -EFBIG past max, -ENOMEM. */
+int px_buf_reserve(struct px_buf *b, size_t n);
+/* Appends. The same errors; the buffer is unchanged on failure. */
+int px_buf_add(struct px_buf *b, const void *data, size_t n);
+int px_buf_add_le32(struct px_buf *b, uint32_t v);
+int px_buf_add_le64(struct px_buf *b, uint64_t v);
+/* Drops the first `n` bytes (n <= size). */
+void px_buf_consume(struct px_buf *b, size_t n);
+
+/* Reads or writes all of `n` bytes, going on after EINTR and short counts.
+ * Returns bytes read (less than `n` only at end of file), or -errno. */
+ssize_t px_read_full(int fd, void *data, size_t n);
+int px_write_full(int fd, const void *data, size_t n);
+
+/* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */
+int64_t px_now_ms(void);
+int64_t px_wall_ns(void);
+
+/* "dir/name", or "name" if dir is ""; the caller's. NULL: ENOMEM. */
+char *px_path_join(const char *dir, const char *name);
+
+/* Parses a decimal count with an optional K, M, G or T suffix (powers of
+ * 1024) into bytes. -EINVAL if malformed, -ERANGE if too large. */
+int px_parse_size(const char *text, uint64_t *ret_bytes);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_VIEW_H
+#define PX_VIEW_H
+/*
+ * What a directory of the source looks like in the view, in both directions,
+ * worked out from one listing. Pure: no I/O, no clock, no globals.
+ *
+ *   __pycache__/, *.pyo                    hidden
+ *   X.py, a file or a link to one inside   X.pyc, a module
+ *   X.pyc beside X.py                      hidden: stale or redundant
+ *   X.pyc alone                            itself (a sourceless module)
+ *   any other X.pyc where X.py exists      hidden, with a note
+ *   device, socket, fifo                   hidden, with a note
+ *   X.py whose X.pyc would pass NAME_MAX   itself, with a note
+ *   any other symlink, file or directory   itself
+ *
+ * Threads: a view never changes once made; reference counts are atomic.
+ */
+
+#include "pycfs/tree.h"
+
+enum px_kind {
+	PX_KIND_DIR,
+	PX_KIND_FILE,	/* the source's bytes, unchanged */
+	PX_KIND_LINK,	/* a symlink, unchanged */
+	PX_KIND_MODULE, /* compiled from `source` */
+};
+
+struct px_entry {
+	const char *name;   /* as shipped */
+	const char *source; /* its name in the source directory */
+	enum px_kind kind;
+};
+
+/* Something about a source name that the user should know of. */
+struct px_note {
+	const char *source;
+	const char *text; /* static */
+};
+
+struct px_view;
+
+/* The view of `l`, which may be freed afterwards. -ENOMEM. */
+int px_view_new(const struct px_listing *l, struct px_view **ret);
+struct px_view *px_view_ref(struct px_view *v);
+void px_view_unref(struct px_view *v); /* NULL is fine */
+
+/* Entries in byte order of their shipped names. */
+size_t px_view_count(const struct px_view *v);
+const struct px_entry *px_view_at(const struct px_view *v, size_t i);
+/* By shipped name; NULL if the view has none. */
+const struct px_entry *px_view_find(const struct px_view *v, const char *name);
+/* The module that the source file `source` became; NULL if none did. */
+const struct px_entry *px_view_find_source(const struct px_view *v,
+					   const char *source);
+
+size_t px_view_n_notes(const struct px_view *v);
+const struct px_note *px_view_note(const struct px_view *v, size_t i);
+
+/* What becomes of a module that does not compile. */
+enum px_on_error {
+	PX_ON_ERROR_FAIL,   /* stays listed; stat and open give EIO */
+	PX_ON_ERROR_SOURCE, /* shipped as X.py */
+	PX_ON_ERROR_OMIT,   /* not listed */
+};
+
+/* The view with each module i for which rejected[i] is true treated as `how`
+ * says. A source that would collide with a shipped name keeps its place: no
+ * such name can be there, because X.py itself is in the source. */
+int px_view_settle(const struct px_view *v, const bool *rejected,
+		   enum px_on_error how, struct px_view **ret);
+
+#endif

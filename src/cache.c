@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache_i.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define DAY_NS (INT64_C(86400) * 1000000000)
+
+int px_cache_err(int rc)
+{
+	if (rc == MDB_SUCCESS)
+		return 0;
+	if (rc > 0)
+		return -rc;
+	switch (rc) {
+	case MDB_NOTFOUND:
+		return -ENOENT;
+	case MDB_MAP_FULL:
+		return -ENOSPC;
+	case MDB_CORRUPTED:
+	case MDB_INVALID:
+	case MDB_PANIC:
+	case MDB_PAGE_NOTFOUND:
+		return -EUCLEAN;
+	case MDB_VERSION_MISMATCH:
+		return -EPROTONOSUPPORT;
+	default:
+		return -EIO;
+	}
+}
+
+void px_cache_count_locked(struct px_cache *c, enum px_counter counter,
+			   uint64_t n)
+{
+	if (c->stats)
+		px_stats_add(c->stats, counter, n);
+}
+
+void px_cache_count(struct px_cache *c, enum px_counter counter, uint64_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	px_cache_count_locked(c, counter, n);
+	pthread_mutex_unlock(&c->lock);
+}
+
+int px_cache_failed(struct px_cache *c, int r)
+{
+	px_cache_count(c, PX_COUNT_cache_errors, 1);
+	if (r != -EUCLEAN || atomic_exchange(&c->broken, true))
+		return r;
+	/* What LMDB reads and writes next could be anything. Nobody shall
+	 * find these files again; who has them open keeps them. */
+	if (c->dir_fd >= 0)
+		px_cache_dir_discard(c->dir_fd, c->sub_fd);
+	return r;
+}
+
+uint32_t px_cache_today(const struct px_cache *c)
+{
+	if (c->tuning.today)
+		return atomic_load(c->tuning.today);
+	return (uint32_t)(px_wall_ns() / DAY_NS);
+}
+
+int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
+{
+	int rc = 0;
+
+	for (int try = 0; try < 2; try++) {
+		if (atomic_load(&c->broken))
+			return -ESHUTDOWN;
+		pthread_rwlock_rdlock(&c->map_lock);
+		rc = mdb_txn_begin(c->env, NULL, flags, ret);
+		if (rc == 0)
+			return 0;
+		pthread_rwlock_unlock(&c->map_lock);
+		if (rc != MDB_MAP_RESIZED || px_cache_remap(c) < 0)
+			break;
+	}
+	return px_cache_err(rc);
+}
+
+void px_cache_abort(struct px_cache *c, MDB_txn *txn)
+{
+	mdb_txn_abort(txn);
+	pthread_rwlock_unlock(&c->map_lock);
+}
+
+/*
+ * A page taken at the end of the file and freed in the same transaction is
+ * counted by the meta page but never written (mdb.c 0.9.24, mdb_page_flush
+ * skips P_LOOSE), and the file may end before it. The next open takes a file
+ * shorter than its meta page says for a truncated one, so make it long enough.
+ * fallocate never shortens and never changes a byte, whatever another process
+ * has written by now.
+ */
+static void complete_file(struct px_cache *c)
+{
+	MDB_envinfo info;
+	struct stat st;
+	MDB_stat s;
+	off_t want;
+	int fd;
+
+	if (mdb_env_info(c->env, &info) || mdb_env_stat(c->env, &s) ||
+	    mdb_env_get_fd(c->env, &fd) || fstat(fd, &st) < 0)
+		return;
+	want = (off_t)(info.me_last_pgno + 1) * (off_t)s.ms_psize;
+	if (st.st_size < want && fallocate(fd, 0, want - 1, 1) < 0)
+		px_cache_count(c, PX_COUNT_cache_errors, 1);
+}
+
+int px_cache_commit(struct px_cache *c, MDB_txn *txn)
+{
+	int rc = mdb_txn_commit(txn);
+
+	if (rc == 0)
+		complete_file(c);
+	pthread_rwlock_unlock(&c->map_lock);
+	return px_cache_err(rc);
+}
+
+static bool is_stored_kind(unsigned kind)
+{
+	return kind == PX_BLOB_CODE || kind == PX_BLOB_REJECTED;
+}
+
+int px_used_decode(const MDB_val *v, struct px_used *ret)
+{
+	const uint8_t *p = v->mv_data;
+
+	if (v->mv_size != PX_CACHE_USED_SIZE || !is_stored_kind(p[12]))
+		return -EUCLEAN;
+	ret->day = px_get_le32(p);
+	ret->bytes = px_get_le64(p + 4);
+	ret->kind = (enum px_blob_kind)p[12];
+	return 0;
+}
+
+void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE])
+{
+	px_put_le32(ret, u->day);
+	px_put_le64(ret + 4, u->bytes);
+	ret[12] = (uint8_t)u->kind;
+}
+
+int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
+		    uint32_t *ret_day)
+{
+	const uint8_t *p = v->mv_data;
+
+	if (v->mv_size != PX_CACHE_INDEX_SIZE || !is_stored_kind(p[0]))
+		return -ENOENT;
+	ret->kind = (enum px_blob_kind)p[0];
+	*ret_day = px_get_le32(p + 1);
+	ret->size = px_get_le64(p + 5);
+	memcpy(ret->key, p + 13, PX_DIGEST_SIZE);
+	return 0;
+}
+
+int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
+		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *ret)
+{
+	MDB_val k = px_val(key, PX_DIGEST_SIZE);
+	MDB_val v;
+	int rc = mdb_get(txn, c->dbi[PX_TABLE_USED], &k, &v);
+
+	return rc ? px_cache_err(rc) : px_used_decode(&v, ret);
+}
+
+int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
+		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
+		       struct px_blob **ret)
+{
+	MDB_val k = px_val(key, PX_DIGEST_SIZE);
+	uint8_t header[PX_BLOB_STORED_HEADER];
+	struct px_blob *probe;
+	MDB_val v;
+	int r = px_cache_err(mdb_get(txn, c->dbi[PX_TABLE_BLOB], &k, &v));
+
+	if (r < 0)
+		return r;
+	r = px_cache_read_used(c, txn, key, used);
+	if (r == -ENOENT || (r == 0 && used->bytes != v.mv_size))
+		r = -EUCLEAN;
+	if (r < 0 || !ret)
+		return r;
+	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
+	if (r != -EBADMSG)
+		return r;
+	/* Only a payload that is damaged behind an intact beginning is sure to
+	 * be that of this key. If the tree led elsewhere, deleting the row
+	 * would free pages that belong to others. */
+	probe = px_blob_new(used->kind, 0, 0, NULL, 0);
+	if (!probe)
+		return -ENOMEM;
+	px_blob_header(probe, key, header);
+	px_blob_unref(probe);
+	return memcmp(v.mv_data, header, 8) == 0 ? -EBADMSG : -EUCLEAN;
+}
+
+/* Under lock. */
+static void wake_writer(struct px_cache *c, uint64_t before)
+{
+	uint64_t now = c->pending.place[PX_PLACE_QUEUED].bytes;
+
+	if (now != before && (before == 0 || now >= PX_CACHE_BATCH_BYTES))
+		pthread_cond_signal(&c->wake);
+}
+
+/* Queues a touch or a drop unless one is under way or has been tried. Returns
+ * whether it did. */
+static bool queue_mark(struct px_cache *c, enum px_item_kind kind,
+		       const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_pending *p = &c->pending;
+	bool queued = false;
+	uint64_t before;
+
+	pthread_mutex_lock(&c->lock);
+	before = p->place[PX_PLACE_QUEUED].bytes;
+	if (!px_pending_find(p, kind, key))
+		queued = px_pending_add(p, kind, key, NULL, NULL,
+					PX_PLACE_QUEUED) != NULL;
+	wake_writer(c, before);
+	pthread_mutex_unlock(&c->lock);
+	return queued;
+}
+
+/* A blob that is in memory, or NULL. */
+static struct px_blob *get_pending(struct px_cache *c,
+				   const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_blob *blob = NULL;
+	struct px_item *it;
+
+	pthread_mutex_lock(&c->lock);
+	it = px_pending_find(&c->pending, PX_ITEM_BLOB, key);
+	if (it) {
+		blob = px_blob_ref(it->blob);
+		if (it->place == PX_PLACE_KEPT)
+			px_pending_move(&c->pending, it, PX_PLACE_KEPT);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return blob;
+}
+
+static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		      struct px_used *used, struct px_blob **ret)
+{
+	MDB_txn *txn;
+	int r = px_cache_begin(c, MDB_RDONLY, &txn);
+
+	if (r < 0)
+		return r;
+	r = px_cache_read_blob(c, txn, key, used, ret);
+	px_cache_abort(c, txn);
+	return r;
+}
+
+int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		 struct px_blob **ret)
+{
+	struct px_blob *blob = get_pending(c, key);
+	struct px_used used;
+	int r;
+
+	if (blob) {
+		*ret = blob;
+		return 0;
+	}
+	/* Memory first, then the transaction: an item leaves memory only after
+	 * its commit, so one of the two has it. */
+	r = get_stored(c, key, &used, ret);
+	switch (r) {
+	case 0:
+		/* Another day, not only a later one: clocks go back. */
+		if (used.day != px_cache_today(c))
+			queue_mark(c, PX_ITEM_TOUCH, key);
+		return 0;
+	case -ENOMEM:
+	case -ENOENT:
+		return r;
+	case -ESHUTDOWN:
+		return -ENOENT;
+	case -EBADMSG:
+		if (queue_mark(c, PX_ITEM_DROP, key))
+			px_cache_count(c, PX_COUNT_cache_damaged, 1);
+		return -ENOENT;
+	case -EUCLEAN:
+		px_cache_count(c, PX_COUNT_cache_damaged, 1);
+		px_cache_failed(c, r);
+		return -ENOENT;
+	default:
+		px_cache_failed(c, r);
+		return -ENOENT;
+	}
+}
+
+static int read_index(struct px_cache *c, MDB_txn *txn,
+		      const uint8_t index[PX_DIGEST_SIZE],
+		      struct px_cache_entry *ret)
+{
+	MDB_val k = px_val(index, PX_DIGEST_SIZE);
+	uint32_t day;
+	MDB_val v;
+	int rc = mdb_get(txn, c->dbi[PX_TABLE_INDEX], &k, &v);
+
+	return rc ? px_cache_err(rc) : px_index_decode(&v, ret, &day);
+}
+
+/* Fills *e from the table unless `known`, and checks that its blob is there.
+ * mdb_get returns the address of an overflow page without touching it. */
+static int find_stored(struct px_cache *c, const uint8_t *index, bool known,
+		       struct px_cache_entry *e)
+{
+	struct px_used used;
+	MDB_txn *txn;
+	int r = px_cache_begin(c, MDB_RDONLY, &txn);
+
+	if (r < 0)
+		return r;
+	if (!known)
+		r = read_index(c, txn, index, e);
+	if (r == 0)
+		r = px_cache_read_blob(c, txn, e->key, &used, NULL);
+	px_cache_abort(c, txn);
+	if (r == 0 && (used.bytes != e->size + PX_BLOB_STORED_HEADER ||
+		       used.kind != e->kind))
+		return -ENOENT;
+	return r;
+}
+
+static bool pending_has(struct px_cache *c, const struct px_cache_entry *e)
+{
+	const struct px_item *it;
+	bool has;
+
+	pthread_mutex_lock(&c->lock);
+	it = px_pending_find(&c->pending, PX_ITEM_BLOB, e->key);
+	has = it && it->blob->size == e->size && it->blob->kind == e->kind;
+	pthread_mutex_unlock(&c->lock);
+	return has;
+}
+
+int px_cache_index_get(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
+		       struct px_cache_entry *ret)
+{
+	struct px_cache_entry e = {.size = 0};
+	const struct px_item *it;
+	bool known;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	it = px_pending_find(&c->pending, PX_ITEM_INDEX, index);
+	known = it != NULL;
+	if (it)
+		e = it->entry;
+	pthread_mutex_unlock(&c->lock);
+	r = known && pending_has(c, &e) ? 0 : find_stored(c, index, known, &e);
+	/* The row may be stored while its blob is (again) in memory. */
+	if (r == -ENOENT && e.kind != 0 && pending_has(c, &e))
+		r = 0;
+	if (r == 0) {
+		*ret = e;
+		return 0;
+	}
+	if (r != -ENOENT && r != -ESHUTDOWN)
+		px_cache_failed(c, r);
+	return -ENOENT;
+}
+
+/* Under lock. */
+static void put_blob(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		     struct px_blob *blob)
+{
+	struct px_pending *p = &c->pending;
+	struct px_item *it = px_pending_find(p, PX_ITEM_BLOB, key);
+	enum px_item_place place = PX_PLACE_QUEUED;
+
+	if (blob->kind == PX_BLOB_FAILED)
+		place = PX_PLACE_PINNED;
+	else if (atomic_load(&c->broken))
+		place = PX_PLACE_KEPT;
+	if (it && it->blob->kind != PX_BLOB_FAILED) {
+		/* The key names the content: it is the same blob. One that
+		 * could not be stored is tried again. */
+		if (it->place == PX_PLACE_KEPT && place == PX_PLACE_QUEUED)
+			px_pending_move(p, it, place);
+		return;
+	}
+	if (it)
+		px_pending_remove(p, it);
+	if (!px_pending_add(p, PX_ITEM_BLOB, key, blob, NULL, place))
+		px_cache_count_locked(c, PX_COUNT_cache_errors, 1);
+}
+
+/* Under lock. */
+static void put_index(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
+		      const struct px_cache_entry *entry)
+{
+	struct px_pending *p = &c->pending;
+	struct px_item *it = px_pending_find(p, PX_ITEM_INDEX, index);
+	enum px_item_place place = PX_PLACE_QUEUED;
+
+	if (!is_stored_kind(entry->kind))
+		place = PX_PLACE_PINNED;
+	else if (atomic_load(&c->broken))
+		place = PX_PLACE_KEPT;
+	/* The writer reads a BUSY item without the lock. It is let go, not
+	 * changed: the new one is found, and stored after it. */
+	if (it && it->place == PX_PLACE_BUSY)
+		px_pending_unlist(p, it);
+	else if (it)
+		px_pending_remove(p, it);
+	if (!px_pending_add(p, PX_ITEM_INDEX, index, NULL, entry, place))
+		px_cache_count_locked(c, PX_COUNT_cache_errors, 1);
+}
+
+/* Under lock. The newest stay queued: they are the likeliest to be read. */
+static void bound_pending(struct px_cache *c)
+{
+	struct px_pending *p = &c->pending;
+	struct px_item_list *queue = &p->place[PX_PLACE_QUEUED];
+	const struct px_item_list *busy = &p->place[PX_PLACE_BUSY];
+
+	while (queue->first &&
+	       queue->bytes + busy->bytes > c->tuning.pending_bytes) {
+		px_pending_give_up(p, queue->first);
+		px_cache_count_locked(c, PX_COUNT_cache_errors, 1);
+	}
+}
+
+void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		  struct px_blob *blob, const uint8_t *index,
+		  const struct px_cache_entry *entry)
+{
+	uint64_t before;
+
+	pthread_mutex_lock(&c->lock);
+	before = c->pending.place[PX_PLACE_QUEUED].bytes;
+	if (blob)
+		put_blob(c, key, blob);
+	if (index && entry)
+		put_index(c, index, entry);
+	bound_pending(c);
+	wake_writer(c, before);
+	pthread_mutex_unlock(&c->lock);
+}
+
+int px_cache_flush(struct px_cache *c)
+{
+	int64_t until = px_now_ms() + c->tuning.give_up_ms;
+	struct timespec ts = {until / 1000, until % 1000 * 1000000};
+	uint64_t from;
+	uint64_t to;
+	int r = 0;
+
+	pthread_mutex_lock(&c->lock);
+	from = px_pending_oldest(&c->pending);
+	to = c->pending.last_seq;
+	if (c->flush_to < to)
+		c->flush_to = to;
+	pthread_cond_signal(&c->wake);
+	while (r == 0 && px_pending_oldest(&c->pending) <= to)
+		r = -pthread_cond_timedwait(&c->done, &c->lock, &ts);
+	/* Ours are done if the batch given up last ended before them. */
+	if (r == 0 && c->failed_seq >= from)
+		r = c->failed_err;
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+uint64_t px_cache_queued(struct px_cache *c)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->pending.place[PX_PLACE_QUEUED].bytes +
+	    c->pending.place[PX_PLACE_BUSY].bytes;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+bool px_cache_was_rebuilt(const struct px_cache *c)
+{
+	return c->rebuilt;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache_i.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define ACQUIRE_MS	5000
+#define ACQUIRE_STEP_US 10000
+
+/* 1024 readers of 64 bytes and a header (mdb.c 0.9.24, MDB_reader and
+ * MDB_txninfo), rounded up. */
+#define LOCK_FILE_BYTES (68u * 1024)
+
+/* A commit by another process, and the lengthening after it (cache.c,
+ * complete_file), may be under way when the file is looked at. */
+#define SANE_TRIES   20
+#define SANE_STEP_US 5000
+
+/* Where the ways out are named, they are these. */
+#define WAYS_OUT "use another one (--cache DIR) or none (--no-cache)"
+
+/* https://bford.info/cachedir/: the file must begin with this line. */
+static const char tag_name[] = "CACHEDIR.TAG";
+static const char tag_text[] =
+	"Signature: 8a477f597d28d172789f06886806bc55\n"
+	"# This directory is a cache of pycfs; it may be deleted.\n";
+
+/*
+ * What the first bytes of the database's two meta pages mean (mdb.c 0.9.24,
+ * MDB_page, MDB_db, MDB_meta; data version 1). LMDB believes all of it and
+ * maps what it says, so it is checked before LMDB sees it.
+ */
+struct meta_page {
+	struct {
+		size_t pgno;
+		uint16_t pad;
+		uint16_t flags;
+		uint32_t pages;
+	} page;
+	uint32_t magic;
+	uint32_t version;
+	void *address;
+	size_t map_size;
+	struct {
+		uint32_t pad; /* of the first: the page size */
+		uint16_t flags;
+		uint16_t depth;
+		size_t branch;
+		size_t leaf;
+		size_t overflow;
+		size_t entries;
+		size_t root;
+	} db[2];
+	size_t last_pgno;
+	size_t txnid;
+};
+
+#define META_MAGIC    0xBEEFC0DEu
+#define META_VERSION  1
+#define META_PAGE_MIN 256u   /* MIN_PAGESIZE */
+#define META_PAGE_MAX 65536u /* MAX_PAGESIZE is 0x8000, or the system's */
+
+static bool is_meta_sane(const struct meta_page *m, off_t file_bytes)
+{
+	uint64_t psize = m->db[0].pad;
+	uint64_t need;
+
+	if (m->magic != META_MAGIC || m->version != META_VERSION ||
+	    psize < META_PAGE_MIN || psize > META_PAGE_MAX ||
+	    (psize & (psize - 1)) != 0)
+		return false;
+	return !__builtin_mul_overflow((uint64_t)m->last_pgno + 1, psize,
+				       &need) &&
+	       need <= (uint64_t)file_bytes;
+}
+
+/* 0, -EUCLEAN, or -errno. An empty file is one that LMDB will initialise. */
+static int check_metas(int fd)
+{
+	struct meta_page m;
+	struct stat st;
+	off_t offset = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = pread(fd, &m, sizeof(m), offset);
+
+		if (n < 0)
+			return -errno;
+		if (n != sizeof(m) || !is_meta_sane(&m, st.st_size))
+			return -EUCLEAN;
+		offset = m.db[0].pad;
+	}
+	return 0;
+}
+
+static int check_data(int sub_fd)
+{
+	PX_AUTOCLOSE int fd = openat(sub_fd, PX_CACHE_DATA,
+				     O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (int i = 0; i < SANE_TRIES; i++) {
+		r = check_metas(fd);
+		if (r != -EUCLEAN)
+			break;
+		usleep(SANE_STEP_US);
+	}
+	return r;
+}
+
+/* Parents that are missing, with the usual mode. */
+static int make_parents(char *path)
+{
+	for (char *p = path + 1; *p; p++) {
+		int r;
+
+		if (*p != '/' || p[-1] == '/')
+			continue;
+		*p = '\0';
+		r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+		*p = '/';
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int refuse(struct px_why *why, const char *path, int r)
+{
+	return px_because(why, r, "the cache directory %s: %s; " WAYS_OUT, path,
+			  strerror(-r));
+}
+
+/* Whoever can write a cache can put code into the image. */
+static int check_owner(int fd, const char *path, const char *sub,
+		       struct px_why *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return refuse(why, path, -errno);
+	if (st.st_uid != geteuid())
+		return px_because(
+			why, -EPERM,
+			"the cache directory %s%s belongs to user %u, not to "
+			"user %u who runs this: its owner could put code in "
+			"your image; " WAYS_OUT,
+			path, sub, st.st_uid, geteuid());
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return px_because(
+			why, -EPERM,
+			"the cache directory %s%s can be written by others "
+			"(mode %04o), who could put code in your image; run "
+			"'chmod go-w %s%s', or " WAYS_OUT,
+			path, sub, st.st_mode & 07777, path, sub);
+	return 0;
+}
+
+static void write_tag(int dir_fd)
+{
+	PX_AUTOCLOSE int fd = openat(
+		dir_fd, tag_name,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	/* Without it a backup has more to do; nothing else. */
+	if (fd >= 0)
+		px_write_full(fd, tag_text, sizeof(tag_text) - 1);
+}
+
+/* Without a slash at the end, which would follow a symbolic link. */
+static char *trimmed(const char *path)
+{
+	char *copy = strdup(path);
+	size_t n;
+
+	if (!copy)
+		return NULL;
+	for (n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
+		copy[n - 1] = '\0';
+	return copy;
+}
+
+int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why)
+{
+	PX_AUTOFREE char *dir = trimmed(path);
+	PX_AUTOCLOSE int fd = -1;
+	int r;
+
+	if (!dir)
+		return refuse(why, path, -ENOMEM);
+	if (!dir[0])
+		return px_because(why, -EINVAL, "--cache needs a directory");
+	r = make_parents(dir);
+	if (r < 0)
+		return refuse(why, path, r);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return refuse(why, path, -errno);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOTDIR)
+		return px_because(why, -ENOTDIR,
+				  "%s is not a directory, or a symbolic link; "
+				  "for the cache " WAYS_OUT,
+				  path);
+	if (fd < 0)
+		return refuse(why, path, -errno);
+	r = check_owner(fd, path, "", why);
+	if (r < 0)
+		return r;
+	write_tag(fd);
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
+/* A file of ours, or none. */
+static int check_file(int sub_fd, const char *path, const char *name,
+		      struct px_why *why)
+{
+	struct stat st;
+
+	if (fstatat(sub_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : refuse(why, path, -errno);
+	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	return px_because(why, -EPERM,
+			  "%s/%s/%s is not a regular file of user %u that "
+			  "only he can write; delete it, or " WAYS_OUT,
+			  path, PX_CACHE_SUBDIR, name, geteuid());
+}
+
+int px_cache_dir_sub(int dir_fd, const char *path, int *ret_fd,
+		     struct px_why *why)
+{
+	PX_AUTOCLOSE int fd = -1;
+	int r;
+
+	if (mkdirat(dir_fd, PX_CACHE_SUBDIR, 0700) < 0 && errno != EEXIST)
+		return refuse(why, path, -errno);
+	fd = openat(dir_fd, PX_CACHE_SUBDIR,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(why, path, -errno);
+	r = check_owner(fd, path, "/" PX_CACHE_SUBDIR, why);
+	/* This one is nobody's but ours; the user's own may stay readable. */
+	if (r == 0 && fchmod(fd, 0700) < 0)
+		r = refuse(why, path, -errno);
+	if (r == 0)
+		r = check_file(fd, path, PX_CACHE_DATA, why);
+	if (r == 0)
+		r = check_file(fd, path, PX_CACHE_LOCK, why);
+	if (r < 0)
+		return r;
+	r = check_data(fd);
+	if (r < 0)
+		return refuse(why, path, r);
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
+/*
+ * LMDB makes the lock file sparse and writes it through a map: on a full disk
+ * that is SIGBUS. So it is written out before LMDB opens it. Only a new one:
+ * closing any descriptor of a lock file in use would drop LMDB's fcntl locks,
+ * and one that grows is not seen by who has it open.
+ */
+int px_cache_dir_lock_file(int sub_fd)
+{
+	static const uint8_t zeros[LOCK_FILE_BYTES];
+	PX_AUTOCLOSE int fd = openat(
+		sub_fd, PX_CACHE_LOCK,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r;
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	r = px_write_full(fd, zeros, sizeof(zeros));
+	if (r < 0)
+		unlinkat(sub_fd, PX_CACHE_LOCK, 0);
+	return r;
+}
+
+void px_cache_dir_acquire(int dir_fd)
+{
+	int64_t until = px_now_ms() + ACQUIRE_MS;
+
+	/* Not for ever: its holder may be stopped. All that is lost then is
+	 * that two processes may each start a fresh database. */
+	while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK &&
+	       px_now_ms() < until)
+		usleep(ACQUIRE_STEP_US);
+}
+
+void px_cache_dir_release(int dir_fd)
+{
+	flock(dir_fd, LOCK_UN);
+}
+
+void px_cache_dir_empty(int sub_fd)
+{
+	unlinkat(sub_fd, PX_CACHE_DATA, 0);
+	unlinkat(sub_fd, PX_CACHE_LOCK, 0);
+}
+
+static void remove_bad(int dir_fd)
+{
+	PX_AUTOCLOSE int fd =
+		openat(dir_fd, PX_CACHE_BAD,
+		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		px_cache_dir_empty(fd);
+	unlinkat(dir_fd, PX_CACHE_BAD, AT_REMOVEDIR);
+}
+
+static bool is_same(int dir_fd, int sub_fd)
+{
+	struct stat there;
+	struct stat ours;
+
+	return fstatat(dir_fd, PX_CACHE_SUBDIR, &there, AT_SYMLINK_NOFOLLOW) ==
+		       0 &&
+	       fstat(sub_fd, &ours) == 0 && there.st_dev == ours.st_dev &&
+	       there.st_ino == ours.st_ino;
+}
+
+void px_cache_dir_discard(int dir_fd, int sub_fd)
+{
+	if (sub_fd >= 0 && !is_same(dir_fd, sub_fd))
+		return;
+	remove_bad(dir_fd);
+	/* In one step, so that nobody opens half of it. */
+	if (renameat(dir_fd, PX_CACHE_SUBDIR, dir_fd, PX_CACHE_BAD) == 0)
+		remove_bad(dir_fd);
+}

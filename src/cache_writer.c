@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache_i.h"
+
+#include <signal.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+/* What one transaction takes at most: it holds the writer mutex that all
+ * processes on this cache share, and keeps its pages in memory. */
+#define TXN_BYTES (16u << 20)
+
+struct batch {
+	struct px_item *first; /* the BUSY items */
+	uint64_t last_seq;
+	uint64_t bytes;
+	uint64_t generation;
+	uint64_t target; /* what eviction leaves */
+	uint64_t n_stored;
+	uint64_t n_evicted;
+};
+
+int px_cache_get_number(struct px_cache *c, MDB_txn *txn, const char *name,
+			uint64_t *ret)
+{
+	MDB_val k = px_val(name, strlen(name));
+	MDB_val v;
+	int rc = mdb_get(txn, c->dbi[PX_TABLE_META], &k, &v);
+
+	*ret = 0;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc)
+		return px_cache_err(rc);
+	if (v.mv_size != 8)
+		return -EUCLEAN;
+	*ret = px_get_le64(v.mv_data);
+	return 0;
+}
+
+int px_cache_set_number(struct px_cache *c, MDB_txn *txn, const char *name,
+			uint64_t v)
+{
+	MDB_val k = px_val(name, strlen(name));
+	uint8_t bytes[8];
+	MDB_val data = px_val(bytes, sizeof(bytes));
+
+	px_put_le64(bytes, v);
+	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_META], &k, &data, 0));
+}
+
+static int store_used(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
+		      const struct px_used *u)
+{
+	MDB_val k = px_val(key, PX_DIGEST_SIZE);
+	uint8_t bytes[PX_CACHE_USED_SIZE];
+	MDB_val v = px_val(bytes, sizeof(bytes));
+
+	px_used_encode(u, bytes);
+	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_USED], &k, &v, 0));
+}
+
+static int touch_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key)
+{
+	uint32_t today = px_cache_today(c);
+	struct px_used u;
+	int r = px_cache_read_used(c, txn, key, &u);
+
+	if (r == -ENOENT || (r == 0 && u.day == today))
+		return 0;
+	if (r < 0)
+		return r;
+	u.day = today;
+	return store_used(c, txn, key, &u);
+}
+
+static int delete_row(struct px_cache *c, MDB_txn *txn,
+		      enum px_cache_table table, const uint8_t *key)
+{
+	MDB_val k = px_val(key, PX_DIGEST_SIZE);
+
+	return px_cache_err(mdb_del(txn, c->dbi[table], &k, NULL));
+}
+
+/* Looks again first: by now it may have been replaced by a sound one. */
+static int drop_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
+		     uint64_t *total)
+{
+	struct px_blob *blob;
+	struct px_used u;
+	int r = px_cache_read_blob(c, txn, key, &u, &blob);
+
+	if (r == 0)
+		px_blob_unref(blob);
+	if (r != -EBADMSG)
+		return r == -ENOENT ? 0 : r;
+	r = delete_row(c, txn, PX_TABLE_BLOB, key);
+	if (r == 0)
+		r = delete_row(c, txn, PX_TABLE_USED, key);
+	*total -= u.bytes < *total ? u.bytes : *total;
+	return r;
+}
+
+static int insert_blob(struct px_cache *c, MDB_txn *txn,
+		       const struct px_item *it, uint64_t *total)
+{
+	MDB_val k = px_val(it->key, PX_DIGEST_SIZE);
+	struct px_used u = {px_cache_today(c),
+			    it->blob->size + PX_BLOB_STORED_HEADER,
+			    it->blob->kind};
+	MDB_val v = {.mv_size = (size_t)u.bytes};
+	int r = px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_BLOB], &k, &v,
+				     MDB_RESERVE | MDB_NOOVERWRITE));
+
+	if (r < 0)
+		return r;
+	px_blob_header(it->blob, it->key, v.mv_data);
+	memcpy((uint8_t *)v.mv_data + PX_BLOB_STORED_HEADER, it->blob->data,
+	       it->blob->size);
+	*total += u.bytes;
+	return store_used(c, txn, it->key, &u);
+}
+
+static int store_blob(struct px_cache *c, MDB_txn *txn, struct px_item *it,
+		      uint64_t *total, struct batch *b)
+{
+	struct px_used u;
+	int r;
+
+	/* It would drive out everything else and then itself. */
+	if (it->cost > b->target) {
+		it->evicted = true;
+		return 0;
+	}
+	r = px_cache_read_blob(c, txn, it->key, &u, NULL);
+	if (r == 0) /* by another process */
+		return touch_blob(c, txn, it->key);
+	if (r != -ENOENT)
+		return r;
+	r = insert_blob(c, txn, it, total);
+	if (r == 0)
+		b->n_stored++;
+	return r;
+}
+
+static int store_index(struct px_cache *c, MDB_txn *txn,
+		       const struct px_item *it)
+{
+	MDB_val k = px_val(it->key, PX_DIGEST_SIZE);
+	uint8_t bytes[PX_CACHE_INDEX_SIZE];
+	MDB_val v = px_val(bytes, sizeof(bytes));
+
+	bytes[0] = (uint8_t)it->entry.kind;
+	px_put_le32(bytes + 1, px_cache_today(c));
+	px_put_le64(bytes + 5, it->entry.size);
+	memcpy(bytes + 13, it->entry.key, PX_DIGEST_SIZE);
+	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_INDEX], &k, &v, 0));
+}
+
+static int store_item(struct px_cache *c, MDB_txn *txn, struct px_item *it,
+		      uint64_t *total, struct batch *b)
+{
+	switch (it->kind) {
+	case PX_ITEM_BLOB:
+		return store_blob(c, txn, it, total, b);
+	case PX_ITEM_INDEX:
+		return store_index(c, txn, it);
+	case PX_ITEM_TOUCH:
+		return touch_blob(c, txn, it->key);
+	case PX_ITEM_DROP:
+		return drop_blob(c, txn, it->key, total);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int fill_txn(struct px_cache *c, MDB_txn *txn, struct batch *b)
+{
+	uint64_t bound = px_cache_bound(c);
+	uint64_t total;
+	int r = px_cache_get_number(c, txn, "total", &total);
+
+	/* Nine tenths, so that the next batches need no scan. */
+	b->target = bound / 10 * 9;
+	for (struct px_item *it = b->first; r == 0 && it; it = it->next) {
+		it->evicted = false;
+		r = store_item(c, txn, it, &total, b);
+	}
+	if (r == 0 && total > bound)
+		r = px_cache_evict(c, txn, b->target, &total, &b->n_evicted);
+	if (r == 0)
+		r = px_cache_prune_index(c, txn);
+	if (r == 0)
+		r = px_cache_set_number(c, txn, "total", total);
+	return r;
+}
+
+static bool is_current(struct px_cache *c, uint64_t generation)
+{
+	bool current;
+
+	pthread_mutex_lock(&c->lock);
+	current = c->generation == generation;
+	pthread_mutex_unlock(&c->lock);
+	return current;
+}
+
+static int commit_batch(struct px_cache *c, struct batch *b)
+{
+	MDB_txn *txn;
+	int r = px_cache_begin(c, 0, &txn);
+
+	if (r < 0)
+		return r;
+	b->n_stored = 0;
+	b->n_evicted = 0;
+	/* With the writer mutex held: a clear that has not counted up yet will
+	 * wait for us and delete what we write. */
+	if (!is_current(c, b->generation)) {
+		px_cache_abort(c, txn);
+		return 0;
+	}
+	r = fill_txn(c, txn, b);
+	if (r == 0)
+		return px_cache_commit(c, txn);
+	px_cache_abort(c, txn);
+	return r;
+}
+
+/* A disk that fills up in the middle of a write gives a short count first,
+ * which LMDB reports as EIO (mdb.c 0.9.24, mdb_page_flush). */
+static bool is_full(struct px_cache *c, int r, uint64_t bytes)
+{
+	struct statvfs fs;
+	int fd;
+
+	if (r == -ENOSPC || r == -EDQUOT)
+		return true;
+	if (r != -EIO || mdb_env_get_fd(c->env, &fd) || fstatvfs(fd, &fs) < 0)
+		return false;
+	return fs.f_bavail * fs.f_frsize < bytes * 2;
+}
+
+static int write_batch(struct px_cache *c, struct batch *b)
+{
+	int r = commit_batch(c, b);
+
+	if (r < 0 && is_full(c, r, b->bytes) && px_cache_make_room(c) == 0)
+		r = commit_batch(c, b);
+	if (r < 0) {
+		b->n_stored = 0;
+		b->n_evicted = 0;
+	}
+	return r;
+}
+
+/* Under lock. */
+static void take_batch(struct px_cache *c, struct batch *b)
+{
+	struct px_pending *p = &c->pending;
+	struct px_item_list *busy = &p->place[PX_PLACE_BUSY];
+	struct px_item *it;
+
+	memset(b, 0, sizeof(*b));
+	while ((it = p->place[PX_PLACE_QUEUED].first) != NULL &&
+	       (!busy->first || busy->bytes + it->cost <= TXN_BYTES)) {
+		px_pending_move(p, it, PX_PLACE_BUSY);
+		b->last_seq = it->seq;
+	}
+	b->first = busy->first;
+	b->bytes = busy->bytes;
+	b->generation = c->generation;
+}
+
+/* Under lock. */
+static void settle_batch(struct px_cache *c, const struct batch *b, int r)
+{
+	struct px_pending *p = &c->pending;
+	struct px_item *it;
+
+	while ((it = p->place[PX_PLACE_BUSY].first) != NULL) {
+		if (r < 0 || it->evicted)
+			px_pending_give_up(p, it);
+		else
+			px_pending_remove(p, it);
+	}
+	if (r < 0) {
+		c->failed_seq = b->last_seq;
+		c->failed_err = r;
+	}
+	px_cache_count_locked(c, PX_COUNT_cache_stored, b->n_stored);
+	px_cache_count_locked(c, PX_COUNT_cache_evicted, b->n_evicted);
+	pthread_cond_broadcast(&c->done);
+}
+
+/* Under lock. When the next commit is due, CLOCK_MONOTONIC; INT64_MAX never. */
+static int64_t due_ms(const struct px_cache *c)
+{
+	const struct px_item_list *q = &c->pending.place[PX_PLACE_QUEUED];
+
+	if (!q->first)
+		return INT64_MAX;
+	if (c->stop || q->bytes >= PX_CACHE_BATCH_BYTES ||
+	    q->first->seq <= c->flush_to)
+		return INT64_MIN;
+	return q->first->queued_ms + c->tuning.delay_ms;
+}
+
+/* Under lock. False: nothing is left and the cache is being closed. */
+static bool wait_for_work(struct px_cache *c)
+{
+	for (;;) {
+		int64_t due = due_ms(c);
+		struct timespec ts;
+
+		if (due == INT64_MAX) {
+			if (c->stop)
+				return false;
+			pthread_cond_wait(&c->wake, &c->lock);
+			continue;
+		}
+		if (due <= px_now_ms())
+			return true;
+		ts.tv_sec = due / 1000;
+		ts.tv_nsec = due % 1000 * 1000000;
+		pthread_cond_timedwait(&c->wake, &c->lock, &ts);
+	}
+}
+
+static void *run_writer(void *arg)
+{
+	struct px_cache *c = arg;
+	struct batch b;
+
+	pthread_mutex_lock(&c->lock);
+	while (wait_for_work(c)) {
+		int r;
+
+		take_batch(c, &b);
+		pthread_mutex_unlock(&c->lock);
+		r = write_batch(c, &b);
+		if (r < 0 && r != -ESHUTDOWN)
+			px_cache_failed(c, r);
+		pthread_mutex_lock(&c->lock);
+		settle_batch(c, &b, r);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+int px_writer_start(struct px_cache *c)
+{
+	sigset_t all;
+	sigset_t old;
+	int rc;
+
+	/* Signals are for the threads that expect them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&c->thread, NULL, run_writer, c);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc)
+		return -rc;
+	pthread_setname_np(c->thread, "pycfs-cache");
+	c->has_thread = true;
+	return 0;
+}
+
+bool px_writer_stop(struct px_cache *c)
+{
+	struct timespec ts;
+
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += c->tuning.give_up_ms / 1000;
+	ts.tv_nsec += (long)(c->tuning.give_up_ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	if (pthread_timedjoin_np(c->thread, NULL, &ts) == 0)
+		return true;
+	/* It goes on alone, so it must not count in memory of the caller. */
+	pthread_mutex_lock(&c->lock);
+	c->stats = NULL;
+	pthread_mutex_unlock(&c->lock);
+	pthread_detach(c->thread);
+	return false;
+}

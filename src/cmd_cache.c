@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/cache.h"
+#include "pycfs/cmd.h"
+#include "pycfs/log.h"
+#include "pycfs/serve.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define MAX_FORKS 1000
+
+static void print_info(const char *dir, const struct px_cache_info *i,
+		       bool json)
+{
+	const unsigned long long n[] = {
+		i->n_blobs - i->n_rejected, i->n_rejected, i->n_index,
+		i->blob_bytes, i->file_bytes,
+	};
+
+	if (json)
+		printf("{\"version\": 1, \"modules\": %llu, \"rejected\": "
+		       "%llu, \"files\": %llu, \"bytes\": %llu, "
+		       "\"disk_bytes\": %llu}\n", n[0], n[1], n[2], n[3],
+		       n[4]);
+	else
+		printf("%s\n%llu modules, %llu rejected, known under %llu "
+		       "files\n%llu bytes, %llu on disk\n", dir, n[0], n[1],
+		       n[2], n[3], n[4]);
+}
+
+static int work(struct px_opt *o, const char *dir, bool clear)
+{
+	struct px_stats stats = {0};
+	const struct px_cache_options options = {
+		.dir = dir,
+		.max_bytes = o->cache_size,
+		.stats = &stats,
+	};
+	struct px_cache_info info;
+	struct px_cache *cache;
+	struct px_why why;
+	int r;
+
+	r = px_cache_open(&options, &cache, &why);
+	if (r == -EADDRINUSE)
+		return PX_EXIT_PID_TAKEN;
+	if (r < 0)
+		return px_cmd_fail(PX_EXIT_FAILED, &why);
+	r = clear ? px_cache_clear(cache) : px_cache_info(cache, &info);
+	px_cache_close(cache);
+	if (r < 0) {
+		px_log_errno(r, "cannot %s the cache in %s",
+			     clear ? "empty" : "read", dir);
+		return PX_EXIT_FAILED;
+	}
+	if (!clear)
+		print_info(dir, &info, o->json);
+	return 0;
+}
+
+/* In children, until one has a PID that no other namespace's user of the
+ * cache has. */
+static int work_forked(struct px_opt *o, const char *dir, bool clear)
+{
+	int status, i;
+	pid_t pid;
+
+	for (i = 0; i < MAX_FORKS; i++) {
+		fflush(NULL);
+		pid = fork();
+		if (pid == 0) {
+			status = work(o, dir, clear);
+			fflush(NULL);
+			_exit(status);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+			px_log_errno(-errno, "fork");
+			return PX_EXIT_FAILED;
+		}
+		if (!WIFEXITED(status)) {
+			px_log(PX_LOG_ERROR,
+			       "the cache in %s is damaged "
+			       "beyond reading: remove it",
+			       dir);
+			return PX_EXIT_FAILED;
+		}
+		if (WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
+			return WEXITSTATUS(status);
+	}
+	return PX_EXIT_FAILED;
+}
+
+int px_cmd_cache(struct px_opt *o)
+{
+	const bool clear = strcmp(o->args[0], "clear") == 0;
+	PX_AUTOFREE char *dir = NULL;
+	struct px_why why;
+	struct stat st;
+
+	if (!clear && strcmp(o->args[0], "stat") != 0) {
+		px_because(&why, 0, "unknown 'pycfs cache %s': stat or clear",
+			   o->args[0]);
+		return px_cmd_fail(PX_EXIT_USAGE, &why);
+	}
+	if (px_serve_cache_dir(o, &dir) < 0) {
+		px_because(&why, 0, "no place for a cache: say --cache DIR");
+		return px_cmd_fail(PX_EXIT_FAILED, &why);
+	}
+	if (stat(dir, &st) < 0 && errno == ENOENT) {
+		px_because(&why, 0, "there is no cache in %s yet", dir);
+		return px_cmd_fail(PX_EXIT_FAILED, &why);
+	}
+	return work_forked(o, dir, clear);
+}

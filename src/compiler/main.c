@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pycfs-compiler: compiles what it is sent, with the Python it was started
+ * for, and knows nothing else of the world. The pool starts it with a socket
+ * as descriptor 3; --probe prints what the Python is instead.
+ */
+#include "py.h"
+#include "sandbox.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#define SOCKET_FD 3
+
+struct worker {
+	struct py *py;
+	struct px_buf in;
+	struct px_buf out;
+};
+
+static int usage(void)
+{
+	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
+	      "[--debug-ranges] [--probe]\n"
+	      "Started by pycfs; compiles frames from descriptor 3.\n",
+	      stderr);
+	return 2;
+}
+
+/* The same lines as python.c asks of an interpreter. */
+static void print_probe(const struct py *py, const struct py_options *o)
+{
+	struct px_frame_hello hello;
+
+	py_describe(py, &hello);
+	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n", hello.magic,
+	       hello.hexversion, (const char *)hello.version.data,
+	       py_cache_tag(py), o->home ? o->home : "", o->libpython);
+}
+
+static int send_hello(struct worker *w)
+{
+	struct px_frame_hello hello;
+	int r;
+
+	py_describe(w->py, &hello);
+	r = px_frame_put_hello(&w->out, &hello);
+	if (r < 0)
+		return r;
+	return px_write_full(SOCKET_FD, w->out.data, w->out.size);
+}
+
+/* 1 with a payload in w->in, 0 at the end, or -errno. */
+static int receive(struct worker *w)
+{
+	uint8_t header[PX_FRAME_HEADER_SIZE];
+	enum px_frame_type type;
+	size_t length;
+	ssize_t n;
+	int r;
+
+	n = px_read_full(SOCKET_FD, header, sizeof(header));
+	if (n != (ssize_t)sizeof(header))
+		return n < 0 ? (int)n : 0;
+	r = px_frame_get_header(header, &type, &length);
+	if (r < 0 || type != PX_FRAME_COMPILE)
+		return -EBADMSG;
+	w->in.size = 0;
+	r = px_buf_reserve(&w->in, length);
+	if (r < 0)
+		return r;
+	n = px_read_full(SOCKET_FD, w->in.data, length);
+	if (n != (ssize_t)length)
+		return n < 0 ? (int)n : -EBADMSG;
+	w->in.size = length;
+	return 1;
+}
+
+static int answer(struct worker *w)
+{
+	static const char no_memory[] = "out of memory while compiling";
+	struct px_frame_compile task;
+	struct px_frame_result result;
+	int r;
+
+	r = px_frame_get_compile(w->in.data, w->in.size, &task);
+	if (r < 0)
+		return r;
+	r = py_compile(w->py, &task, &result);
+	if (r < 0)
+		result = (struct px_frame_result){
+			.id = task.id,
+			.status = PX_FRAME_FAILED,
+			.data = {(const uint8_t *)no_memory,
+				 sizeof(no_memory) - 1},
+		};
+	w->out.size = 0;
+	r = px_frame_put_result(&w->out, &result);
+	if (r < 0)
+		return r;
+	return px_write_full(SOCKET_FD, w->out.data, w->out.size);
+}
+
+/* A huge module leaves huge buffers behind; the next one rarely needs them. */
+static void trim(struct px_buf *b)
+{
+	const size_t max = b->max;
+
+	if (b->capacity < 4u << 20)
+		return;
+	px_buf_fini(b);
+	*b = (struct px_buf){.max = max};
+}
+
+static int serve(struct worker *w)
+{
+	int r = send_hello(w);
+
+	while (r >= 0) {
+		r = receive(w);
+		if (r <= 0)
+			break;
+		r = answer(w);
+		trim(&w->in);
+		trim(&w->out);
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"libpython", required_argument, NULL, 'l'},
+		{"home", required_argument, NULL, 'h'},
+		{"debug-ranges", no_argument, NULL, 'd'},
+		{"probe", no_argument, NULL, 'p'},
+		{NULL, 0, NULL, 0},
+	};
+	struct worker w = {.in = {.max = PX_FRAME_MAX},
+			   .out = {.max = PX_FRAME_MAX}};
+	struct py_options o = {0};
+	struct px_why why;
+	bool probe = false;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			o.libpython = optarg;
+			break;
+		case 'h':
+			o.home = optarg;
+			break;
+		case 'd':
+			o.debug_ranges = true;
+			break;
+		case 'p':
+			probe = true;
+			break;
+		default:
+			return usage();
+		}
+	}
+	if (!o.libpython || optind != argc)
+		return usage();
+	r = py_start(&o, &w.py, &why);
+	if (r < 0) {
+		fprintf(stderr, "%s\n", why.text);
+		return 1;
+	}
+	if (probe) {
+		print_probe(w.py, &o);
+		return 0;
+	}
+	r = sandbox_enter(&why);
+	if (r < 0 && r != -ENOTSUP) {
+		fprintf(stderr, "%s\n", why.text);
+		return 1;
+	}
+	r = serve(&w);
+	/* Not exit(): finalising Python is work nobody waits for. */
+	_exit(r < 0 ? 1 : 0);
+}

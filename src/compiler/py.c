@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "py.h"
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x03080000
+#include <Python.h>
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+/* Every function used, all of them in the stable ABI of 3.8
+ * (Doc/data/stable_abi.dat). Reference counts go through Py_DecRef: the macro
+ * would compile the layout of one version's objects into this binary. */
+#define PY_FUNCTIONS(X)                 \
+	X(Py_InitializeEx)              \
+	X(Py_CompileString)             \
+	X(Py_DecRef)                    \
+	X(PyBytes_AsStringAndSize)      \
+	X(PyBytes_FromStringAndSize)    \
+	X(PyDict_GetItemString)         \
+	X(PyDict_New)                   \
+	X(PyDict_SetItemString)         \
+	X(PyErr_Clear)                  \
+	X(PyErr_Print)                  \
+	X(PyEval_EvalCode)              \
+	X(PyEval_GetBuiltins)           \
+	X(PyImport_ImportModule)        \
+	X(PyLong_AsUnsignedLong)        \
+	X(PyLong_FromUnsignedLong)      \
+	X(PyObject_CallFunctionObjArgs) \
+	X(PyTuple_GetItem)              \
+	X(PyUnicode_DecodeFSDefaultAndSize)
+
+struct py_api {
+#define PY_MEMBER(name) __typeof__(&(name)) name;
+	PY_FUNCTIONS(PY_MEMBER)
+#undef PY_MEMBER
+};
+
+struct py {
+	struct py_api api;
+	PyObject *compile; /* the bootstrap's function */
+	PyObject *result;  /* of the last call; owns what it returned */
+	uint32_t magic;
+	uint32_t hexversion;
+	char version[512];
+	char cache_tag[64];
+};
+
+/*
+ * Runs once, before the sandbox closes. Afterwards nothing may be imported
+ * from disk, so whatever the compiler may need later is loaded now: codecs for
+ * coding cookies, and unicodedata for \N{...} escapes and identifiers. What is
+ * not found then is unknown, as on a system without it.
+ *
+ * The statuses are enum px_frame_status; the header is that of pyc.h, made
+ * here because _imp.source_hash differs between versions.
+ */
+static const char bootstrap[] =
+	"import sys, marshal, _imp, warnings\n"
+	"from importlib import import_module\n"
+	"from _frozen_importlib_external import MAGIC_NUMBER\n"
+	"import encodings, os\n"
+	"warnings.simplefilter('ignore')\n"
+	"names = ['unicodedata', 'stringprep']\n"
+	"try:\n"
+	"    names += ['encodings.' + n[:-3]\n"
+	"              for n in sorted(os.listdir(encodings.__path__[0]))\n"
+	"              if n.endswith('.py') and n != '__init__.py']\n"
+	"except OSError:\n"
+	"    pass\n"
+	"for name in names:\n"
+	"    try:\n"
+	"        import_module(name)\n"
+	"    except ImportError:\n"
+	"        pass\n"
+	"sys.path[:] = []\n"
+	"sys.meta_path[:] = [f for f in sys.meta_path\n"
+	"                    if getattr(f, '__name__', '') != 'PathFinder']\n"
+	"sys.path_hooks[:] = []\n"
+	"magic = int.from_bytes(MAGIC_NUMBER, 'little')\n"
+	"def header(source, mode, mtime):\n"
+	"    if mode == 0:\n"
+	"        field = (mtime.to_bytes(4, 'little') +\n"
+	"                 (len(source) & 0xffffffff).to_bytes(4, 'little'))\n"
+	"    else:\n"
+	"        field = _imp.source_hash(magic, source)\n"
+	"    return MAGIC_NUMBER + mode.to_bytes(4, 'little') + field\n"
+	"def number(n):\n"
+	"    if not isinstance(n, int) or not 0 < n < 1 << 31:\n"
+	"        return 0\n"
+	"    return n\n"
+	"def text(s):\n"
+	"    return str(s).encode('utf-8', 'backslashreplace')[:4000]\n"
+	"def job(source, name, optimize, mode, mtime):\n"
+	"    try:\n"
+	"        code = compile(source, name, 'exec', dont_inherit=True,\n"
+	"                       optimize=optimize)\n"
+	"        return 0, 0, 0, header(source, mode, mtime) + "
+	"marshal.dumps(code)\n"
+	"    except MemoryError:\n"
+	"        return 2, 0, 0, b'MemoryError: out of memory while "
+	"compiling'\n"
+	"    except SyntaxError as e:\n"
+	"        return (1, number(e.lineno), number(e.offset),\n"
+	"                text('%s: %s' % (type(e).__name__, e.msg)))\n"
+	"    except Exception as e:\n"
+	"        return 1, 0, 0, text('%s: %s' % (type(e).__name__, e))\n"
+	"version = text(' '.join(sys.version.split()))\n"
+	"cache_tag = text(sys.implementation.cache_tag)\n"
+	"hexversion = sys.hexversion\n";
+
+static int load(const struct py_options *o, struct py *py, struct px_why *why)
+{
+	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
+	 * Python symbols against the global scope. */
+	void *lib = dlopen(o->libpython, RTLD_NOW | RTLD_GLOBAL);
+	int *no_site;
+
+	if (!lib)
+		return px_because(why, -ELIBACC, "cannot load %s: %s",
+				  o->libpython, dlerror());
+#define PY_LOAD(name)                                          \
+	*(void **)&py->api.name = dlsym(lib, #name);           \
+	if (!py->api.name)                                     \
+		return px_because(why, -ELIBACC,               \
+				  "%s has no %s: not CPython " \
+				  "3.8 or later?",             \
+				  o->libpython, #name);
+	PY_FUNCTIONS(PY_LOAD)
+#undef PY_LOAD
+	/* Deprecated since 3.12, present in all of 3.8-3.13; the isolated
+	 * configuration API that replaces it is outside the stable ABI. */
+	no_site = dlsym(lib, "Py_NoSiteFlag");
+	if (no_site)
+		*no_site = 1;
+	return 0;
+}
+
+static int set_environment(const struct py_options *o)
+{
+	int r = 0;
+
+	if (o->home)
+		r |= setenv("PYTHONHOME", o->home, 1);
+	r |= setenv("PYTHONHASHSEED", "0", 1);
+	r |= setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	r |= setenv("PYTHONNOUSERSITE", "1", 1);
+	r |= setenv("PYTHONUTF8", "1", 1);
+	r |= setenv("PYTHONWARNINGS", "ignore", 1);
+	if (o->debug_ranges)
+		r |= unsetenv("PYTHONNODEBUGRANGES");
+	else
+		r |= setenv("PYTHONNODEBUGRANGES", "1", 1);
+	return r ? -errno : 0;
+}
+
+static int get_text(struct py *py, PyObject *globals, const char *name,
+		    char *ret, size_t size)
+{
+	PyObject *o = py->api.PyDict_GetItemString(globals, name);
+	Py_ssize_t n;
+	char *data;
+
+	if (!o || py->api.PyBytes_AsStringAndSize(o, &data, &n) != 0 ||
+	    (size_t)n >= size)
+		return -EIO;
+	memcpy(ret, data, (size_t)n + 1);
+	return 0;
+}
+
+static int run_bootstrap(struct py *py)
+{
+	struct py_api *api = &py->api;
+	PyObject *globals = api->PyDict_New();
+	PyObject *code, *done;
+
+	if (!globals || api->PyDict_SetItemString(globals, "__builtins__",
+						  api->PyEval_GetBuiltins()))
+		return -ENOMEM;
+	code = api->Py_CompileString(bootstrap, "<pycfs>", Py_file_input);
+	if (!code)
+		return -EIO;
+	done = api->PyEval_EvalCode(code, globals, globals);
+	api->Py_DecRef(code);
+	if (!done)
+		return -EIO;
+	api->Py_DecRef(done);
+	py->compile = api->PyDict_GetItemString(globals, "job");
+	if (!py->compile ||
+	    get_text(py, globals, "version", py->version, sizeof(py->version)) <
+		    0 ||
+	    get_text(py, globals, "cache_tag", py->cache_tag,
+		     sizeof(py->cache_tag)) < 0)
+		return -EIO;
+	py->magic = (uint32_t)api->PyLong_AsUnsignedLong(
+		api->PyDict_GetItemString(globals, "magic"));
+	py->hexversion = (uint32_t)api->PyLong_AsUnsignedLong(
+		api->PyDict_GetItemString(globals, "hexversion"));
+	/* `globals` is kept for the life of the process: it owns `compile`. */
+	return 0;
+}
+
+int py_start(const struct py_options *o, struct py **ret, struct px_why *why)
+{
+	PX_AUTOFREE struct py *py = calloc(1, sizeof(*py));
+	int r;
+
+	if (!py)
+		return px_because(why, -ENOMEM, "out of memory");
+	r = load(o, py, why);
+	if (r < 0)
+		return r;
+	r = set_environment(o);
+	if (r < 0)
+		return px_because(why, r, "cannot set the environment: %s",
+				  strerror(-r));
+	py->api.Py_InitializeEx(0);
+	r = run_bootstrap(py);
+	if (r < 0) {
+		py->api.PyErr_Print();
+		return px_because(why, r,
+				  "%s does not start: its standard library is "
+				  "incomplete or of another version",
+				  o->libpython);
+	}
+	*ret = PX_STEAL(py);
+	return 0;
+}
+
+void py_describe(const struct py *py, struct px_frame_hello *ret)
+{
+	*ret = (struct px_frame_hello){
+		.protocol = PX_FRAME_PROTOCOL,
+		.magic = py->magic,
+		.hexversion = py->hexversion,
+		.version = {(const uint8_t *)py->version, strlen(py->version)},
+	};
+}
+
+const char *py_cache_tag(const struct py *py)
+{
+	return py->cache_tag;
+}
+
+static PyObject *call_job(struct py *py, const struct px_frame_compile *t)
+{
+	const struct py_api *api = &py->api;
+	PyObject *args[5], *result = NULL;
+	size_t i;
+
+	args[0] = api->PyBytes_FromStringAndSize((const char *)t->source.data,
+						 (Py_ssize_t)t->source.size);
+	args[1] = api->PyUnicode_DecodeFSDefaultAndSize(
+		(const char *)t->co_filename.data,
+		(Py_ssize_t)t->co_filename.size);
+	args[2] = api->PyLong_FromUnsignedLong(t->optimize);
+	args[3] = api->PyLong_FromUnsignedLong(t->mode);
+	args[4] = api->PyLong_FromUnsignedLong(t->mtime);
+	if (args[0] && args[1] && args[2] && args[3] && args[4])
+		result = api->PyObject_CallFunctionObjArgs(
+			py->compile, args[0], args[1], args[2], args[3],
+			args[4], NULL);
+	for (i = 0; i < PX_ARRAY_LEN(args); i++)
+		api->Py_DecRef(args[i]);
+	return result;
+}
+
+static uint32_t tuple_number(const struct py *py, PyObject *tuple, int i)
+{
+	return (uint32_t)py->api.PyLong_AsUnsignedLong(
+		py->api.PyTuple_GetItem(tuple, i));
+}
+
+int py_compile(struct py *py, const struct px_frame_compile *task,
+	       struct px_frame_result *ret)
+{
+	PyObject *result;
+	Py_ssize_t n;
+	char *data;
+
+	py->api.Py_DecRef(py->result);
+	py->result = NULL;
+	result = call_job(py, task);
+	if (!result || py->api.PyBytes_AsStringAndSize(
+			       py->api.PyTuple_GetItem(result, 3), &data, &n)) {
+		/* Only memory can run out here: job() catches the rest. */
+		py->api.PyErr_Clear();
+		py->api.Py_DecRef(result);
+		return -ENOMEM;
+	}
+	py->result = result;
+	*ret = (struct px_frame_result){
+		.id = task->id,
+		.status = (enum px_frame_status)tuple_number(py, result, 0),
+		.line = tuple_number(py, result, 1),
+		.column = tuple_number(py, result, 2),
+		.data = {(const uint8_t *)data, (size_t)n},
+	};
+	return 0;
+}

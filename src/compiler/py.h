@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_COMPILER_PY_H
+#define PX_COMPILER_PY_H
+/*
+ * The target's Python inside this process: libpython found at run time, used
+ * through the stable ABI only, so that one binary serves every version.
+ *
+ * Threads: one. Process-wide by nature: one Python per process.
+ */
+
+#include "pycfs/frame.h"
+
+struct py;
+
+struct py_options {
+	const char *libpython; /* path or soname for dlopen */
+	const char *home;  /* PYTHONHOME; NULL: what libpython was built for */
+	bool debug_ranges; /* keep columns in line tables (3.11 and later) */
+};
+
+/* Loads and initialises Python. What goes wrong is a sentence in `why`; some
+ * failures inside Py_InitializeEx end the process with CPython's own message
+ * on stderr. */
+int py_start(const struct py_options *o, struct py **ret, struct px_why *why);
+
+/* What this Python is. Strings live as long as `py`. */
+void py_describe(const struct py *py, struct px_frame_hello *ret);
+const char *py_cache_tag(const struct py *py);
+
+/* Compiles one module; ret->data is valid until the next call. Returns 0 with
+ * a result of any status, or -ENOMEM. */
+int py_compile(struct py *py, const struct px_frame_compile *task,
+	       struct px_frame_result *ret);
+
+#endif

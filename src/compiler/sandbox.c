@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* A sanitizer's runtime maps terabytes and opens /proc: with it, only the
+ * privileges are dropped. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED 0
+#endif
+
+static const int allowed[] = {
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(brk),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(restart_syscall),
+};
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static int set_limits(void)
+{
+	const struct rlimit no_core = {0, 0};
+	struct rlimit memory;
+
+	if (setrlimit(RLIMIT_CORE, &no_core) < 0 ||
+	    getrlimit(RLIMIT_AS, &memory) < 0)
+		return -errno;
+	if (SANDBOX_SANITIZED)
+		return 0;
+	if (memory.rlim_max == RLIM_INFINITY ||
+	    memory.rlim_max > SANDBOX_ADDRESS_SPACE)
+		memory.rlim_max = SANDBOX_ADDRESS_SPACE;
+	memory.rlim_cur = memory.rlim_max;
+	return setrlimit(RLIMIT_AS, &memory) < 0 ? -errno : 0;
+}
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < PX_ARRAY_LEN(allowed) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* Memory, but never executable memory. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect),
+				     1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return r;
+}
+
+static int filter_system_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	r = add_rules(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int sandbox_enter(struct px_why *why)
+{
+	int r;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0)
+		return px_because(why, -errno, "prctl: %s", strerror(errno));
+	r = drop_capabilities();
+	if (r < 0)
+		return px_because(why, r, "capset: %s", strerror(-r));
+	r = set_limits();
+	if (r < 0)
+		return px_because(why, r, "setrlimit: %s", strerror(-r));
+	if (SANDBOX_SANITIZED)
+		return 0;
+	r = filter_system_calls();
+	if (r < 0)
+		return px_because(why, -ENOTSUP, "seccomp: %s", strerror(-r));
+	return 0;
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+#include "content_i.h"
+
+#include "pycfs/log.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+/* Part of every key: raise it when the same source and options would be
+ * stored as other bytes. */
+#define FORMAT	  1
+#define N_BUCKETS 1024
+
+struct waiter {
+	struct waiter *next;
+	px_content_done done;
+	void *arg;
+};
+
+/* One module being found out, for everybody who asked meanwhile. */
+struct flight {
+	struct flight *next; /* in its bucket, under lock */
+	struct px_content *c;
+	unsigned refs;	   /* under lock: the compile and its starter */
+	struct px_stat st; /* what the first asker saw; then what was read */
+	struct px_fingerprint asked;
+	uint8_t key[PX_DIGEST_SIZE];
+	int64_t read_at_ns;
+	uint64_t job;		/* under lock; 0 until queued */
+	bool wanted;		/* under lock: somebody waits */
+	struct waiter *waiters; /* under lock */
+	char path[];
+};
+
+static char *co_filename(const struct px_content *c, const char *path)
+{
+	const char *prefix = c->o.prefix;
+	const size_t n = strlen(prefix);
+	char *name;
+
+	if (n == 0)
+		return strdup(path);
+	if (asprintf(&name, "%s%s%s", prefix, prefix[n - 1] == '/' ? "" : "/",
+		     path) < 0)
+		return NULL;
+	return name;
+}
+
+static void make_profile(struct px_content *c)
+{
+	const struct px_python *py = c->o.python;
+	/* Columns in line tables came with 3.11 (PEP 657). */
+	const bool ranges = c->o.debug_ranges && py->hexversion >= 0x030b0000;
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_u64(&d, "format", FORMAT);
+	px_digest_field(&d, "python", py->version, strlen(py->version));
+	px_digest_u64(&d, "magic", py->magic);
+	px_digest_u64(&d, "optimize", c->o.optimize);
+	px_digest_u64(&d, "ranges", ranges);
+	px_digest_u64(&d, "mode", c->o.mode);
+	px_digest_final(&d, c->profile);
+}
+
+static void index_key(const struct px_content *c, const char *name,
+		      const struct px_fingerprint *fp,
+		      uint8_t ret[PX_DIGEST_SIZE])
+{
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_field(&d, "index", c->profile, sizeof(c->profile));
+	px_digest_field(&d, "name", name, strlen(name));
+	px_digest_u64(&d, "dev", fp->dev);
+	px_digest_u64(&d, "ino", fp->ino);
+	px_digest_u64(&d, "size", fp->size);
+	px_digest_u64(&d, "mtime", (uint64_t)fp->mtime_ns);
+	px_digest_u64(&d, "ctime", (uint64_t)fp->ctime_ns);
+	px_digest_final(&d, ret);
+}
+
+static uint32_t header_mtime(const struct px_content *c,
+			     const struct px_stat *st)
+{
+	if (c->o.mode != PX_PYC_TIMESTAMP)
+		return 0;
+	return (uint32_t)(st->fp.mtime_ns / 1000000000);
+}
+
+static void blob_key(const struct px_content *c, const char *name,
+		     const struct px_buf *source, const struct px_stat *st,
+		     uint8_t ret[PX_DIGEST_SIZE])
+{
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_field(&d, "blob", c->profile, sizeof(c->profile));
+	px_digest_field(&d, "name", name, strlen(name));
+	px_digest_u64(&d, "mtime", header_mtime(c, st));
+	px_digest_field(&d, "source", source->data, source->size);
+	px_digest_final(&d, ret);
+}
+
+static uint64_t tag_of(const uint8_t key[PX_DIGEST_SIZE])
+{
+	return px_get_le64(key);
+}
+
+/* True the first time that `what` is said of `path`. */
+static bool first_time(struct px_content *c, const char *path, uint64_t what)
+{
+	bool again;
+
+	pthread_mutex_lock(&c->lock);
+	again = px_seen_add(&c->reported, px_hash64(what, path, strlen(path)));
+	pthread_mutex_unlock(&c->lock);
+	return !again;
+}
+
+/* Says once per mount and content what does not compile, and where. */
+static void report(struct px_content *c, const char *path,
+		   const uint8_t key[PX_DIGEST_SIZE], const struct px_blob *b)
+{
+	const char *hint = "";
+	char where[48] = "";
+
+	if (!first_time(c, path, tag_of(key)))
+		return;
+	if (!atomic_exchange(&c->hinted, true))
+		hint = " [--on-error source ships such a file as it is, "
+		       "--on-error omit leaves it out]";
+	if (b->line > 0 && b->column > 0)
+		snprintf(where, sizeof(where), ":%u:%u", b->line, b->column);
+	else if (b->line > 0)
+		snprintf(where, sizeof(where), ":%u", b->line);
+	px_log(PX_LOG_WARNING, "%s%s: %.*s%s", path, where, (int)b->size,
+	       (const char *)b->data, hint);
+}
+
+static void deliver(struct px_content *c, const char *path,
+		    const struct px_stat *st, const uint8_t *key,
+		    struct px_blob *b, px_content_done done, void *arg)
+{
+	struct px_module m = {
+		.st = *st,
+		.kind = b->kind,
+		.size = b->kind == PX_BLOB_CODE ? b->size : 0,
+		.tag = tag_of(key),
+		.blob = b,
+	};
+
+	if (b->kind != PX_BLOB_CODE)
+		report(c, path, key, b);
+	done(arg, 0, &m);
+}
+
+void px_content_notes(struct px_content *c, const char *dir,
+		      const struct px_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < px_view_n_notes(v); i++) {
+		const struct px_note *note = px_view_note(v, i);
+		PX_AUTOFREE char *path = px_path_join(dir, note->source);
+
+		if (path && first_time(c, path, 1))
+			px_log(PX_LOG_WARNING, "%s: %s", path, note->text);
+	}
+}
+
+void px_content_check_pyc(struct px_content *c, const char *path, int fd)
+{
+	uint8_t magic[4];
+
+	if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    px_get_le32(magic) == c->o.python->magic)
+		return;
+	if (first_time(c, path, 2))
+		px_log(PX_LOG_WARNING,
+		       "%s: shipped as it is, but it is not "
+		       "bytecode of %s: that Python cannot import it",
+		       path, c->o.python->cache_tag);
+}
+
+static struct flight **bucket(struct px_content *c, const char *path)
+{
+	return &c->flights[px_hash64(0, path, strlen(path)) % N_BUCKETS];
+}
+
+/* Under lock. */
+static struct flight *find_flight(struct px_content *c, const char *path,
+				  const struct px_fingerprint *fp)
+{
+	struct flight *f;
+
+	for (f = *bucket(c, path); f; f = f->next)
+		if (strcmp(f->path, path) == 0 &&
+		    px_fingerprint_equal(&f->asked, fp))
+			return f;
+	return NULL;
+}
+
+/* Under lock. */
+static void add_waiter(struct flight *f, struct waiter *w)
+{
+	if (!w)
+		return;
+	w->next = f->waiters;
+	f->waiters = w;
+	f->wanted = true;
+}
+
+static void flight_unref(struct flight *f)
+{
+	struct px_content *c = f->c;
+	unsigned left;
+
+	pthread_mutex_lock(&c->lock);
+	left = --f->refs;
+	pthread_mutex_unlock(&c->lock);
+	if (left == 0)
+		free(f);
+}
+
+/* Takes the flight off the table and tells everybody. */
+static void land(struct flight *f, int err, struct px_blob *b)
+{
+	struct px_content *c = f->c;
+	struct waiter *w, *next;
+	struct flight **at;
+
+	pthread_mutex_lock(&c->lock);
+	for (at = bucket(c, f->path); *at != f; at = &(*at)->next)
+		;
+	*at = f->next;
+	w = f->waiters;
+	f->waiters = NULL;
+	pthread_mutex_unlock(&c->lock);
+	if (err == 0 && b->kind != PX_BLOB_CODE)
+		report(c, f->path, f->key, b);
+	for (; w; w = next) {
+		next = w->next;
+		if (err < 0)
+			w->done(w->arg, err, NULL);
+		else
+			deliver(c, f->path, &f->st, f->key, b, w->done, w->arg);
+		free(w);
+	}
+	flight_unref(f);
+}
+
+/* Remembers under the fingerprint what was found, and stores it if new. */
+static void store(struct flight *f, struct px_blob *b, bool is_new)
+{
+	struct px_cache_entry entry = {.kind = b->kind, .size = b->size};
+	struct px_content *c = f->c;
+	uint8_t index[PX_DIGEST_SIZE];
+	PX_AUTOFREE char *name = co_filename(c, f->path);
+	/* See px_tree_young: such a fingerprint proves nothing tomorrow. */
+	const bool keep = name && !px_tree_young(&f->st.fp, f->read_at_ns);
+
+	memcpy(entry.key, f->key, sizeof(entry.key));
+	if (keep)
+		index_key(c, name, &f->st.fp, index);
+	if (keep || is_new)
+		px_cache_put(c->o.cache, f->key, is_new ? b : NULL,
+			     keep ? index : NULL, keep ? &entry : NULL);
+}
+
+static void on_compiled(void *arg, int err, struct px_blob *b)
+{
+	struct flight *f = arg;
+
+	if (err == 0)
+		store(f, b, true);
+	land(f, err, b);
+}
+
+static void submit(struct flight *f, const char *name,
+		   const struct px_buf *source)
+{
+	struct px_content *c = f->c;
+	const struct px_frame_compile task = {
+		.optimize = c->o.optimize,
+		.mode = c->o.mode,
+		.mtime = header_mtime(c, &f->st),
+		.co_filename = {(const uint8_t *)name, strlen(name)},
+		.source = {source->data, source->size},
+	};
+	enum px_priority priority;
+	uint64_t job;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	priority = f->wanted ? PX_PRIORITY_WAITED : PX_PRIORITY_AHEAD;
+	f->refs++; /* it may land before px_pool_submit returns */
+	pthread_mutex_unlock(&c->lock);
+	r = px_pool_submit(c->o.pool, &task, priority, on_compiled, f, &job);
+	if (r < 0) {
+		land(f, r, NULL);
+	} else {
+		pthread_mutex_lock(&c->lock);
+		f->job = job;
+		r = f->wanted && priority == PX_PRIORITY_AHEAD;
+		pthread_mutex_unlock(&c->lock);
+		if (r)
+			px_pool_promote(c->o.pool, job);
+		else if (priority == PX_PRIORITY_WAITED)
+			px_content_ahead_touch(c, f->path);
+	}
+	flight_unref(f);
+}
+
+/* Reads and hashes the source; compiles it unless its content is known. */
+static void fly(struct flight *f)
+{
+	struct px_content *c = f->c;
+	PX_AUTO(px_buf_fini)
+	struct px_buf source = {.max = PX_FRAME_MAX - PATH_MAX - 64};
+	PX_AUTOFREE char *name = co_filename(c, f->path);
+	struct px_blob *b;
+	int r;
+
+	f->read_at_ns = px_wall_ns();
+	r = name ? px_tree_read(c->o.tree, f->path, &source, &f->st) : -ENOMEM;
+	if (r < 0) {
+		land(f, r, NULL);
+		return;
+	}
+	px_stats_add(c->o.stats, PX_COUNT_source_reads, 1);
+	blob_key(c, name, &source, &f->st, f->key);
+	if (px_cache_get(c->o.cache, f->key, &b) == 0) {
+		px_stats_add(c->o.stats, PX_COUNT_blob_hits, 1);
+		store(f, b, false);
+		land(f, 0, b);
+		px_blob_unref(b);
+		return;
+	}
+	submit(f, name, &source);
+}
+
+static struct flight *flight_new(struct px_content *c, const char *path,
+				 const struct px_stat *st)
+{
+	const size_t n = strlen(path) + 1;
+	struct flight *f = calloc(1, sizeof(*f) + n);
+
+	if (!f)
+		return NULL;
+	f->c = c;
+	f->refs = 1;
+	f->st = *st;
+	f->asked = st->fp;
+	memcpy(f->path, path, n);
+	return f;
+}
+
+/* Joins the flight for this module, or starts one. `w` (may be NULL) is owned
+ * by the flight from here on; -ENOMEM leaves it with the caller. */
+static int join(struct px_content *c, const char *path,
+		const struct px_stat *st, struct waiter *w)
+{
+	struct flight *f, *fresh = flight_new(c, path, st);
+	struct flight **at;
+	uint64_t job = 0;
+
+	if (!fresh)
+		return -ENOMEM;
+	pthread_mutex_lock(&c->lock);
+	f = find_flight(c, path, &st->fp);
+	if (f) {
+		if (w && !f->wanted)
+			job = f->job;
+		add_waiter(f, w);
+		pthread_mutex_unlock(&c->lock);
+		free(fresh);
+		px_stats_add(c->o.stats, PX_COUNT_joined, w != NULL);
+		if (job != 0)
+			px_pool_promote(c->o.pool, job);
+		return 0;
+	}
+	add_waiter(fresh, w);
+	at = bucket(c, path);
+	fresh->next = *at;
+	*at = fresh;
+	pthread_mutex_unlock(&c->lock);
+	fly(fresh);
+	return 0;
+}
+
+/* The index's answer for a file that can be trusted to be as it was. */
+static int find_index(struct px_content *c, const char *path,
+		      const struct px_stat *st, struct px_cache_entry *ret)
+{
+	PX_AUTOFREE char *name = NULL;
+	uint8_t index[PX_DIGEST_SIZE];
+
+	name = co_filename(c, path);
+	if (!name)
+		return -ENOMEM;
+	index_key(c, name, &st->fp, index);
+	return px_cache_index_get(c->o.cache, index, ret);
+}
+
+int px_content_peek(struct px_content *c, const char *path,
+		    struct px_module *ret)
+{
+	struct px_cache_entry e;
+	struct px_stat st;
+	int r = px_tree_stat_file(c->o.tree, path, &st);
+
+	if (r == 0)
+		r = find_index(c, path, &st, &e);
+	if (r < 0)
+		return r;
+	*ret = (struct px_module){
+		.st = st,
+		.kind = e.kind,
+		.size = e.kind == PX_BLOB_CODE ? e.size : 0,
+		.tag = tag_of(e.key),
+	};
+	return 0;
+}
+
+/* Answers from the cache alone. False: it has to be found out. */
+static bool answer_known(struct px_content *c, const char *path,
+			 const struct px_stat *st, enum px_want want,
+			 px_content_done done, void *arg)
+{
+	struct px_module m = {.st = *st, .kind = PX_BLOB_CODE};
+	struct px_cache_entry e;
+	struct px_blob *b;
+
+	if (find_index(c, path, st, &e) < 0)
+		return false;
+	if (want == PX_WANT_SIZE && e.kind == PX_BLOB_CODE) {
+		m.size = e.size;
+		m.tag = tag_of(e.key);
+		px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
+		done(arg, 0, &m);
+		return true;
+	}
+	if (px_cache_get(c->o.cache, e.key, &b) < 0)
+		return false;
+	px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
+	deliver(c, path, st, e.key, b, done, arg);
+	px_blob_unref(b);
+	return true;
+}
+
+void px_content_get(struct px_content *c, const char *path, enum px_want want,
+		    px_content_done done, void *arg)
+{
+	struct waiter *w;
+	struct px_stat st;
+	int r = px_tree_stat_file(c->o.tree, path, &st);
+
+	if (r < 0) {
+		done(arg, r, NULL);
+		return;
+	}
+	if (answer_known(c, path, &st, want, done, arg))
+		return;
+	w = calloc(1, sizeof(*w));
+	if (w) {
+		w->done = done;
+		w->arg = arg;
+	}
+	if (!w || join(c, path, &st, w) < 0) {
+		free(w);
+		done(arg, -ENOMEM, NULL);
+	}
+}
+
+void px_content_start_ahead(struct px_content *c, const char *path)
+{
+	struct px_cache_entry e;
+	struct px_stat st;
+
+	if (px_tree_stat_file(c->o.tree, path, &st) == 0 &&
+	    find_index(c, path, &st, &e) < 0)
+		join(c, path, &st, NULL);
+}
+
+int px_content_new(const struct px_content_options *o, struct px_content **ret)
+{
+	struct px_content *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->o = *o;
+	c->flights = calloc(N_BUCKETS, sizeof(*c->flights));
+	pthread_mutex_init(&c->lock, NULL);
+	make_profile(c);
+	r = c->flights ? px_content_ahead_start(c) : -ENOMEM;
+	if (r < 0) {
+		px_content_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void px_content_flush(struct px_content *c)
+{
+	px_cache_flush(c->o.cache);
+}
+
+void px_content_quiet(struct px_content *c)
+{
+	px_content_ahead_quiet(c);
+}
+
+void px_content_free(struct px_content *c)
+{
+	if (!c)
+		return;
+	px_content_ahead_stop(c);
+	px_seen_fini(&c->reported);
+	px_seen_fini(&c->touched);
+	pthread_mutex_destroy(&c->lock);
+	free(c->flights);
+	free(c);
+}

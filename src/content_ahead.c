@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compiling ahead. Whoever walks a tree with one thread (cp, tar, find) asks
+ * for one module at a time; the modules beside the first one are compiled
+ * meanwhile, at low priority and a few at a time.
+ */
+#include "content_i.h"
+
+#include <signal.h>
+
+/* What may wait to be committed before reading ahead pauses, in bytes. */
+#define MAX_QUEUED (64ull << 20)
+
+bool px_seen_add(struct seen *s, uint64_t hash)
+{
+	size_t i;
+
+	hash |= hash == 0; /* 0 marks a free slot */
+	if (s->n * 2 >= s->capacity) {
+		struct seen bigger = {.capacity = s->capacity ? s->capacity * 2
+							      : 64};
+
+		bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
+		if (!bigger.slots)
+			return false;
+		for (i = 0; i < s->capacity; i++)
+			if (s->slots[i])
+				px_seen_add(&bigger, s->slots[i]);
+		free(s->slots);
+		*s = bigger;
+	}
+	for (i = hash & (s->capacity - 1); s->slots[i];
+	     i = (i + 1) & (s->capacity - 1))
+		if (s->slots[i] == hash)
+			return true;
+	s->slots[i] = hash;
+	s->n++;
+	return false;
+}
+
+void px_seen_fini(struct seen *s)
+{
+	free(s->slots);
+	*s = (struct seen){0};
+}
+
+static bool is_quiet(struct px_content *c)
+{
+	bool quiet;
+
+	pthread_mutex_lock(&c->ahead_lock);
+	quiet = c->quiet;
+	pthread_mutex_unlock(&c->ahead_lock);
+	return quiet;
+}
+
+/* The next directory, or NULL at the end. */
+static struct ahead_dir *next_dir(struct px_content *c)
+{
+	struct ahead_dir *d = NULL;
+
+	pthread_mutex_lock(&c->ahead_lock);
+	while (!c->quiet && !c->ahead_head)
+		pthread_cond_wait(&c->ahead_changed, &c->ahead_lock);
+	if (!c->quiet) {
+		d = c->ahead_head;
+		c->ahead_head = d->next;
+		if (!c->ahead_head)
+			c->ahead_tail = &c->ahead_head;
+	}
+	pthread_mutex_unlock(&c->ahead_lock);
+	return d;
+}
+
+static void wait_for_room(struct px_content *c)
+{
+	while (!is_quiet(c) && px_cache_queued(c->o.cache) > MAX_QUEUED)
+		usleep(10000);
+	px_pool_wait_room(c->o.pool);
+}
+
+static void walk(struct px_content *c, const char *dir)
+{
+	struct px_listing l;
+	struct px_view *v;
+	size_t i;
+
+	if (px_tree_list(c->o.tree, dir, &l) < 0)
+		return;
+	if (px_view_new(&l, &v) < 0)
+		v = NULL;
+	px_listing_fini(&l);
+	for (i = 0; v && i < px_view_count(v) && !is_quiet(c); i++) {
+		const struct px_entry *e = px_view_at(v, i);
+		char *path;
+
+		if (e->kind != PX_KIND_MODULE)
+			continue;
+		path = px_path_join(dir, e->source);
+		if (!path)
+			break;
+		wait_for_room(c);
+		px_content_start_ahead(c, path);
+		free(path);
+	}
+	px_view_unref(v);
+}
+
+static void *ahead_main(void *arg)
+{
+	struct px_content *c = arg;
+	struct ahead_dir *d;
+
+	while ((d = next_dir(c))) {
+		walk(c, d->path);
+		free(d);
+	}
+	return NULL;
+}
+
+void px_content_ahead_touch(struct px_content *c, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t n = slash ? (size_t)(slash - path) : 0;
+	struct ahead_dir *d;
+
+	if (!c->o.ahead)
+		return;
+	pthread_mutex_lock(&c->ahead_lock);
+	if (!c->quiet && !px_seen_add(&c->touched, px_hash64(0, path, n))) {
+		d = calloc(1, sizeof(*d) + n + 1);
+		if (d) {
+			memcpy(d->path, path, n);
+			*c->ahead_tail = d;
+			c->ahead_tail = &d->next;
+			pthread_cond_signal(&c->ahead_changed);
+		}
+	}
+	pthread_mutex_unlock(&c->ahead_lock);
+}
+
+int px_content_ahead_start(struct px_content *c)
+{
+	sigset_t all, before;
+	int r;
+
+	pthread_mutex_init(&c->ahead_lock, NULL);
+	pthread_cond_init(&c->ahead_changed, NULL);
+	c->ahead_tail = &c->ahead_head;
+	if (!c->o.ahead)
+		return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&c->ahead_thread, NULL, ahead_main, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	c->ahead_running = r == 0;
+	return -r;
+}
+
+void px_content_ahead_quiet(struct px_content *c)
+{
+	pthread_mutex_lock(&c->ahead_lock);
+	c->quiet = true;
+	pthread_cond_broadcast(&c->ahead_changed);
+	pthread_mutex_unlock(&c->ahead_lock);
+}
+
+void px_content_ahead_stop(struct px_content *c)
+{
+	struct ahead_dir *d;
+
+	px_content_ahead_quiet(c);
+	if (c->ahead_running)
+		pthread_join(c->ahead_thread, NULL);
+	while ((d = c->ahead_head)) {
+		c->ahead_head = d->next;
+		free(d);
+	}
+	pthread_mutex_destroy(&c->ahead_lock);
+	pthread_cond_destroy(&c->ahead_changed);
+}

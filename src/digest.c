@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/digest.h"
+
+#include <pthread.h>
+#include <sodium.h>
+
+_Static_assert(sizeof(crypto_generichash_state) <=
+			       sizeof(((struct px_digest *)0)->state) &&
+		       _Alignof(crypto_generichash_state) <=
+			       _Alignof(struct px_digest),
+	       "struct px_digest cannot hold libsodium's state");
+_Static_assert(PX_DIGEST_SIZE == crypto_generichash_BYTES,
+	       "PX_DIGEST_SIZE is libsodium's recommended size");
+
+/* Without sodium_init everything here works the same, but with the portable
+ * BLAKE2b instead of the AVX2 one, so its result does not matter. */
+static void init_sodium(void)
+{
+	if (sodium_init() < 0)
+		return;
+}
+
+static crypto_generichash_state *state_of(struct px_digest *d)
+{
+	return (crypto_generichash_state *)(void *)d->state;
+}
+
+/* The libsodium calls below fail only for bad output sizes. */
+
+void px_digest_init(struct px_digest *d)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, init_sodium);
+	crypto_generichash_init(state_of(d), NULL, 0, PX_DIGEST_SIZE);
+}
+
+void px_digest_field(struct px_digest *d, const char *tag, const void *data,
+		     size_t n)
+{
+	uint8_t length[8];
+
+	px_put_le64(length, n);
+	/* A tag's NUL ends it. */
+	crypto_generichash_update(state_of(d), (const uint8_t *)tag,
+				  strlen(tag) + 1);
+	crypto_generichash_update(state_of(d), length, sizeof(length));
+	if (n > 0)
+		crypto_generichash_update(state_of(d), data, n);
+}
+
+void px_digest_u64(struct px_digest *d, const char *tag, uint64_t v)
+{
+	uint8_t bytes[8];
+
+	px_put_le64(bytes, v);
+	px_digest_field(d, tag, bytes, sizeof(bytes));
+}
+
+void px_digest_final(struct px_digest *d, uint8_t ret[PX_DIGEST_SIZE])
+{
+	crypto_generichash_final(state_of(d), ret, PX_DIGEST_SIZE);
+}
+
+uint64_t px_hash64(uint64_t seed, const void *data, size_t n)
+{
+	uint8_t key[crypto_shorthash_siphash24_KEYBYTES] = {0};
+	uint8_t hash[crypto_shorthash_siphash24_BYTES];
+
+	px_put_le64(key, seed);
+	crypto_shorthash_siphash24(hash, data, n, key);
+	return px_get_le64(hash);
+}

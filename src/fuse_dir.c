@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories: what they list, and what a listing already knows.
+ */
+#include "fuse_i.h"
+
+#include <sys/stat.h>
+
+struct dir_handle {
+	struct px_inode dir;
+	struct px_view *view;
+};
+
+static void dir_handle_free(struct dir_handle *d)
+{
+	if (!d)
+		return;
+	free(d->dir.path);
+	px_view_unref(d->view);
+	free(d);
+}
+
+/* Takes `dir` over and refers to `v`; 0 with fi->fh set. */
+static int dir_handle_new(struct px_inode *dir, struct px_view *v,
+			  const struct px_fuse *f, struct fuse_file_info *fi)
+{
+	struct dir_handle *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->dir = *dir;
+	dir->path = NULL;
+	d->view = px_view_ref(v);
+	fi->fh = (uintptr_t)d;
+	fi->cache_readdir = f->o.immutable;
+	fi->keep_cache = f->o.immutable;
+	return 0;
+}
+
+static void opendir_known(void *arg, int err, struct px_view *settled)
+{
+	struct parked *p = arg;
+
+	if (err == 0)
+		err = dir_handle_new(&p->inode, settled, p->f, &p->fi);
+	if (err < 0)
+		fuse_reply_err(p->req, -err);
+	else if (fuse_reply_open(p->req, &p->fi) != 0)
+		dir_handle_free((struct dir_handle *)(uintptr_t)p->fi.fh);
+	px_parked_free(p);
+}
+
+void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct px_fuse *f = self(req);
+	PX_AUTO(px_inode_fini) struct px_inode dir = {0};
+	struct px_view *v = NULL;
+	struct parked *p = NULL;
+	int r;
+
+	r = px_fuse_dir(f, ino, &dir);
+	if (r == 0)
+		r = px_fuse_view(f, &dir, &v);
+	if (r == 0 && f->o.on_error != PX_ON_ERROR_FAIL) {
+		p = px_park(req, &dir);
+		if (p) {
+			p->fi = *fi;
+			px_content_settle(f->o.content, p->inode.path, v,
+					  f->o.on_error, opendir_known, p);
+		}
+		r = -ENOMEM;
+	} else if (r == 0) {
+		r = dir_handle_new(&dir, v, f, fi);
+	}
+	px_view_unref(v);
+	if (p)
+		return;
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else if (fuse_reply_open(req, fi) != 0)
+		dir_handle_free((struct dir_handle *)(uintptr_t)fi->fh);
+}
+
+/* What is known of an entry without compiling; counts a lookup then. Leaves
+ * ret->ino 0 where only name and type are known. */
+static void describe(struct px_fuse *f, const struct dir_handle *d,
+		     const struct px_entry *e, struct fuse_entry_param *ret)
+{
+	PX_AUTOFREE char *path = px_path_join(d->dir.path, e->source);
+	const uint64_t number = px_inode_number(d->dir.number, e->name);
+	struct px_module m;
+	int r = -ENOMEM;
+
+	if (path && e->kind == PX_KIND_MODULE) {
+		r = px_content_peek(f->o.content, path, &m);
+		if (r == 0 && m.kind != PX_BLOB_CODE)
+			r = -EIO;
+		if (r == 0)
+			px_fuse_attr(&m.st, e->kind, m.size, number,
+				     &ret->attr);
+	} else if (path) {
+		r = px_fuse_stat(f, path, e->kind, number, &ret->attr);
+	}
+	if (r == 0)
+		r = px_fuse_enter(f, d->dir.id, e, ret);
+	if (r < 0)
+		*ret = (struct fuse_entry_param){
+			.attr = {.st_ino = number,
+				 .st_mode = px_fuse_type(e->kind)},
+		};
+}
+
+/* Appends entry `i` (0 and 1 are . and ..); the bytes it took, or 0. */
+static size_t add_entry(fuse_req_t req, const struct dir_handle *d, size_t i,
+			bool plus, char *buf, size_t room)
+{
+	struct fuse_entry_param param = {
+		.attr = {.st_ino = d->dir.number, .st_mode = S_IFDIR},
+	};
+	const struct px_entry *e = NULL;
+	const char *name = i == 0 ? "." : "..";
+	size_t need;
+
+	if (i >= 2) {
+		e = px_view_at(d->view, i - 2);
+		name = e->name;
+		param.attr.st_ino = px_inode_number(d->dir.number, name);
+		param.attr.st_mode = px_fuse_type(e->kind);
+	}
+	if (!plus) {
+		need = fuse_add_direntry(req, buf, room, name, &param.attr,
+					 (off_t)i + 1);
+		return need <= room ? need : 0;
+	}
+	/* Asked before a lookup is counted, which would have to be undone. */
+	need = fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0);
+	if (need > room)
+		return 0;
+	if (e)
+		describe(self(req), d, e, &param);
+	return fuse_add_direntry_plus(req, buf, room, name, &param,
+				      (off_t)i + 1);
+}
+
+static void read_dir(fuse_req_t req, size_t size, off_t off,
+		     const struct fuse_file_info *fi, bool plus)
+{
+	const struct dir_handle *d = (struct dir_handle *)(uintptr_t)fi->fh;
+	const size_t n = px_view_count(d->view) + 2;
+	PX_AUTOFREE char *buf = malloc(size);
+	size_t used = 0, took, i;
+
+	px_stats_add(self(req)->o.stats, PX_COUNT_readdirs, 1);
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	for (i = (size_t)off; i < n; i++) {
+		took = add_entry(req, d, i, plus, buf + used, size - used);
+		if (took == 0)
+			break;
+		used += took;
+	}
+	fuse_reply_buf(req, buf, used);
+}
+
+void px_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		   struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(req, size, off, fi, false);
+}
+
+void px_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(req, size, off, fi, true);
+}
+
+void px_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	dir_handle_free((struct dir_handle *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
+}

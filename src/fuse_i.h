@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_FUSE_I_H
+#define PX_FUSE_I_H
+/*
+ * What fuse_ops.c, fuse_dir.c, fuse_file.c (requests) and fuse_session.c
+ * (mount, loop) share.
+ */
+
+#define FUSE_USE_VERSION 312
+
+#include "pycfs/fuse.h"
+#include "pycfs/inode.h"
+
+#include <fuse_lowlevel.h>
+#include <sys/ioctl.h>
+
+struct px_fuse {
+	struct px_fuse_options o;
+	struct fuse_session *session;
+	struct px_inodes *inodes;
+	double timeout; /* seconds the kernel may keep names and attributes */
+};
+
+/* A request that waits for a module. */
+struct parked {
+	fuse_req_t req;
+	struct px_fuse *f;
+	struct px_inode inode; /* asked about; for lookup, the directory */
+	struct fuse_file_info fi;
+	bool by_source; /* lookup: X.py was asked, to exist if rejected */
+	char *name;	/* lookup */
+	char *source;	/* lookup: the entry's source name */
+};
+
+static inline struct px_fuse *self(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* Takes `inode` over. NULL: ENOMEM. */
+struct parked *px_park(fuse_req_t req, struct px_inode *inode);
+void px_parked_free(struct parked *p);
+void px_inode_fini(struct px_inode *i);
+
+mode_t px_fuse_type(enum px_kind kind);
+void px_fuse_attr(const struct px_stat *st, enum px_kind kind, uint64_t size,
+		  uint64_t number, struct stat *ret);
+/* Attributes of anything but a module. -ESTALE if it became something else. */
+int px_fuse_stat(struct px_fuse *f, const char *path, enum px_kind kind,
+		 uint64_t number, struct stat *ret);
+/* A compile that was refused is an error of the file, not of the request. */
+int px_fuse_module_errno(int err, const struct px_module *m);
+/* The directory as it is now; the reference is the caller's. */
+int px_fuse_view(struct px_fuse *f, const struct px_inode *dir,
+		 struct px_view **ret);
+int px_fuse_dir(struct px_fuse *f, fuse_ino_t ino, struct px_inode *ret);
+/* Counts a lookup and fills the entry the kernel gets. */
+int px_fuse_enter(struct px_fuse *f, uint64_t parent, const struct px_entry *e,
+		  struct fuse_entry_param *ret);
+
+void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void px_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		   struct fuse_file_info *fi);
+void px_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi);
+void px_op_releasedir(fuse_req_t req, fuse_ino_t ino,
+		      struct fuse_file_info *fi);
+void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		struct fuse_file_info *fi);
+void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+extern const struct fuse_lowlevel_ops px_fuse_ops;
+
+/* Asked of an open directory of the mount. Restricted ioctls carry their size
+ * in the number, so another version's request is another number. */
+#define PX_IOC_COUNTERS _IOR('P', 1, uint64_t[PX_N_COUNTERS])
+#define PX_IOC_FLUSH	_IO('P', 2)
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/guard.h"
+
+#include "pycfs/cmd.h"
+#include "pycfs/log.h"
+#include "pycfs/mountpoint.h"
+#include "pycfs/serve.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+/* A daemon that has to end commits its cache, which is bounded by 5 s. */
+#define STOP_TIMEOUT_MS 15000
+/* PIDs to try when each in turn belongs to a user of the cache in another
+ * namespace. More builds than this do not share one cache. */
+#define MAX_FORKS 1000
+
+/* In the daemon, once mounted. */
+struct ready {
+	const struct px_opt *o;
+	int status_fd;
+	bool detach;
+};
+
+static void on_ready(void *arg, const char *text)
+{
+	const struct ready *r = arg;
+	int fd, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (isatty(2) || r->o->verbose)
+		px_log(PX_LOG_INFO, "mounted %s", text);
+	fd = r->o->log_file
+		     ? open(r->o->log_file,
+			    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)
+		     : -1;
+	if (r->o->log_file && fd < 0)
+		px_log_errno(-errno, "cannot write to %s: messages go to %s",
+			     r->o->log_file, r->detach ? "syslog" : "stderr");
+	if (r->detach) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+	}
+	if (fd >= 0)
+		dup2(fd, 2);
+	else if (r->detach)
+		px_log_init(PX_LOG_SYSLOG, PX_LOG_INFO);
+	close(fd);
+	close(null);
+	if (chdir("/") < 0)
+		px_log_errno(-errno, "chdir /");
+	if (write(r->status_fd, "R", 1) != 1)
+		px_log_errno(-errno, "nobody waits for the mount");
+	close(r->status_fd);
+}
+
+static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
+				const char *mountpoint, struct ready *ready,
+				pid_t guard)
+{
+	struct px_why why;
+	sigset_t none;
+	int r;
+
+	/* Ctrl-C is for the command of `pycfs run`, not for its files. */
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != guard)
+		_exit(PX_EXIT_FAILED);
+	r = px_serve(o, source, mountpoint, on_ready, ready, &why);
+	if (r == -EADDRINUSE)
+		_exit(PX_EXIT_PID_TAKEN);
+	if (r < 0)
+		px_cmd_fail(0, &why);
+	_exit(r < 0 ? PX_EXIT_FAILED : 0);
+}
+
+static int watch_signals(struct px_guard *g)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	g->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return g->signal_fd < 0 ? -errno : 0;
+}
+
+/* Passes a signal on; true if it was SIGCHLD. What the terminal sends, it has
+ * sent to `to` itself, unless that has another session. */
+static bool pass_signal(const struct px_guard *g, pid_t to)
+{
+	struct signalfd_siginfo si;
+	bool child = false;
+
+	while (read(g->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			child = true;
+		else if (si.ssi_code != SI_KERNEL || to == g->daemon)
+			kill(to, (int)si.ssi_signo);
+	}
+	return child;
+}
+
+/* True if the daemon said it is ready, false if it ended before. */
+static bool wait_status(const struct px_guard *g, int fd)
+{
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+			       {.fd = g->signal_fd, .events = POLLIN}};
+	char c;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return false;
+		if (fds[1].revents)
+			pass_signal(g, g->daemon);
+		if (fds[0].revents)
+			return read(fd, &c, 1) == 1;
+	}
+}
+
+static int reap(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return status;
+}
+
+/* One daemon. 0 when mounted, -EADDRINUSE: another PID is needed. */
+static int start_once(struct px_guard *g, const struct px_opt *o,
+		      const char *source, bool detach)
+{
+	PX_AUTOCLOSE int read_fd = -1;
+	struct ready ready = {.o = o, .detach = detach};
+	const pid_t self = getpid();
+	int fds[2], status;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return px_log_errno(-errno, "pipe");
+	read_fd = fds[0];
+	ready.status_fd = fds[1];
+	fflush(NULL);
+	g->daemon = fork();
+	if (g->daemon == 0)
+		be_daemon(o, source, g->mountpoint, &ready, self);
+	close(fds[1]);
+	if (g->daemon < 0)
+		return px_log_errno(-errno, "fork");
+	if (wait_status(g, read_fd))
+		return 0;
+	status = reap(g->daemon);
+	g->daemon = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == PX_EXIT_PID_TAKEN)
+		return -EADDRINUSE;
+	if (WIFSIGNALED(status))
+		px_log(PX_LOG_ERROR,
+		       "the daemon was killed by signal %d (%s) "
+		       "before it mounted",
+		       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return -ECHILD;
+}
+
+int px_guard_start(struct px_guard *g, const struct px_opt *o,
+		   const char *source, const char *mountpoint, bool detach)
+{
+	int r, i;
+
+	*g = (struct px_guard){.mountpoint = mountpoint, .signal_fd = -1};
+	r = watch_signals(g);
+	if (r < 0)
+		return px_log_errno(r, "signalfd");
+	for (i = 0, r = -EADDRINUSE; r == -EADDRINUSE && i < MAX_FORKS; i++)
+		r = start_once(g, o, source, detach);
+	if (r == -EADDRINUSE)
+		px_log(PX_LOG_ERROR, "the cache is used by too many processes "
+				     "of other PID namespaces: say --no-cache");
+	return r;
+}
+
+/* Only what died leaves a mount behind. */
+static void clean_up(const struct px_guard *g, int status)
+{
+	struct px_why why;
+	int r;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	r = px_mountpoint_umount(g->mountpoint, true, &why);
+	if (WIFSIGNALED(status))
+		px_log(PX_LOG_ERROR,
+		       "the daemon of %s was killed by signal %d "
+		       "(%s)%s",
+		       g->mountpoint, WTERMSIG(status),
+		       strsignal(WTERMSIG(status)),
+		       r == 0 ? "; unmounted" : "");
+}
+
+/* The process that ended, of the two, or 0. */
+static pid_t take_dead(struct px_guard *g, pid_t child, int *ret_status)
+{
+	if (child > 0 && waitpid(child, ret_status, WNOHANG) == child)
+		return child;
+	if (g->daemon > 0 &&
+	    waitpid(g->daemon, ret_status, WNOHANG) == g->daemon) {
+		const pid_t pid = g->daemon;
+
+		g->daemon = 0;
+		clean_up(g, *ret_status);
+		return pid;
+	}
+	return 0;
+}
+
+static pid_t wait_until(struct px_guard *g, pid_t child, int64_t deadline_ms,
+			int *ret_status)
+{
+	struct pollfd fd = {.fd = g->signal_fd, .events = POLLIN};
+	pid_t pid;
+
+	while ((pid = take_dead(g, child, ret_status)) == 0) {
+		int64_t left = -1;
+
+		if (deadline_ms != 0) {
+			left = deadline_ms - px_now_ms();
+			if (left <= 0)
+				return 0;
+		}
+		if (poll(&fd, 1, (int)left) > 0)
+			pass_signal(g, child > 0 ? child : g->daemon);
+	}
+	return pid;
+}
+
+pid_t px_guard_wait(struct px_guard *g, pid_t child, int *ret_status)
+{
+	return wait_until(g, child, 0, ret_status);
+}
+
+int px_guard_stop(struct px_guard *g)
+{
+	struct px_why why;
+	int status;
+
+	if (g->daemon <= 0)
+		return -ECHILD;
+	kill(g->daemon, SIGTERM);
+	if (wait_until(g, 0, px_now_ms() + STOP_TIMEOUT_MS, &status) != 0)
+		return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+	px_log(PX_LOG_ERROR, "the daemon of %s does not end: killed",
+	       g->mountpoint);
+	px_mountpoint_umount(g->mountpoint, true, &why);
+	kill(g->daemon, SIGKILL);
+	reap(g->daemon);
+	g->daemon = 0;
+	return -ETIMEDOUT;
+}

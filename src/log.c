@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/log.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <syslog.h>
+
+static struct {
+	enum px_log_sink sink;
+	enum px_log_level level;
+} config = {PX_LOG_STDERR, PX_LOG_INFO};
+
+static const struct {
+	const char *name;
+	int priority;
+} levels[] = {
+	[PX_LOG_ERROR] = {"error", LOG_ERR},
+	[PX_LOG_WARNING] = {"warning", LOG_WARNING},
+	[PX_LOG_INFO] = {"info", LOG_INFO},
+	[PX_LOG_DEBUG] = {"debug", LOG_DEBUG},
+};
+
+/* A line no longer than PIPE_BUF reaches a pipe in one piece (POSIX write). */
+struct line {
+	char text[PIPE_BUF];
+	size_t size;
+};
+
+static const char cut_mark[] = "...";
+
+static bool is_control(const unsigned char *p)
+{
+	/* 0xc2 leads in UTF-8's form of the C1 controls, which terminals obey;
+	 * its second byte says the rest. */
+	return p[0] < 0x20 || p[0] == 0x7f ||
+	       (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
+}
+
+/* Adds what fits before the mark and the newline; false if it did not. */
+static bool line_add(struct line *l, const char *s, size_t n)
+{
+	if (n > sizeof(l->text) - sizeof(cut_mark) - l->size)
+		return false;
+	memcpy(l->text + l->size, s, n);
+	l->size += n;
+	return true;
+}
+
+static void line_add_escaped(struct line *l, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (; *p; p++) {
+		char shown[5] = {(char)*p};
+		size_t n = 1;
+
+		if (is_control(p))
+			n = (size_t)snprintf(shown, sizeof(shown), "\\x%02x",
+					     *p);
+		if (!line_add(l, shown, n)) {
+			memcpy(l->text + l->size, cut_mark,
+			       sizeof(cut_mark) - 1);
+			l->size += sizeof(cut_mark) - 1;
+			return;
+		}
+	}
+}
+
+static void emit(enum px_log_level level, const char *text)
+{
+	struct line l = {.size = 0};
+	const char *name = levels[level].name;
+
+	if (config.sink == PX_LOG_STDERR)
+		line_add(&l, "pycfs: ", 7);
+	line_add(&l, name, strlen(name));
+	line_add(&l, ": ", 2);
+	line_add_escaped(&l, text);
+	if (config.sink == PX_LOG_SYSLOG) {
+		syslog(levels[level].priority, "%.*s", (int)l.size, l.text);
+		return;
+	}
+	l.text[l.size++] = '\n';
+	/* Nobody to tell if even this fails. */
+	(void)px_write_full(STDERR_FILENO, l.text, l.size);
+}
+
+void px_log_init(enum px_log_sink sink, enum px_log_level level)
+{
+	if (sink == PX_LOG_SYSLOG)
+		openlog("pycfs", LOG_PID, LOG_DAEMON);
+	else if (config.sink == PX_LOG_SYSLOG)
+		closelog();
+	config.sink = sink;
+	config.level = level;
+}
+
+void px_vlog(enum px_log_level level, const char *fmt, va_list args)
+{
+	int saved = errno;
+	char text[PIPE_BUF];
+
+	if (level > config.level)
+		return;
+	vsnprintf(text, sizeof(text), fmt, args);
+	emit(level, text);
+	errno = saved;
+}
+
+void px_log(enum px_log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	px_vlog(level, fmt, args);
+	va_end(args);
+}
+
+int px_log_errno(int err, const char *fmt, ...)
+{
+	char text[PIPE_BUF / 2];
+	char reason[256];
+	va_list args;
+	int saved = errno;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	px_log(PX_LOG_ERROR, "%s: %s", text,
+	       strerror_r(-err, reason, sizeof(reason)));
+	errno = saved;
+	return err;
+}

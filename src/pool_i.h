@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_POOL_I_H
+#define PX_POOL_I_H
+/*
+ * One worker process as its pool sees it. Only the pool's thread touches it.
+ */
+
+#include "pycfs/pool.h"
+
+struct px_job {
+	struct px_job *next;
+	uint64_t id;
+	struct px_buf frame; /* the compile frame, ready to send */
+	px_pool_done done;
+	void *arg;
+	unsigned tries; /* workers that died of it */
+	bool ahead;	/* queued before anybody asked */
+};
+
+enum px_worker_state {
+	PX_WORKER_NONE,	    /* no process */
+	PX_WORKER_STARTING, /* has not said hello */
+	PX_WORKER_IDLE,
+	PX_WORKER_BUSY,
+};
+
+struct px_worker {
+	enum px_worker_state state;
+	pid_t pid;
+	int fd;		     /* stream socket, not blocking */
+	int stderr_fd;	     /* what Python says when it dies */
+	struct px_job *job;  /* when BUSY */
+	size_t sent;	     /* bytes of job->frame */
+	int64_t deadline_ms; /* when to give up on it; 0: never */
+	struct px_buf in;
+};
+
+/* Starts a process in an unused slot. -errno. */
+int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);
+
+/* Kills and reaps; the slot is unused afterwards. `why`, if not NULL, gets how
+ * it ended: its signal or status and the last line it wrote. */
+void px_worker_kill(struct px_worker *w, struct px_why *why);
+
+/* Sends what the socket takes of the job's frame. -errno. */
+int px_worker_send(struct px_worker *w);
+bool px_worker_sending(const struct px_worker *w);
+
+/* Reads what is there. 1 with a whole frame in *ret_type and its payload (in
+ * w->in until px_worker_consume), 0 not yet, -errno: the worker is lost. */
+int px_worker_receive(struct px_worker *w, enum px_frame_type *ret_type,
+		      struct px_str *ret_payload);
+void px_worker_consume(struct px_worker *w, const struct px_str *payload);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool_i.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define WORKER_SOCKET_FD 3
+/* A frame buffer that grew past this is given back after use. */
+#define KEEP_BUFFER (1u << 20)
+#define READ_CHUNK  (64u << 10)
+
+/*
+ * The whole environment of a worker: where its shared libraries are, and
+ * nothing that could change what Python does.
+ */
+static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
+			 int socket_fd, int stderr_fd)
+{
+	const char *libs = getenv("LD_LIBRARY_PATH");
+	char library_path[4096] = "LC_ALL=C.UTF-8";
+	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL};
+	const char *argv[8] = {"pycfs-compiler", "--libpython",
+			       o->python->libpython};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int n = 3, r;
+
+	if (libs && strlen(libs) < sizeof(library_path) - 32)
+		snprintf(library_path, sizeof(library_path),
+			 "LD_LIBRARY_PATH=%s", libs);
+	if (o->python->home) {
+		argv[n++] = "--home";
+		argv[n++] = o->python->home;
+	}
+	if (o->debug_ranges)
+		argv[n++] = "--debug-ranges";
+	argv[n] = NULL;
+	sigemptyset(&none);
+	r = posix_spawn_file_actions_init(&actions);
+	if (r != 0)
+		return -r;
+	r = posix_spawnattr_init(&attr);
+	if (r == 0) {
+		/* The pool's thread blocks all signals; a worker must not. */
+		posix_spawnattr_setsigmask(&attr, &none);
+		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+							POSIX_SPAWN_SETPGROUP);
+		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
+						 O_RDWR, 0);
+		posix_spawn_file_actions_adddup2(&actions, 0, 1);
+		posix_spawn_file_actions_adddup2(&actions, stderr_fd, 2);
+		posix_spawn_file_actions_adddup2(&actions, socket_fd,
+						 WORKER_SOCKET_FD);
+		r = posix_spawn(&w->pid, o->compiler, &actions, &attr,
+				(char *const *)(uintptr_t)argv,
+				(char *const *)(uintptr_t)envp);
+		posix_spawnattr_destroy(&attr);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+/* dup2 to itself would leave close-on-exec set: keep clear of the target. */
+static int above_target(int *fd)
+{
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, WORKER_SOCKET_FD + 1);
+
+	if (moved < 0)
+		return -errno;
+	close(*fd);
+	*fd = moved;
+	return 0;
+}
+
+int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
+{
+	PX_AUTOCLOSE int ours = -1;
+	PX_AUTOCLOSE int theirs = -1;
+	PX_AUTOCLOSE int err_read = -1;
+	PX_AUTOCLOSE int err_write = -1;
+	int fds[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	ours = fds[0];
+	theirs = fds[1];
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	err_read = fds[0];
+	err_write = fds[1];
+	r = above_target(&theirs);
+	if (r == 0)
+		r = above_target(&err_write);
+	if (r < 0)
+		return r;
+	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = spawn_process(w, o, theirs, err_write);
+	if (r < 0)
+		return r;
+	w->fd = px_steal_fd(&ours);
+	w->stderr_fd = px_steal_fd(&err_read);
+	w->state = PX_WORKER_STARTING;
+	w->job = NULL;
+	w->sent = 0;
+	w->deadline_ms = 0;
+	w->in = (struct px_buf){
+		.max = (size_t)PX_FRAME_MAX + PX_FRAME_HEADER_SIZE,
+	};
+	return 0;
+}
+
+/* The last line of what it wrote, without its newline. */
+static void last_words(int fd, char *buf, size_t size)
+{
+	ssize_t n = read(fd, buf, size - 1);
+	char *line;
+
+	buf[n > 0 ? n : 0] = '\0';
+	while (n > 0 && buf[n - 1] == '\n')
+		buf[--n] = '\0';
+	line = strrchr(buf, '\n');
+	if (line)
+		memmove(buf, line + 1, strlen(line));
+}
+
+static void explain(int status, const char *words, struct px_why *why)
+{
+	const char *colon = *words ? ": " : "";
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		px_because(why, 0, "tried a forbidden system call%s%s", colon,
+			   words);
+	else if (WIFSIGNALED(status))
+		px_because(why, 0, "killed by signal %d (%s)%s%s",
+			   WTERMSIG(status), strsignal(WTERMSIG(status)), colon,
+			   words);
+	else
+		px_because(why, 0, "ended with status %d%s%s",
+			   WEXITSTATUS(status), colon, words);
+}
+
+void px_worker_kill(struct px_worker *w, struct px_why *why)
+{
+	char words[512];
+	int status = 0;
+	pid_t pid;
+
+	/* One that is ending by itself gets the chance to say why: its socket
+	 * is closed before it can be waited for. */
+	if (why)
+		for (int i = 0; i < 100; i++) {
+			pid = waitpid(w->pid, &status, WNOHANG);
+			if (pid != 0)
+				goto gone;
+			usleep(1000);
+		}
+	kill(w->pid, SIGKILL);
+	do {
+		pid = waitpid(w->pid, &status, 0);
+	} while (pid < 0 && errno == EINTR);
+gone:
+	last_words(w->stderr_fd, words, sizeof(words));
+	if (why)
+		explain(status, words, why);
+	close(w->fd);
+	close(w->stderr_fd);
+	px_buf_fini(&w->in);
+	w->state = PX_WORKER_NONE;
+	w->job = NULL;
+}
+
+bool px_worker_sending(const struct px_worker *w)
+{
+	return w->state == PX_WORKER_BUSY && w->sent < w->job->frame.size;
+}
+
+int px_worker_send(struct px_worker *w)
+{
+	while (px_worker_sending(w)) {
+		ssize_t n = send(w->fd, w->job->frame.data + w->sent,
+				 w->job->frame.size - w->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		w->sent += (size_t)n;
+	}
+	return 0;
+}
+
+/* 1 with a whole frame, 0 if more is to come, -EBADMSG. */
+static int whole_frame(const struct px_buf *in, enum px_frame_type *ret_type,
+		       struct px_str *ret, size_t *ret_missing)
+{
+	size_t length;
+	int r;
+
+	*ret_missing = READ_CHUNK;
+	if (in->size < PX_FRAME_HEADER_SIZE)
+		return 0;
+	r = px_frame_get_header(in->data, ret_type, &length);
+	if (r < 0)
+		return r;
+	if (in->size - PX_FRAME_HEADER_SIZE < length) {
+		*ret_missing = length + PX_FRAME_HEADER_SIZE - in->size;
+		return 0;
+	}
+	*ret = (struct px_str){in->data + PX_FRAME_HEADER_SIZE, length};
+	return 1;
+}
+
+int px_worker_receive(struct px_worker *w, enum px_frame_type *ret_type,
+		      struct px_str *ret_payload)
+{
+	for (;;) {
+		size_t missing;
+		ssize_t n;
+		int r = whole_frame(&w->in, ret_type, ret_payload, &missing);
+
+		if (r != 0)
+			return r;
+		/* Memory follows what has arrived, not what was announced. */
+		if (missing > READ_CHUNK && missing > w->in.size)
+			missing = w->in.size > READ_CHUNK ? w->in.size
+							  : READ_CHUNK;
+		r = px_buf_reserve(&w->in, missing);
+		if (r < 0)
+			return r;
+		n = recv(w->fd, w->in.data + w->in.size, missing, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0)
+			return -EPIPE;
+		w->in.size += (size_t)n;
+	}
+}
+
+void px_worker_consume(struct px_worker *w, const struct px_str *payload)
+{
+	const size_t max = w->in.max;
+
+	px_buf_consume(&w->in, payload->size + PX_FRAME_HEADER_SIZE);
+	if (w->in.capacity > KEEP_BUFFER && w->in.size == 0) {
+		px_buf_fini(&w->in);
+		w->in = (struct px_buf){.max = max};
+	}
+}

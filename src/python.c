@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/python.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+/* An interpreter behind a version manager's script takes some 50 ms; one on a
+ * cold network disk may take seconds. */
+#define PROBE_TIMEOUT_MS 10000
+#define PROBE_MAX	 65536
+#define PROBE_LINES	 8
+
+/*
+ * Asked of the interpreter, isolated and without site, so that nothing of the
+ * user's runs. Where libpython is: mapped already, or where such a build puts
+ * it; sysconfig is asked last, for it costs more than all the rest.
+ */
+static const char probe_script[] =
+	"import sys\n"
+	"from _frozen_importlib_external import MAGIC_NUMBER\n"
+	"def find():\n"
+	"    name = 'libpython%d.%d%s.so' % (sys.version_info[:2] +\n"
+	"                                    (sys.abiflags,))\n"
+	"    try:\n"
+	"        with open('/proc/self/maps') as maps:\n"
+	"            for line in maps:\n"
+	"                path = line.rstrip('\\n').partition('/')\n"
+	"                path = path[1] + path[2]\n"
+	"                if path.rpartition('/')[2].startswith(name):\n"
+	"                    return path\n"
+	"    except OSError:\n"
+	"        pass\n"
+	"    arch = getattr(sys.implementation, '_multiarch', '')\n"
+	"    places = [sys.base_prefix + '/lib/' + arch,\n"
+	"              sys.base_prefix + '/lib', sys.base_prefix + '/lib64']\n"
+	"    names = [name + '.1.0', name]\n"
+	"    for asked in (False, True):\n"
+	"        if asked:\n"
+	"            from sysconfig import get_config_var as var\n"
+	"            places = [var('LIBDIR'), var('LIBPL')]\n"
+	"            names.insert(0, var('INSTSONAME'))\n"
+	"        for place in places:\n"
+	"            for n in names:\n"
+	"                path = '%s/%s' % (place, n)\n"
+	"                if '.so' in path:\n"
+	"                    try:\n"
+	"                        open(path, 'rb').close()\n"
+	"                        return path\n"
+	"                    except OSError:\n"
+	"                        pass\n"
+	"    return ''\n"
+	"home = sys.base_prefix\n"
+	"if sys.base_exec_prefix != home:\n"
+	"    home += ':' + sys.base_exec_prefix\n"
+	"name = sys.implementation.name\n"
+	"if 't' in sys.abiflags:\n"
+	"    name = 'free-threaded ' + name\n"
+	"print('pycfs', name, int.from_bytes(MAGIC_NUMBER, 'little'),\n"
+	"      sys.hexversion, ' '.join(sys.version.split()),\n"
+	"      sys.implementation.cache_tag, home, find(), sep='\\n')\n";
+
+static int wait_child(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return status;
+}
+
+/* All that comes out of `fd` until its end. */
+static int drain(int fd, struct px_buf *out)
+{
+	const int64_t deadline = px_now_ms() + PROBE_TIMEOUT_MS;
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		const int64_t left = deadline - px_now_ms();
+		ssize_t n;
+		int r;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		r = poll(&pfd, 1, (int)left);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r <= 0)
+			continue;
+		r = px_buf_reserve(out, 4096);
+		if (r < 0)
+			return r;
+		n = read(fd, out->data + out->size, 4096);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			out->size += (size_t)n;
+	}
+}
+
+static int spawn_reading(const char *const argv[], int out_fd, pid_t *ret)
+{
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int r;
+
+	sigemptyset(&none);
+	r = posix_spawn_file_actions_init(&actions);
+	if (r != 0)
+		return -r;
+	r = posix_spawnattr_init(&attr);
+	if (r == 0) {
+		posix_spawnattr_setsigmask(&attr, &none);
+		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
+						 O_RDONLY, 0);
+		posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
+		posix_spawn_file_actions_adddup2(&actions, out_fd, 2);
+		r = posix_spawnp(ret, argv[0], &actions, &attr,
+				 (char *const *)(uintptr_t)argv, environ);
+		posix_spawnattr_destroy(&attr);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+/* Runs argv; its output, NUL-terminated, in `out`. Returns the wait status. */
+static int run(const char *const argv[], struct px_buf *out)
+{
+	PX_AUTOCLOSE int read_fd = -1;
+	PX_AUTOCLOSE int write_fd = -1;
+	int fds[2], r, status;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	read_fd = fds[0];
+	write_fd = fds[1];
+	r = spawn_reading(argv, write_fd, &pid);
+	if (r < 0)
+		return r;
+	close(px_steal_fd(&write_fd));
+	r = drain(read_fd, out);
+	if (r < 0)
+		kill(pid, SIGKILL);
+	status = wait_child(pid);
+	if (r < 0)
+		return r;
+	if (status < 0)
+		return status;
+	r = px_buf_add(out, "", 1);
+	return r < 0 ? r : status;
+}
+
+static int take_number(const char *text, uint32_t *ret)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || v > UINT32_MAX)
+		return -EIO;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static int take_text(const char *text, char **ret)
+{
+	*ret = *text != '\0' ? strdup(text) : NULL;
+	return *text != '\0' && !*ret ? -ENOMEM : 0;
+}
+
+/* Splits the answer, in place, at its marker line. */
+static int split(char *text, char *line[PROBE_LINES])
+{
+	char *p = text;
+	int i;
+
+	while (strncmp(p, "pycfs\n", 6) != 0) {
+		p = strchr(p, '\n');
+		if (!p)
+			return -EIO;
+		p++;
+	}
+	for (i = 0; i < PROBE_LINES; i++) {
+		char *end = strchr(p, '\n');
+
+		if (!end)
+			return -EIO;
+		*end = '\0';
+		line[i] = p;
+		p = end + 1;
+	}
+	return 0;
+}
+
+static int fill(struct px_python *py, char *line[PROBE_LINES])
+{
+	int r = take_number(line[2], &py->magic);
+
+	if (r == 0)
+		r = take_number(line[3], &py->hexversion);
+	if (r == 0)
+		r = take_text(line[4], &py->version);
+	if (r == 0)
+		r = take_text(line[5], &py->cache_tag);
+	if (r == 0)
+		r = take_text(line[6], &py->home);
+	if (r == 0)
+		r = take_text(line[7], &py->libpython);
+	if (r == 0 && (!py->version || !py->cache_tag))
+		r = -EIO;
+	return r;
+}
+
+const char *px_python_short(const struct px_python *p, char *buf, size_t n)
+{
+	snprintf(buf, n, "%u.%u.%u", p->hexversion >> 24,
+		 p->hexversion >> 16 & 255, p->hexversion >> 8 & 255);
+	return buf;
+}
+
+static int check(const struct px_python *py, const char *name,
+		 const char *implementation, struct px_why *why)
+{
+	const unsigned major = py->hexversion >> 24;
+	const unsigned minor = py->hexversion >> 16 & 255;
+	char version[32];
+
+	px_python_short(py, version, sizeof(version));
+	if (strcmp(implementation, "cpython") != 0)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is %s %s; CPython 3.8 or later is needed",
+				  name, implementation, version);
+	if (major != 3 || minor < 8)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is Python %s; 3.8 or later is needed",
+				  name, version);
+	if (!py->libpython)
+		return px_because(
+			why, -ELIBACC,
+			"%s (Python %s) has no libpython%u.%u.so: "
+			"install the package libpython%u.%u, or build "
+			"Python with --enable-shared",
+			name, version, major, minor, major, minor);
+	return 0;
+}
+
+static void first_line(const struct px_buf *out, char *buf, size_t n)
+{
+	snprintf(buf, n, "%.*s", (int)strcspn((const char *)out->data, "\n"),
+		 (const char *)out->data);
+}
+
+/* Runs the probe in argv and makes what it says a struct px_python. */
+static int ask(const char *const argv[], const char *name,
+	       struct px_python **ret, struct px_why *why)
+{
+	PX_AUTO(px_buf_fini) struct px_buf out = {.max = PROBE_MAX};
+	PX_AUTO(px_python_freep) struct px_python *py = NULL;
+	char *line[PROBE_LINES], said[256];
+	int status, r;
+
+	status = run(argv, &out);
+	if (status == -ETIMEDOUT)
+		return px_because(why, status,
+				  "%s does not answer after %d seconds", name,
+				  PROBE_TIMEOUT_MS / 1000);
+	if (status < 0)
+		return px_because(why, status, "cannot run %s: %s", name,
+				  strerror(-status));
+	first_line(&out, said, sizeof(said));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return px_because(why, -ENOENT, "no Python '%s' found%s%s",
+				  name, *said ? ": " : "", said);
+	if (status != 0 || split((char *)out.data, line) < 0)
+		return px_because(why, -EIO,
+				  "%s is no usable Python interpreter%s%s",
+				  name, *said ? ": " : "", said);
+	py = calloc(1, sizeof(*py));
+	if (!py)
+		return px_because(why, -ENOMEM, "out of memory");
+	r = fill(py, line);
+	if (r < 0)
+		return px_because(why, r,
+				  "%s gave an answer nobody understands", name);
+	r = check(py, name, line[1], why);
+	if (r < 0)
+		return r;
+	*ret = PX_STEAL(py);
+	return 0;
+}
+
+static int ask_interpreter(const char *program, struct px_python **ret,
+			   struct px_why *why)
+{
+	const char *argv[] = {program, "-I", "-S", "-c", probe_script, NULL};
+	int r = ask(argv, program, ret, why);
+
+	if (r < 0)
+		return r;
+	(*ret)->executable = strdup(program);
+	if (!(*ret)->executable) {
+		px_python_free(*ret);
+		return px_because(why, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* No python3 anywhere: the libpython that this build was made with. */
+static int ask_build(const char *compiler, struct px_python **ret,
+		     struct px_why *why)
+{
+	const char *argv[] = {compiler, "--probe", "--libpython",
+			      PX_BUILD_LIBPYTHON, NULL};
+	struct px_why inner;
+
+	if (ask(argv, PX_BUILD_LIBPYTHON, ret, &inner) == 0)
+		return 0;
+	return px_because(why, -ENOENT,
+			  "no python3 in PATH and no %s: install python3, or "
+			  "say --python PATH",
+			  PX_BUILD_LIBPYTHON);
+}
+
+static bool is_version(const char *spec)
+{
+	return strchr(spec, '.') && spec[strspn(spec, "0123456789.")] == '\0';
+}
+
+static bool version_fits(const struct px_python *py, const char *spec)
+{
+	const size_t n = strlen(spec);
+	char version[32];
+
+	px_python_short(py, version, sizeof(version));
+	return strncmp(version, spec, n) == 0 &&
+	       (version[n] == '\0' || version[n] == '.');
+}
+
+/* 3.12 or 3.12.1: python3.12 of PATH if it fits, else the newest of pyenv's
+ * that does. */
+static int ask_version(const char *spec, struct px_python **ret,
+		       struct px_why *why)
+{
+	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
+	const char *dot = strchr(spec, '.');
+	char name[64], pattern[PATH_MAX];
+	struct px_why inner;
+	glob_t found;
+	size_t i;
+	int r = -ENOENT;
+
+	snprintf(name, sizeof(name), "python%.*s",
+		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".")),
+		 spec);
+	if (ask_interpreter(name, ret, &inner) == 0) {
+		if (version_fits(*ret, spec))
+			return 0;
+		px_python_free(*ret);
+	}
+	snprintf(pattern, sizeof(pattern), "%s%s/versions/%s*/bin/python3",
+		 root	? root
+		 : home ? home
+			: "",
+		 root ? "" : "/.pyenv", spec);
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		for (i = found.gl_pathc; i > 0 && r < 0; i--) {
+			r = ask_interpreter(found.gl_pathv[i - 1], ret, why);
+			if (r == 0 && !version_fits(*ret, spec)) {
+				px_python_free(*ret);
+				r = -ENOENT;
+			}
+		}
+		globfree(&found);
+	}
+	if (r == 0)
+		return 0;
+	return px_because(why, -ENOENT,
+			  "no Python %s found, as %s in PATH or in pyenv: "
+			  "install it, or say --python PATH",
+			  spec, name);
+}
+
+int px_python_find(const char *spec, const char *compiler,
+		   struct px_python **ret, struct px_why *why)
+{
+	int r;
+
+	if (spec && is_version(spec))
+		return ask_version(spec, ret, why);
+	r = ask_interpreter(spec ? spec : "python3", ret, why);
+	if (r == -ENOENT && !spec)
+		return ask_build(compiler, ret, why);
+	if (r == -ENOENT)
+		return px_because(why, r,
+				  "no Python '%s' found: install it, "
+				  "or say --python PATH",
+				  spec);
+	return r;
+}
+
+void px_python_free(struct px_python *p)
+{
+	if (!p)
+		return;
+	free(p->executable);
+	free(p->libpython);
+	free(p->home);
+	free(p->version);
+	free(p->cache_tag);
+	free(p);
+}
+
+void px_python_freep(struct px_python **p)
+{
+	px_python_free(*p);
+}
+
+int px_python_compiler(char **ret, struct px_why *why)
+{
+	static const char *const near[] = {
+		"/pycfs-compiler",
+		"/../libexec/pycfs/pycfs-compiler",
+	};
+	char self[PATH_MAX], path[PATH_MAX + 64];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *found = NULL;
+	size_t i;
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+	}
+	for (i = 0; n > 0 && i < PX_ARRAY_LEN(near) && !found; i++) {
+		snprintf(path, sizeof(path), "%s%s", self, near[i]);
+		if (access(path, X_OK) == 0)
+			found = path;
+	}
+	if (!found && access(PX_COMPILER_PATH, X_OK) == 0)
+		found = PX_COMPILER_PATH;
+	if (!found)
+		return px_because(why, -ENOENT,
+				  "pycfs-compiler is missing beside pycfs and "
+				  "at %s: install pycfs again",
+				  PX_COMPILER_PATH);
+	*ret = strdup(found);
+	return *ret ? 0 : px_because(why, -ENOMEM, "out of memory");
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+#include "tree_i.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/statvfs.h>
+
+/* Between two looks at a file, or at a link and what it leads to, somebody
+ * may have changed it. Whoever does so this often in a row means it. */
+#define MAX_TRIES 5
+
+/* ------------------------------------------------------------ attributes */
+
+static enum px_type type_of(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return PX_TYPE_REG;
+	if (S_ISDIR(mode))
+		return PX_TYPE_DIR;
+	if (S_ISLNK(mode))
+		return PX_TYPE_LNK;
+	return PX_TYPE_SPECIAL;
+}
+
+/* File systems hold years that nanoseconds in 64 bits do not. */
+static int64_t to_ns(const struct timespec *ts)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)ts->tv_sec, 1000000000, &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)ts->tv_nsec, &ns))
+		return ts->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}
+
+static void fill_stat(const struct stat *st, struct px_stat *ret)
+{
+	ret->type = type_of(st->st_mode);
+	ret->mode = st->st_mode & 0777;
+	ret->uid = st->st_uid;
+	ret->gid = st->st_gid;
+	ret->fp.dev = st->st_dev;
+	ret->fp.ino = st->st_ino;
+	ret->fp.size = (uint64_t)st->st_size;
+	ret->fp.mtime_ns = to_ns(&st->st_mtim);
+	ret->fp.ctime_ns = to_ns(&st->st_ctim);
+}
+
+static int stat_fd(int fd, struct px_stat *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	fill_stat(&st, ret);
+	return 0;
+}
+
+static bool young_stamp(int64_t stamp_ns, int64_t now_ns)
+{
+	int64_t age;
+
+	if (__builtin_sub_overflow(now_ns, stamp_ns, &age))
+		return stamp_ns > now_ns;
+	return age < PX_TREE_YOUNG_NS;
+}
+
+bool px_tree_young(const struct px_fingerprint *fp, int64_t now_ns)
+{
+	return young_stamp(fp->mtime_ns, now_ns) ||
+	       young_stamp(fp->ctime_ns, now_ns);
+}
+
+bool px_fingerprint_equal(const struct px_fingerprint *a,
+			  const struct px_fingerprint *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* --------------------------------------------------------------- SOURCE */
+
+static int open_error(const char *path, int err, struct px_why *why)
+{
+	switch (err) {
+	case -ENOENT:
+		return px_because(why, err, "%s: there is no such directory",
+				  path);
+	case -ENOTDIR:
+		return px_because(why, err, "%s: is not a directory", path);
+	case -EACCES:
+		return px_because(why, err, "%s: may not be read by this user",
+				  path);
+	default:
+		return px_because(why, err, "%s: %s", path,
+				  strerrordesc_np(-err));
+	}
+}
+
+int px_tree_open(const char *path, struct px_tree **ret, struct px_why *why)
+{
+	PX_AUTOFREE struct px_tree *t = calloc(1, sizeof(*t));
+	PX_AUTOFREE char *root = NULL;
+
+	if (!t)
+		return open_error(path, -ENOMEM, why);
+	root = realpath(path, NULL);
+	if (!root)
+		return open_error(path, -errno, why);
+	t->fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->fd < 0)
+		return open_error(path, -errno, why);
+	t->root = PX_STEAL(root);
+	*ret = PX_STEAL(t);
+	return 0;
+}
+
+void px_tree_close(struct px_tree *t)
+{
+	if (!t)
+		return;
+	close(t->fd);
+	free(t->root);
+	free(t);
+}
+
+const char *px_tree_root(const struct px_tree *t)
+{
+	return t->root;
+}
+
+int px_tree_statfs(struct px_tree *t, struct statvfs *ret)
+{
+	return fstatvfs(t->fd, ret) < 0 ? -errno : 0;
+}
+
+/* ---------------------------------------------------------------- files */
+
+int px_tree_stat(struct px_tree *t, const char *path, struct px_stat *ret)
+{
+	struct stat st;
+	int r = px_tree_lstat(t, path, &st);
+
+	if (r < 0)
+		return r;
+	fill_stat(&st, ret);
+	return 0;
+}
+
+static int try_stat_file(struct px_tree *t, const char *path,
+			 struct px_stat *ret)
+{
+	struct px_stat st;
+	int r = px_tree_stat(t, path, &st);
+
+	if (r < 0)
+		return r;
+	if (st.type == PX_TYPE_LNK)
+		return -ELOOP;
+	if (st.type != PX_TYPE_REG)
+		return -EINVAL;
+	*ret = st;
+	return 0;
+}
+
+/* Looks before it opens: merely opening a device can set it going. What is
+ * swapped in afterwards must at least not block us. */
+static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
+			 struct px_stat *ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	int r = try_stat_file(t, path, &st);
+
+	if (r < 0)
+		return r;
+	r = px_tree_open_path(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
+	if (r < 0)
+		return r == -ENXIO ? -EINVAL : r;
+	r = stat_fd(fd, &st);
+	if (r < 0)
+		return r;
+	if (st.type != PX_TYPE_REG)
+		return -EINVAL;
+	*ret = st;
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
+/* The file that `path` is or leads to; opens it if ret_fd is given. */
+static int find_file(struct px_tree *t, const char *path, int *ret_fd,
+		     struct px_stat *ret)
+{
+	PX_AUTOFREE char *real = NULL;
+	const char *p = path;
+	struct stat st;
+	int r = -ELOOP;
+
+	for (int i = 0; i < MAX_TRIES; i++) {
+		r = ret_fd ? try_open_file(t, p, ret_fd, ret)
+			   : try_stat_file(t, p, ret);
+		if (r != -ELOOP)
+			return r;
+		/* The last name is a link, or else a directory above is one,
+		 * which is not followed. */
+		r = px_tree_lstat(t, path, &st);
+		if (r < 0)
+			return r;
+		px_freep(&real);
+		real = NULL;
+		p = path;
+		if (!S_ISLNK(st.st_mode))
+			continue;
+		r = px_tree_resolve(t, path, &real);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		if (r == 0)
+			p = real;
+	}
+	return r;
+}
+
+int px_tree_stat_file(struct px_tree *t, const char *path, struct px_stat *ret)
+{
+	return find_file(t, path, NULL, ret);
+}
+
+int px_tree_open_file(struct px_tree *t, const char *path, int *ret_fd,
+		      struct px_stat *ret)
+{
+	return find_file(t, path, ret_fd, ret);
+}
+
+static int try_read(struct px_tree *t, const char *path, struct px_buf *b,
+		    struct px_stat *ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat before;
+	struct px_stat after;
+	ssize_t n;
+	int r = px_tree_open_file(t, path, &fd, &before);
+
+	if (r < 0)
+		return r;
+	b->size = 0;
+	if (before.fp.size > b->max)
+		return -EFBIG;
+	r = px_buf_reserve(b, (size_t)before.fp.size);
+	if (r < 0)
+		return r;
+	n = px_read_full(fd, b->data, (size_t)before.fp.size);
+	if (n < 0)
+		return (int)n;
+	b->size = (size_t)n;
+	r = stat_fd(fd, &after);
+	if (r < 0)
+		return r;
+	if (b->size != after.fp.size ||
+	    !px_fingerprint_equal(&before.fp, &after.fp))
+		return -EAGAIN;
+	*ret = after;
+	return 0;
+}
+
+int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
+		 struct px_stat *ret)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < MAX_TRIES && r == -EAGAIN; i++)
+		r = try_read(t, path, b, ret);
+	if (r < 0)
+		b->size = 0;
+	return r;
+}
+
+int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	char target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int r = px_tree_open_path(t, path, O_PATH, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return -EINVAL;
+	n = readlinkat(fd, "", target, sizeof(target));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	*ret = strndup(target, (size_t)n);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* -------------------------------------------------------------- listing */
+
+/* A listing in the making. Names are offsets into `text` until that has its
+ * final place. */
+struct lister {
+	struct px_tree *t;
+	const char *path;
+	DIR *dir;
+	struct px_buf text;
+	struct px_buf items; /* struct item */
+};
+
+struct item {
+	size_t name;
+	enum px_type type;
+	bool leads_to_file;
+};
+
+static void lister_fini(struct lister *l)
+{
+	if (l->dir)
+		closedir(l->dir);
+	px_buf_fini(&l->text);
+	px_buf_fini(&l->items);
+}
+
+/* -ENOENT if it is gone already. */
+static int entry_type(const struct lister *l, const struct dirent *e,
+		      enum px_type *ret)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN) {
+		*ret = type_of(DTTOIF(e->d_type));
+		return 0;
+	}
+	if (fstatat(dirfd(l->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*ret = type_of(st.st_mode);
+	return 0;
+}
+
+static bool ends_in_py(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 3 && memcmp(name + n - 3, ".py", 3) == 0;
+}
+
+/* 1 if the link `name` leads to a file, 0 if not; -ENOMEM. */
+static int link_leads_to_file(const struct lister *l, const char *name)
+{
+	char path[PATH_MAX + NAME_MAX + 2];
+	size_t n = strlen(l->path);
+	struct px_stat st;
+	int r;
+
+	memcpy(path, l->path, n);
+	if (n > 0)
+		path[n++] = '/';
+	memcpy(path + n, name, strlen(name) + 1);
+	r = px_tree_stat_file(l->t, path, &st);
+	if (r == -ENOMEM)
+		return r;
+	return r == 0;
+}
+
+static int lister_add(struct lister *l, const struct dirent *e)
+{
+	struct item item = {.name = l->text.size};
+	int r = entry_type(l, e, &item.type);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (item.type == PX_TYPE_LNK && ends_in_py(e->d_name)) {
+		r = link_leads_to_file(l, e->d_name);
+		if (r < 0)
+			return r;
+		item.leads_to_file = r > 0;
+	}
+	r = px_buf_add(&l->text, e->d_name, strlen(e->d_name) + 1);
+	if (r < 0)
+		return r;
+	return px_buf_add(&l->items, &item, sizeof(item));
+}
+
+static bool is_dot_or_dotdot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int lister_read(struct lister *l)
+{
+	for (;;) {
+		const struct dirent *e;
+		int r;
+
+		errno = 0;
+		e = readdir(l->dir);
+		if (!e)
+			return -errno;
+		if (is_dot_or_dotdot(e->d_name))
+			continue;
+		r = lister_add(l, e);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct px_name *x = a;
+	const struct px_name *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int lister_finish(struct lister *l, struct px_listing *ret)
+{
+	size_t n = l->items.size / sizeof(struct item);
+	struct px_name *names = malloc((n ? n : 1) * sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct item item;
+
+		memcpy(&item, l->items.data + i * sizeof(item), sizeof(item));
+		names[i].name = (const char *)l->text.data + item.name;
+		names[i].type = item.type;
+		names[i].leads_to_file = item.leads_to_file;
+	}
+	qsort(names, n, sizeof(*names), compare_names);
+	ret->n = n;
+	ret->names = names;
+	ret->arena = PX_STEAL(l->text.data);
+	return 0;
+}
+
+int px_tree_list(struct px_tree *t, const char *path, struct px_listing *ret)
+{
+	PX_AUTO(lister_fini)
+	struct lister l = {
+		.t = t,
+		.path = path,
+		.text.max = SIZE_MAX,
+		.items.max = SIZE_MAX,
+	};
+	PX_AUTOCLOSE int fd = -1;
+	struct px_listing listing = {.n = 0};
+	/* Before looking, so that no change can fall between the two. */
+	int64_t now_ns = px_wall_ns();
+	int r = px_tree_open_path(t, path, O_RDONLY | O_DIRECTORY, &fd);
+
+	if (r < 0)
+		return r;
+	r = stat_fd(fd, &listing.dir);
+	if (r < 0)
+		return r;
+	listing.young = px_tree_young(&listing.dir.fp, now_ns);
+	l.dir = fdopendir(fd);
+	if (!l.dir)
+		return -errno;
+	px_steal_fd(&fd);
+	r = lister_read(&l);
+	if (r < 0)
+		return r;
+	r = lister_finish(&l, &listing);
+	if (r < 0)
+		return r;
+	*ret = listing;
+	return 0;
+}
+
+void px_listing_fini(struct px_listing *l)
+{
+	free(l->names);
+	free(l->arena);
+	l->names = NULL;
+	l->arena = NULL;
+	l->n = 0;
+}

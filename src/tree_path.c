@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "tree_i.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#define MAX_LINKS 40 /* MAXSYMLINKS, include/linux/namei.h */
+
+/* ------------------------------------------------------------- checking */
+
+/* The kernel accepts more than our paths may hold, and the two ways of opening
+ * must agree on what is refused. */
+static int check_path(const char *path)
+{
+	const char *p = path;
+
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	while (*p) {
+		size_t n = strcspn(p, "/");
+
+		if (n == 2 && p[0] == '.' && p[1] == '.')
+			return -EXDEV;
+		if (n == 0 || (n == 1 && p[0] == '.'))
+			return -EINVAL;
+		p += n;
+		if (*p == '/' && *++p == '\0')
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------- opening */
+
+static int open_fast(const struct px_tree *t, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, t->fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* openat of one name. With O_DIRECTORY the kernel says ENOTDIR for a symlink
+ * too; openat2 does not. */
+static int open_name(int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW);
+	int err = errno;
+	struct stat st;
+
+	if (fd >= 0)
+		return fd;
+	if (err == ENOTDIR &&
+	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -err;
+}
+
+static int open_walking(const struct px_tree *t, const char *path, int flags)
+{
+	PX_AUTOCLOSE int held = -1;
+	int dirfd = t->fd;
+	char name[NAME_MAX + 1];
+
+	for (;;) {
+		size_t n = strcspn(path, "/");
+		int fd;
+
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path, n);
+		name[n] = '\0';
+		if (path[n] == '\0')
+			return open_name(dirfd, name, flags);
+		fd = open_name(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return fd;
+		px_closep(&held);
+		held = fd;
+		dirfd = fd;
+		path += n + 1;
+	}
+}
+
+int px_tree_open_path(struct px_tree *t, const char *path, int flags,
+		      int *ret_fd)
+{
+	int fd = check_path(path);
+
+	if (fd < 0)
+		return fd;
+	flags |= O_CLOEXEC;
+	if (flags & O_PATH)
+		flags |= O_NOFOLLOW;
+	if (*path == '\0')
+		path = ".";
+	if (!t->walk) {
+		fd = open_fast(t, path, flags);
+		/* EPERM: seccomp profiles older than the call refuse it so. A
+		 * real EPERM comes again from the walk. */
+		if (fd == -ENOSYS || fd == -EPERM)
+			t->walk = true;
+	}
+	if (t->walk)
+		fd = open_walking(t, path, flags);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+int px_tree_lstat(struct px_tree *t, const char *path, struct stat *ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	int r;
+
+	/* One name cannot lead anywhere else, so one call does. */
+	if (*path && !strchr(path, '/')) {
+		r = check_path(path);
+		if (r < 0)
+			return r;
+		r = fstatat(t->fd, path, ret, AT_SYMLINK_NOFOLLOW);
+		return r < 0 ? -errno : 0;
+	}
+	r = px_tree_open_path(t, path, O_PATH, &fd);
+	if (r < 0)
+		return r;
+	return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
+/* ------------------------------------------------------------ resolving */
+
+/* The state of following one symlink: `done` holds only real directories, and
+ * at the end the file; `rest` is still to be looked at. */
+struct resolver {
+	struct px_tree *t;
+	char done[PATH_MAX];
+	char rest[PATH_MAX];
+	unsigned n_links;
+};
+
+/* Takes the last name off `done`. */
+static int go_up(struct resolver *v)
+{
+	char *slash = strrchr(v->done, '/');
+
+	if (v->done[0] == '\0')
+		return -EXDEV;
+	if (slash)
+		*slash = '\0';
+	else
+		v->done[0] = '\0';
+	return 0;
+}
+
+static int go_down(struct resolver *v, const char *name, size_t n)
+{
+	size_t have = strlen(v->done);
+
+	if (n > NAME_MAX || have + 1 + n >= sizeof(v->done))
+		return -ENAMETOOLONG;
+	if (have > 0)
+		v->done[have++] = '/';
+	memcpy(v->done + have, name, n);
+	v->done[have + n] = '\0';
+	return 0;
+}
+
+/* The part of an absolute target below SOURCE, or NULL. */
+static const char *beneath(const struct px_tree *t, const char *target)
+{
+	size_t n = strlen(t->root);
+
+	/* SOURCE may be "/". */
+	if (t->root[n - 1] == '/')
+		n--;
+	if (strncmp(target, t->root, n) != 0)
+		return NULL;
+	if (target[n] != '/' && target[n] != '\0')
+		return NULL;
+	return target + n;
+}
+
+/* `done` turned out to be a symlink: puts its target before `rest`, which is
+ * empty or starts with a slash. */
+static int follow(struct resolver *v)
+{
+	PX_AUTOFREE char *target = NULL;
+	const char *tail = v->rest;
+	const char *head;
+	char joined[PATH_MAX];
+	int n;
+	int r;
+
+	if (++v->n_links > MAX_LINKS)
+		return -ELOOP;
+	r = px_tree_readlink(v->t, v->done, &target);
+	if (r < 0)
+		return r == -EINVAL ? -EAGAIN : r;
+	head = target;
+	if (*head == '/') {
+		head = beneath(v->t, target);
+		if (!head)
+			return -EXDEV;
+		v->done[0] = '\0';
+	} else {
+		go_up(v);
+	}
+	n = snprintf(joined, sizeof(joined), "%s%s", head, tail);
+	if ((size_t)n >= sizeof(joined))
+		return -ENAMETOOLONG;
+	memcpy(v->rest, joined, (size_t)n + 1);
+	return 0;
+}
+
+/* Follows one name of `rest`. 1 if `done` is now the file looked for. */
+static int step(struct resolver *v)
+{
+	size_t skip = strspn(v->rest, "/");
+	const char *name = v->rest + skip;
+	size_t n = strcspn(name, "/");
+	struct stat st;
+	bool last;
+	int r = 0;
+
+	/* What is left leads to a directory. */
+	if (n == 0)
+		return -EINVAL;
+	last = name[n] == '\0';
+	if (n == 2 && memcmp(name, "..", 2) == 0)
+		r = go_up(v);
+	else if (n != 1 || *name != '.')
+		r = go_down(v, name, n);
+	if (r < 0)
+		return r;
+	memmove(v->rest, name + n, strlen(name + n) + 1);
+	r = px_tree_lstat(v->t, v->done, &st);
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st.st_mode))
+		return follow(v);
+	if (S_ISDIR(st.st_mode))
+		return last ? -EINVAL : 0;
+	if (!last)
+		return -ENOTDIR;
+	return S_ISREG(st.st_mode) ? 1 : -EINVAL;
+}
+
+int px_tree_resolve(struct px_tree *t, const char *path, char **ret)
+{
+	PX_AUTOFREE struct resolver *v = NULL;
+	int r = check_path(path);
+
+	if (r < 0)
+		return r;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v->t = t;
+	/* The caller's own directories must be real: only the way that links
+	 * point out may go through other links. */
+	memcpy(v->done, path, strlen(path) + 1);
+	r = follow(v);
+	while (r == 0)
+		r = step(v);
+	if (r < 0)
+		return r;
+	*ret = strdup(v->done);
+	return *ret ? 0 : -ENOMEM;
+}

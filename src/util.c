@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/util.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#define BUF_FIRST_CAPACITY 256
+
+void px_freep(void *pointer_to_pointer)
+{
+	int saved = errno;
+	void *p;
+
+	/* The caller's variable may be a pointer to any type. */
+	memcpy(&p, pointer_to_pointer, sizeof(p));
+	free(p);
+	errno = saved;
+}
+
+void px_closep(const int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+int px_steal_fd(int *fd)
+{
+	int stolen = *fd;
+
+	*fd = -1;
+	return stolen;
+}
+
+int px_because(struct px_why *why, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	if (why) {
+		va_start(args, fmt);
+		vsnprintf(why->text, sizeof(why->text), fmt, args);
+		va_end(args);
+	}
+	return err;
+}
+
+void px_buf_fini(struct px_buf *b)
+{
+	free(b->data);
+	b->data = NULL;
+	b->size = 0;
+	b->capacity = 0;
+}
+
+int px_buf_reserve(struct px_buf *b, size_t n)
+{
+	size_t need;
+	size_t capacity;
+	uint8_t *data;
+
+	if (n > b->max || b->size > b->max - n)
+		return -EFBIG;
+	need = b->size + n;
+	if (need <= b->capacity)
+		return 0;
+	capacity = b->capacity < b->max / 2 ? b->capacity * 2 : b->max;
+	if (capacity < BUF_FIRST_CAPACITY && BUF_FIRST_CAPACITY <= b->max)
+		capacity = BUF_FIRST_CAPACITY;
+	if (capacity < need)
+		capacity = need;
+	data = realloc(b->data, capacity);
+	if (!data && capacity > need) {
+		capacity = need;
+		data = realloc(b->data, capacity);
+	}
+	if (!data)
+		return -ENOMEM;
+	b->data = data;
+	b->capacity = capacity;
+	return 0;
+}
+
+int px_buf_add(struct px_buf *b, const void *data, size_t n)
+{
+	int r = px_buf_reserve(b, n);
+
+	if (r < 0)
+		return r;
+	/* memcpy's pointers must not be NULL, however few the bytes. */
+	if (n > 0)
+		memcpy(b->data + b->size, data, n);
+	b->size += n;
+	return 0;
+}
+
+int px_buf_add_le32(struct px_buf *b, uint32_t v)
+{
+	uint8_t bytes[4];
+
+	px_put_le32(bytes, v);
+	return px_buf_add(b, bytes, sizeof(bytes));
+}
+
+int px_buf_add_le64(struct px_buf *b, uint64_t v)
+{
+	uint8_t bytes[8];
+
+	px_put_le64(bytes, v);
+	return px_buf_add(b, bytes, sizeof(bytes));
+}
+
+void px_buf_consume(struct px_buf *b, size_t n)
+{
+	if (n == 0)
+		return;
+	b->size -= n;
+	memmove(b->data, b->data + n, b->size);
+}
+
+ssize_t px_read_full(int fd, void *data, size_t n)
+{
+	uint8_t *p = data;
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = read(fd, p + done, n - done);
+
+		if (r == 0)
+			break;
+		if (r > 0)
+			done += (size_t)r;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return (ssize_t)done;
+}
+
+int px_write_full(int fd, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = write(fd, p + done, n - done);
+
+		if (r >= 0)
+			done += (size_t)r;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	/* Cannot fail: both clocks exist in every Linux. */
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t px_now_ms(void)
+{
+	return now_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+int64_t px_wall_ns(void)
+{
+	return now_ns(CLOCK_REALTIME);
+}
+
+int px_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char suffixes[] = "KMGT";
+	uint64_t v = 0;
+	bool too_large = false;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		too_large |=
+			__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+			__builtin_add_overflow(v, (uint64_t)(*p - '0'), &v);
+	if (p == text)
+		return -EINVAL;
+	if (*p) {
+		const char *suffix = strchr(suffixes, *p);
+		unsigned shift;
+
+		if (!suffix || p[1])
+			return -EINVAL;
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		too_large |= v > UINT64_MAX >> shift;
+		v <<= shift;
+	}
+	if (too_large)
+		return -ERANGE;
+	*ret_bytes = v;
+	return 0;
+}
+
+char *px_path_join(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
+		return NULL;
+	return path;
+}

@@ -1,0 +1,354 @@
+"""Bad input: one line that says what and the way out, and nothing mounted."""
+import os
+import subprocess
+import time
+
+import pytest
+
+import harness
+import trees
+from harness import is_mounted
+
+
+def refused(result, status, *words):
+    assert result.returncode == status, (result.returncode, result.stderr)
+    assert result.stdout == ""
+    assert result.stderr.startswith("pycfs: "), result.stderr
+    assert result.stderr.endswith("\n"), repr(result.stderr)
+    assert result.stderr.count("\n") == 1, result.stderr
+    for word in words:
+        assert str(word).lower() in result.stderr.lower(), result.stderr
+
+
+@pytest.fixture
+def at(scratch):
+    path = os.path.join(scratch, "mnt")
+    os.mkdir(path)
+    yield path
+    assert not is_mounted(path)
+
+
+def mount(pycfs, *args, python=harness.DEBIAN_PYTHON, **how):
+    before = harness.mounts()
+    for word in ("mount", "mount -f"):
+        result = pycfs.run(*word.split(), "--python", python, *args, **how)
+        assert harness.mounts() == before
+    harness.wait_for(lambda: not harness.daemons(pycfs.scratch), 5,
+                     "processes end")
+    return result
+
+
+def test_source(pycfs, at, tree, scratch):
+    missing = os.path.join(scratch, "missing")
+    refused(mount(pycfs, missing, at), 1, missing, "no such")
+    file = os.path.join(tree, "single.py")
+    refused(mount(pycfs, file, at), 1, file, "not a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_source_that_may_not_be_read(pycfs, at, scratch):
+    closed = os.path.join(scratch, "closed")
+    os.mkdir(closed, 0)
+    refused(mount(pycfs, closed, at), 1, closed, "permission")
+
+
+def test_mountpoint(pycfs, tree, scratch):
+    missing = os.path.join(scratch, "missing")
+    refused(mount(pycfs, tree, missing), 1, missing, "no such", "mkdir")
+    file = os.path.join(scratch, "file")
+    trees.write(file)
+    refused(mount(pycfs, tree, file), 1, file, "not a directory")
+    full = os.path.join(scratch, "full")
+    trees.write(os.path.join(full, "file"))
+    refused(mount(pycfs, tree, full), 1, full, "not empty")
+    inside = os.path.join(tree, "inside")
+    os.mkdir(inside)
+    refused(mount(pycfs, tree, inside), 1, inside, "inside")
+    link = os.path.join(scratch, "link")
+    os.symlink(inside, link)
+    refused(mount(pycfs, tree, link), 1, "inside")
+    refused(mount(pycfs, tree, tree), 1, tree)
+    refused(mount(pycfs, os.path.join(tree, "pkg"), scratch), 1, scratch)
+    # a name that only begins like SOURCE is fine
+    beside = tree + "-beside"
+    os.mkdir(beside)
+    pycfs.ok("run", "--python", harness.DEBIAN_PYTHON, tree, beside, "--",
+             "true")
+
+
+def test_a_mountpoint_in_use(pycfs, tree, at):
+    with pycfs.mount(tree, at=at) as m:
+        result = pycfs.run("mount", "--python", harness.DEBIAN_PYTHON, tree,
+                           at)
+        refused(result, 1, at)
+        assert len(harness.read(m / "single.pyc")) > 16
+
+
+@pytest.mark.parametrize("spec", ["9.9", "3.99", "/no/such/python",
+                                  "no-such-python", "/etc/hostname", "/etc"])
+def test_unknown_python(spec, pycfs, tree, at):
+    refused(mount(pycfs, tree, at, python=spec), 1, spec)
+
+
+def script(scratch, name, text):
+    path = os.path.join(scratch, name)
+    trees.write(path, "#!/bin/sh\n" + text, 0o755)
+    return path
+
+
+@pytest.mark.parametrize("text", [
+    "echo nonsense", "exit 0", "exit 3", "kill -9 $$",
+    "head -c 300000 /dev/zero", "yes | head -n 100000",
+    "printf 'pycfs\\none\\ntwo\\n'", "echo error: something >&2; exit 1"])
+def test_a_python_that_talks_nonsense(text, pycfs, tree, at, scratch):
+    fake = script(scratch, "python-fake", text + "\n")
+    refused(mount(pycfs, tree, at, python=fake), 1, fake)
+
+
+def test_a_python_that_does_not_answer(pycfs, tree, at, scratch):
+    fake = script(scratch, "python-hang", "exec sleep 60\n")
+    start = time.monotonic()
+    result = pycfs.run("mount", "--python", fake, tree, at, timeout=30)
+    assert time.monotonic() - start < 20
+    refused(result, 1, fake, "second")
+
+
+@pytest.mark.parametrize("instead", ["", "/no/such/libpython3.11.so.1.0",
+                                     "/etc/hostname"])
+def test_a_python_without_libpython(instead, pycfs, tree, at, scratch):
+    """Debian's, whose answer has another libpython in it."""
+    fake = script(scratch, "python-static", """
+%s "$@" | sed 's,^/.*libpython.*,%s,'
+""" % (harness.DEBIAN_PYTHON, instead))
+    refused(mount(pycfs, tree, at, python=fake), 1, "libpython")
+
+
+def test_a_python_that_is_too_old(pycfs, tree, at):
+    root = harness.pyenv_root()
+    old = [os.path.join(root, "versions", v, "bin", "python")
+           for v in sorted(os.listdir(os.path.join(root, "versions")))
+           if v.startswith(("2.", "3.6.", "3.7."))] if root else []
+    for exe in old:
+        refused(mount(pycfs, tree, at, python=exe), 1, exe, "3.8")
+    if not old:
+        pytest.skip("no old Python here")
+
+
+# which Python, when it is found
+
+def test_python_by_version(mount_with, target):
+    wanted = harness.python(
+        target.exe, "-c", "import importlib.util as u; "
+        "print(u.MAGIC_NUMBER.hex())").stdout.strip()
+    assert mount_with(target.name).hex() == wanted
+
+
+@pytest.fixture
+def mount_with(pycfs, small):
+    def magic(spec, **env):
+        with pycfs.mount(small, python=spec, env=env or None) as m:
+            return harness.read(m / "a.pyc")[:4]
+    return magic
+
+
+def test_python_by_name_and_default(pycfs, mount_with, small, scratch):
+    magic = harness.python(harness.DEBIAN_PYTHON, "-c",
+                           "import importlib.util as u; "
+                           "print(u.MAGIC_NUMBER.hex())").stdout.strip()
+    assert mount_with("python3.11", PATH="/usr/bin:/bin").hex() == magic
+    assert mount_with("3.11", PATH="/usr/bin:/bin").hex() == magic
+    at = os.path.join(scratch, "mnt")
+    os.mkdir(at)
+    pycfs.ok("mount", small, at, env={"PATH": "/usr/sbin:/usr/bin:/bin"})
+    try:
+        assert harness.read(os.path.join(at, "a.pyc"))[:4].hex() == magic
+    finally:
+        pycfs.ok("umount", at)
+
+
+def test_a_virtual_environment(mount_with, scratch):
+    """Its interpreter is a link; its libpython and home are the base's."""
+    venv = os.path.join(scratch, "venv")
+    harness.python(harness.DEBIAN_PYTHON, "-m", "venv", "--without-pip", venv)
+    assert mount_with(os.path.join(venv, "bin", "python")) == \
+        mount_with(harness.DEBIAN_PYTHON)
+
+
+def test_the_users_environment_does_not_reach_the_compiler(mount_with,
+                                                           scratch):
+    evil = os.path.join(scratch, "evil")
+    for name in ("sitecustomize", "usercustomize", "marshal", "encodings",
+                 "builtins", "sysconfig"):
+        trees.write(os.path.join(evil, name + ".py"),
+                    "open(%r, 'w').close()\n"
+                    % os.path.join(scratch, "was-run"))
+    assert mount_with(harness.DEBIAN_PYTHON, PYTHONPATH=evil,
+                      PYTHONHOME="/nonexistent", PYTHONOPTIMIZE="1",
+                      PYTHONSTARTUP=os.path.join(evil, "marshal.py"),
+                      PYTHONWARNINGS="error", PYTHONHASHSEED="7",
+                      PYTHONUTF8="1", PYTHONINSPECT="1") == \
+        mount_with(harness.DEBIAN_PYTHON)
+    assert not os.path.exists(os.path.join(scratch, "was-run"))
+
+
+# the cache
+
+def test_a_cache_that_cannot_be_used(pycfs, tree, at, scratch):
+    file = os.path.join(scratch, "file")
+    trees.write(file)
+    for path in (file, os.path.join(file, "cache"), "/proc/pycfs/cache"):
+        refused(mount(pycfs, "--cache", path, tree, at), 1, path)
+    open_to_all = os.path.join(scratch, "open")
+    os.mkdir(open_to_all)
+    os.chmod(open_to_all, 0o777)
+    refused(mount(pycfs, "--cache", open_to_all, tree, at), 1, open_to_all)
+    link = os.path.join(scratch, "elsewhere")
+    os.symlink(open_to_all, link)
+    refused(mount(pycfs, "--cache", link, tree, at), 1, link)
+
+
+@pytest.mark.root
+def test_a_cache_of_somebody_else(pycfs, tree, at, scratch):
+    theirs = os.path.join(scratch, "theirs")
+    os.mkdir(theirs, 0o700)
+    os.chown(theirs, 65534, 65534)
+    refused(mount(pycfs, "--cache", theirs, tree, at), 1, theirs)
+
+
+@pytest.mark.root
+def test_a_cache_on_a_read_only_disk(pycfs, tree, at, scratch):
+    disk = os.path.join(scratch, "disk")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk],
+                   check=True)
+    try:
+        where = os.path.join(disk, "cache")
+        refused(mount(pycfs, "--cache", where, tree, at), 1, where)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+# no FUSE
+
+def isolated(pycfs, setup, *args, how=("unshare", "-m")):
+    return pycfs.run(*args, prefix=[*how, "sh", "-c",
+                                    setup + '\nexec "$@"', "sh"])
+
+
+NO_DEVICE = """
+set -e
+d=$(mktemp -d)
+mount -t tmpfs tmpfs "$d"
+for n in null zero full random urandom tty; do
+	cp -a /dev/$n "$d/"
+done
+mount --bind "$d" /dev
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("front", [[], ["-f"]], ids=["daemon", "front"])
+def test_no_dev_fuse(front, pycfs, tree, at):
+    result = isolated(pycfs, NO_DEVICE, "mount", *front, "--python",
+                      harness.DEBIAN_PYTHON, tree, at)
+    refused(result, 1, "/dev/fuse")
+    result = isolated(pycfs, NO_DEVICE, "run", "--python",
+                      harness.DEBIAN_PYTHON, tree, at, "--", "true")
+    refused(result, 1, "/dev/fuse")
+
+
+@pytest.mark.root
+def test_not_allowed_to_mount(pycfs, tree, at):
+    """As in a container that has the device but not CAP_SYS_ADMIN."""
+    result = isolated(pycfs, "", "mount", "--python", harness.DEBIAN_PYTHON,
+                      tree, at,
+                      how=("setpriv", "--bounding-set", "-sys_admin",
+                           "--inh-caps", "-sys_admin"))
+    refused(result, 1, at)
+    assert "permi" in result.stderr.lower() or \
+        "CAP_SYS_ADMIN" in result.stderr
+
+
+@pytest.mark.root
+def test_no_fusermount(pycfs, tree, at):
+    """Root needs none: minimal images do not have it."""
+    hide = """
+set -e
+for f in /usr/bin/fusermount3 /usr/bin/fusermount; do
+	[ ! -e $f ] || mount --bind /dev/null $f
+done
+"""
+    out = isolated(pycfs, hide, "run", "--python", harness.DEBIAN_PYTHON,
+                   tree, at, "--", "cat", os.path.join(at, "single.pyc"))
+    assert out.returncode == 0, out.stderr
+    assert out.stderr == "" and len(out.stdout) > 16
+
+
+# the command line
+
+@pytest.mark.parametrize("args,words", [
+    (["--nonsense"], ["nonsense"]), (["-Z"], ["-Z"]),
+    (["-o", "nonsense=1"], ["nonsense"]), (["-o", "optimize"], ["optimize"]),
+    (["-o", "jobs=x"], ["jobs", "x"]), (["-O", "3"], ["3"]),
+    (["-O", "-1"], ["-1"]), (["-O", "x"], ["x"]), (["-O2x"], ["2x"]),
+    (["--optimize", ""], ["optimize"]), (["--jobs", "0"], ["jobs"]),
+    (["--jobs", "-1"], ["jobs"]), (["--jobs", "1e3"], ["jobs", "1e3"]),
+    (["--jobs", "99999999999999999999"], ["jobs"]),
+    (["--timeout", "soon"], ["timeout", "soon"]),
+    (["--timeout", "-5"], ["timeout"]),
+    (["--cache-size", "1Q"], ["cache-size", "1Q"]),
+    (["--cache-size", "99999999T"], ["cache-size"]),
+    (["--invalidation-mode", "never"], ["never", "unchecked-hash"]),
+    (["--on-error", "cry"], ["cry", "omit"]),
+    (["--debug-ranges=yes"], ["debug-ranges"]),
+    (["--no-cache=1"], ["no-cache"]),
+], ids=lambda v: " ".join(v))
+def test_bad_options(args, words, pycfs, tree, at):
+    refused(mount(pycfs, *args, tree, at), 2, *words)
+
+
+@pytest.mark.parametrize("args", [
+    ["mount"], ["mount", "SOURCE"], ["mount", "SOURCE", "AT", "more"],
+    ["mount", "SOURCE", "AT", "--python"], ["mount", "SOURCE", "AT", "-O"],
+    ["umount"], ["umount", "AT", "more"], ["umount", "--nonsense", "AT"],
+    ["run", "SOURCE", "AT"], ["run", "SOURCE", "AT", "--"], ["run"],
+    ["cache"], ["cache", "nonsense"], ["cache", "stat", "more"],
+    ["cache", "stat", "--nonsense"], ["cache", "clear", "--json"],
+    ["report"], ["report", "--nonsense"], ["nonsense"], ["--nonsense"], [],
+], ids=" ".join)
+def test_bad_commands(args, pycfs, tree, at):
+    args = [{"SOURCE": tree, "AT": at}.get(a, a) for a in args]
+    refused(pycfs.run(*args), 2)
+    assert not is_mounted(at)
+
+
+def test_report_of_what_is_no_mount(pycfs, tree, scratch):
+    refused(pycfs.run("report", tree, "--json"), 1, tree)
+    missing = os.path.join(scratch, "missing")
+    refused(pycfs.run("report", missing, "--json"), 1, missing)
+
+
+@pytest.mark.parametrize("args", [
+    ["--help"], ["mount", "--help"], ["umount", "--help"], ["run", "--help"],
+    ["cache", "--help"], ["report", "--help"]], ids=" ".join)
+def test_help(args, pycfs):
+    result = pycfs.ok(*args)
+    assert result.stderr == "" and "pycfs" in result.stdout
+    lines = result.stdout.splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 80
+
+
+def test_help_names_every_option(pycfs):
+    text = pycfs.ok("mount", "--help").stdout
+    for option in ("--python", "-O", "--optimize", "--debug-ranges",
+                   "--invalidation-mode", "--prefix", "--on-error", "--jobs",
+                   "--timeout", "--cache", "--cache-size", "--no-cache", "-f",
+                   "--foreground", "-o", "--immutable", "--no-ahead",
+                   "--verbose", "--log-file"):
+        assert option in text, option
+
+
+def test_version(pycfs):
+    result = pycfs.ok("--version")
+    assert result.stdout.startswith("pycfs ")
+    assert result.stdout.count("\n") == 1

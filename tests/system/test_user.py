@@ -1,0 +1,181 @@
+"""Without root."""
+import errno
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+import harness
+import trees
+from harness import is_mounted, wait_for
+
+NOBODY = 65534
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def device():
+    """/dev/fuse as on any machine that has users."""
+    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o666)
+    yield
+    os.chmod("/dev/fuse", before)
+
+
+class User:
+    def __init__(self, pycfs, scratch):
+        # the build may lie where nobody may go
+        where = os.path.join(scratch, "bin")
+        os.mkdir(where)
+        built = os.path.dirname(harness.program())
+        for name in ("pycfs", "pycfs-compiler"):
+            shutil.copy2(os.path.join(built, name), where)
+        self.exe = os.path.join(where, "pycfs")
+        self.home = os.path.join(scratch, "home")
+        self.at = os.path.join(self.home, "mnt")
+        for path in (self.home, self.at):
+            os.mkdir(path)
+            os.chown(path, NOBODY, NOBODY)
+        self.env = pycfs.env(HOME=self.home)
+        del self.env["PYCFS_CACHE"]
+        self.env.pop("XDG_CACHE_HOME", None)
+
+    def run(self, *command, timeout=30):
+        result = subprocess.run(
+            ["runuser", "-u", "nobody", "--", *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=timeout, env=self.env,
+            cwd=self.home)
+        result.stdout = result.stdout.decode()
+        result.stderr = result.stderr.decode()
+        harness.Pycfs.clean(result.stderr)
+        return result
+
+    def pycfs(self, *args):
+        return self.run(self.exe, *args)
+
+    def ok(self, *args):
+        result = self.pycfs(*args)
+        assert result.returncode == 0, result.stderr
+        return result
+
+
+@pytest.fixture
+def user(device, pycfs, scratch):
+    u = User(pycfs, scratch)
+    yield u
+    harness.detach(u.at) if is_mounted(u.at) else None
+
+
+def test_mount_copy_import_umount(user, tree):
+    os.chmod(os.path.join(tree, "private.py"), 0o644)
+    user.ok("mount", "--python", harness.DEBIAN_PYTHON, tree, user.at)
+    assert is_mounted(user.at)
+    out = os.path.join(user.home, "out")
+    cp = user.run("cp", "-a", user.at + "/.", out)
+    assert cp.returncode == 0, cp.stderr
+    assert trees.listing(out) == trees.shape(trees.expected(tree))
+    run = user.run(harness.DEBIAN_PYTHON, "-S", "-c",
+                   "import sys; sys.path[:0] = [%r]; import pkg.core; "
+                   "print(pkg.core.Base.cached(20))" % out)
+    assert run.stdout == "6765\n", run.stderr
+    p = harness.serving(user.at)
+    assert os.stat("/proc/%d" % p.pid).st_uid in (NOBODY, 0)
+    user.ok("umount", user.at)
+    assert not is_mounted(user.at)
+    wait_for(lambda: not harness.daemons(user.at), 10, "the daemon ends")
+    cache = os.path.join(user.home, ".cache", "pycfs")
+    st = os.stat(cache)
+    assert st.st_uid == NOBODY and stat.S_IMODE(st.st_mode) == 0o700
+
+
+def test_warm_and_run(user, tree):
+    os.chmod(os.path.join(tree, "private.py"), 0o644)
+    for cold in (True, False):
+        out = os.path.join(user.home, "out%d" % cold)
+        result = user.ok("run", "--python", harness.DEBIAN_PYTHON, tree,
+                         user.at, "--", "sh", "-c",
+                         'cp -a "$1/." "$2" && "$3" report "$1" --json',
+                         "sh", user.at, out, user.exe)
+        compiled = json.loads(result.stdout)["counters"]["compiled"]
+        assert (compiled > 15) if cold else (compiled == 0)
+        assert not is_mounted(user.at)
+
+
+def test_busy_and_lazy(user, tree):
+    user.ok("mount", "--python", harness.DEBIAN_PYTHON, tree, user.at)
+    holder = subprocess.Popen(
+        ["runuser", "-u", "nobody", "--", "sh", "-c",
+         'exec 3<"$1/single.pyc"; echo open; exec sleep 60', "sh", user.at],
+        stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"open\n"
+        result = user.pycfs("umount", user.at)
+        assert result.returncode == 1
+        assert result.stderr.startswith("pycfs: ")
+        assert result.stderr.count("\n") == 1, result.stderr
+        assert "busy" in result.stderr
+        user.ok("umount", "--lazy", user.at)
+        assert not is_mounted(user.at)
+    finally:
+        holder.terminate()  # runuser passes it on
+        holder.wait(10)
+    wait_for(lambda: not harness.daemons(user.at), 10, "the daemon ends")
+
+
+def test_a_killed_server_leaves_no_dead_mount(user, tree):
+    user.ok("mount", "--python", harness.DEBIAN_PYTHON, tree, user.at)
+    os.kill(harness.serving(user.at).pid, 9)
+    wait_for(lambda: not is_mounted(user.at), 5, "unmounted")
+
+
+def test_a_module_that_may_not_be_read(user, tree):
+    """Listed; reading fails as reading the source would."""
+    result = user.ok(
+        "run", "--python", harness.DEBIAN_PYTHON, tree, user.at, "--",
+        harness.DEBIAN_PYTHON, "-c", """
+import os, sys
+os.chdir(sys.argv[1])
+assert "private.pyc" in os.listdir()
+try:
+    os.stat("private.pyc"); open("private.pyc", "rb").read()
+except OSError as e:
+    print(e.errno)
+assert len(open("single.pyc", "rb").read()) > 16
+""", user.at)
+    assert result.stdout.strip() in (str(errno.EACCES), str(errno.EPERM))
+
+
+def test_without_the_device(pycfs, scratch, tree):
+    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o600)
+    try:
+        u = User(pycfs, scratch)
+        result = u.pycfs("mount", "--python", harness.DEBIAN_PYTHON, tree,
+                         u.at)
+        assert result.returncode == 1
+        assert result.stderr.startswith("pycfs: ")
+        assert result.stderr.count("\n") == 1, result.stderr
+        assert "/dev/fuse" in result.stderr
+        assert not is_mounted(u.at)
+    finally:
+        os.chmod("/dev/fuse", before)
+
+
+def test_in_a_user_namespace(pycfs, scratch, tree):
+    """Root of a namespace of its own, as rootless builders are."""
+    at = os.path.join(scratch, "mnt")
+    os.mkdir(at)
+    out = os.path.join(scratch, "out")
+    result = subprocess.run(
+        ["unshare", "-Urm", *pycfs.command(
+            "run", "--python", harness.DEBIAN_PYTHON, tree, at, "--",
+            "cp", "-r", at, out)],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=pycfs.env(),
+        timeout=30)
+    assert result.returncode == 0, result.stderr
+    assert trees.listing(out) == trees.shape(trees.expected(tree))

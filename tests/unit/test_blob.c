@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "pycfs/blob.h"
+
+static const uint8_t key[PX_DIGEST_SIZE] = "the key of it";
+static const uint8_t other_key[PX_DIGEST_SIZE] = "the key of IT";
+
+/* The stored form, in a block of exactly its size. */
+static uint8_t *store(const struct px_blob *b, size_t *ret_n)
+{
+	uint8_t *stored = malloc(PX_BLOB_STORED_HEADER + b->size);
+
+	px_blob_header(b, key, stored);
+	memcpy(stored + PX_BLOB_STORED_HEADER, b->data, b->size);
+	*ret_n = PX_BLOB_STORED_HEADER + b->size;
+	return stored;
+}
+
+static struct px_blob *sample(void)
+{
+	struct px_blob *b = px_blob_new(PX_BLOB_REJECTED, 7, 9, "no\0good", 7);
+
+	assert_non_null(b);
+	return b;
+}
+
+static void test_round_trip(void **state PX_UNUSED)
+{
+	static const struct {
+		enum px_blob_kind kind;
+		uint32_t line;
+		uint32_t column;
+		const char *data;
+		size_t n;
+	} cases[] = {
+		{PX_BLOB_CODE, 0, 0, "\0\1\2", 3},
+		{PX_BLOB_CODE, 0, 0, NULL, 0},
+		{PX_BLOB_REJECTED, 12, 34, "invalid syntax", 14},
+		{PX_BLOB_REJECTED, UINT32_MAX, UINT32_MAX, "", 0},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		struct px_blob *b =
+			px_blob_new(cases[i].kind, cases[i].line,
+				    cases[i].column, cases[i].data, cases[i].n);
+		struct px_blob *back;
+		uint8_t *stored;
+		size_t n;
+
+		assert_non_null(b);
+		stored = store(b, &n);
+		assert_int_equal(px_blob_decode(key, stored, n, &back), 0);
+		assert_int_equal(back->kind, cases[i].kind);
+		assert_int_equal(back->line, cases[i].line);
+		assert_int_equal(back->column, cases[i].column);
+		assert_int_equal(back->size, cases[i].n);
+		if (cases[i].n > 0)
+			assert_memory_equal(back->data, cases[i].data,
+					    cases[i].n);
+		free(stored);
+		px_blob_unref(b);
+		px_blob_unref(back);
+	}
+}
+
+static void test_every_flipped_bit_is_seen(void **state PX_UNUSED)
+{
+	struct px_blob *b = sample();
+	struct px_blob *back;
+	size_t n;
+	uint8_t *stored = store(b, &n);
+
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		stored[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(px_blob_decode(key, stored, n, &back),
+				 -EBADMSG);
+		stored[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_int_equal(px_blob_decode(key, stored, n, &back), 0);
+	px_blob_unref(back);
+	free(stored);
+	px_blob_unref(b);
+}
+
+static void test_every_other_length_is_seen(void **state PX_UNUSED)
+{
+	struct px_blob *b = sample();
+	struct px_blob *back;
+	size_t n;
+	uint8_t *stored = store(b, &n);
+
+	for (size_t m = 0; m < n; m++) {
+		uint8_t *exact = malloc(m ? m : 1);
+
+		memcpy(exact, stored, m);
+		assert_int_equal(px_blob_decode(key, exact, m, &back),
+				 -EBADMSG);
+		free(exact);
+	}
+	stored = realloc(stored, n + 1);
+	stored[n] = 0;
+	assert_int_equal(px_blob_decode(key, stored, n + 1, &back), -EBADMSG);
+	free(stored);
+	px_blob_unref(b);
+}
+
+static void test_key_is_part_of_it(void **state PX_UNUSED)
+{
+	struct px_blob *b = sample();
+	struct px_blob *back;
+	size_t n;
+	uint8_t *stored = store(b, &n);
+
+	assert_int_equal(px_blob_decode(other_key, stored, n, &back), -EBADMSG);
+	free(stored);
+	px_blob_unref(b);
+}
+
+static void test_failures_are_not_stored(void **state PX_UNUSED)
+{
+	struct px_blob *b = px_blob_new(PX_BLOB_FAILED, 0, 0, "late", 4);
+	struct px_blob *back;
+	size_t n;
+	uint8_t *stored = store(b, &n);
+
+	assert_int_equal(px_blob_decode(key, stored, n, &back), -EBADMSG);
+	free(stored);
+	px_blob_unref(b);
+}
+
+/* Stored numbers must never change. */
+static void test_header_bytes(void **state PX_UNUSED)
+{
+	static const uint8_t expected[16] = {'P', 'X', 'B', '1', 2, 0, 0, 0,
+					     7,	  0,   0,   0,	 9, 0, 0, 0};
+	static const uint8_t digest[4] = {0x72, 0x4c, 0xd3, 0xa7};
+	struct px_blob *b = sample();
+	uint8_t header[PX_BLOB_STORED_HEADER];
+
+	px_blob_header(b, key, header);
+	assert_memory_equal(header, expected, sizeof(expected));
+	assert_memory_equal(header + 16, digest, sizeof(digest));
+	px_blob_unref(b);
+}
+
+static void test_references(void **state PX_UNUSED)
+{
+	struct px_blob *b = sample();
+
+	assert_ptr_equal(px_blob_ref(b), b);
+	assert_int_equal(b->refs, 2);
+	px_blob_unref(b);
+	assert_int_equal(b->refs, 1);
+	assert_memory_equal(b->data, "no\0good", 7);
+	px_blob_unref(b);
+	px_blob_unref(NULL);
+	assert_null(px_blob_new(PX_BLOB_CODE, 0, 0, "", SIZE_MAX));
+	assert_null(px_blob_new(PX_BLOB_CODE, 0, 0, "", SIZE_MAX / 2));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_every_flipped_bit_is_seen),
+		cmocka_unit_test(test_every_other_length_is_seen),
+		cmocka_unit_test(test_key_is_part_of_it),
+		cmocka_unit_test(test_failures_are_not_stored),
+		cmocka_unit_test(test_header_bytes),
+		cmocka_unit_test(test_references),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "pycfs/digest.h"
+
+#include <stdio.h>
+
+static void to_hex(const uint8_t *data, char *hex)
+{
+	for (size_t i = 0; i < PX_DIGEST_SIZE; i++)
+		snprintf(hex + 2 * i, 3, "%02x", data[i]);
+}
+
+/* From Python: hashlib.blake2b(tag + NUL + le64 length + data,
+ * digest_size=32). Stored keys depend on them. */
+static void test_known_answers(void **state PX_UNUSED)
+{
+	uint8_t out[PX_DIGEST_SIZE];
+	char hex[2 * PX_DIGEST_SIZE + 1];
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_final(&d, out);
+	to_hex(out, hex);
+	assert_string_equal(hex, "0e5751c026e543b2e8ab2eb06099daa1"
+				 "d1e5df47778f7787faab45cdf12fe3a8");
+	px_digest_init(&d);
+	px_digest_field(&d, "source", "hello", 5);
+	px_digest_u64(&d, "n", 0x0102030405060708);
+	px_digest_final(&d, out);
+	to_hex(out, hex);
+	assert_string_equal(hex, "6e21070f131017cc42d771ae4126fdc6"
+				 "ca7537ae54c0effbb74a68cd753e91d1");
+}
+
+struct field {
+	const char *tag;
+	const char *data;
+};
+
+/* Each row must have a digest of its own. */
+static void test_fields_are_apart(void **state PX_UNUSED)
+{
+	static const struct field lists[][2] = {
+		{{"a", "bc"}, {"d", ""}}, {{"ab", "c"}, {"d", ""}},
+		{{"a", "b"}, {"c", "d"}}, {{"a", "bcd"}, {"", ""}},
+		{{"a", ""}, {"bc", "d"}}, {{"c", "d"}, {"a", "b"}},
+		{{"a", ""}, {"", ""}},	  {{"", ""}, {"a", ""}},
+		{{"", ""}, {"", ""}},
+	};
+	uint8_t out[PX_ARRAY_LEN(lists)][PX_DIGEST_SIZE];
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(lists); i++) {
+		struct px_digest d;
+
+		px_digest_init(&d);
+		for (size_t j = 0; j < 2; j++)
+			px_digest_field(&d, lists[i][j].tag, lists[i][j].data,
+					strlen(lists[i][j].data));
+		px_digest_final(&d, out[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(out[i], out[j], PX_DIGEST_SIZE);
+	}
+}
+
+static void test_large_field(void **state PX_UNUSED)
+{
+	static uint8_t data[1 << 20];
+	uint8_t a[PX_DIGEST_SIZE];
+	uint8_t b[PX_DIGEST_SIZE];
+	struct px_digest d;
+
+	for (int i = 0; i < 3; i++) {
+		data[sizeof(data) - 1] = i == 1;
+		px_digest_init(&d);
+		px_digest_field(&d, "x", data, sizeof(data));
+		px_digest_final(&d, i == 0 ? a : b);
+		if (i == 1)
+			assert_memory_not_equal(a, b, sizeof(a));
+		if (i == 2)
+			assert_memory_equal(a, b, sizeof(a));
+	}
+	px_digest_init(&d);
+	px_digest_field(&d, "x", NULL, 0);
+	px_digest_final(&d, a);
+}
+
+static void test_hash64(void **state PX_UNUSED)
+{
+	/* Inode numbers are equal in every mount: these must never change. */
+	assert_true(px_hash64(1, "numpy", 5) == 0x9755fdb52613613u);
+	assert_true(px_hash64(0, NULL, 0) == 0x1e924b9d737700d7u);
+	assert_true(px_hash64(1, "a", 1) != px_hash64(2, "a", 1));
+	assert_true(px_hash64(1, "a", 1) != px_hash64(1, "b", 1));
+	assert_true(px_hash64(1, "a", 1) != px_hash64(1, "a\0", 2));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known_answers),
+		cmocka_unit_test(test_fields_are_apart),
+		cmocka_unit_test(test_large_field),
+		cmocka_unit_test(test_hash64),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

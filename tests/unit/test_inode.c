@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "pycfs/inode.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+
+static const struct px_entry dir_a = {"a", "a", PX_KIND_DIR};
+static const struct px_entry dir_b = {"b", "b", PX_KIND_DIR};
+static const struct px_entry module_m = {"m.pyc", "m.py", PX_KIND_MODULE};
+static const struct px_entry file_m = {"m.pyc", "m.pyc", PX_KIND_FILE};
+static const struct px_entry module_m2 = {"m.pyc", "M.py", PX_KIND_MODULE};
+
+static int setup(void **state)
+{
+	struct px_inodes *t;
+
+	if (px_inodes_new(&t) < 0)
+		return -1;
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	px_inodes_free(*state);
+	return 0;
+}
+
+static uint64_t enter(struct px_inodes *t, uint64_t parent,
+		      const struct px_entry *e)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(px_inodes_enter(t, parent, e, &id), 0);
+	return id;
+}
+
+static void check(struct px_inodes *t, uint64_t id, enum px_kind kind,
+		  const char *path)
+{
+	struct px_inode i;
+
+	assert_int_equal(px_inodes_get(t, id, &i), 0);
+	assert_true(i.id == id);
+	assert_int_equal(i.kind, kind);
+	assert_string_equal(i.path, path);
+	free(i.path);
+}
+
+static bool is_gone(struct px_inodes *t, uint64_t id)
+{
+	struct px_inode i;
+	int r = px_inodes_get(t, id, &i);
+
+	if (r == 0)
+		free(i.path);
+	else
+		assert_int_equal(r, -ESTALE);
+	return r != 0;
+}
+
+static void test_root(void **state)
+{
+	struct px_inodes *t = *state;
+	struct px_inode i;
+
+	check(t, PX_INODE_ROOT, PX_KIND_DIR, "");
+	assert_int_equal(px_inodes_get(t, PX_INODE_ROOT, &i), 0);
+	assert_true(i.number == PX_INODE_ROOT);
+	free(i.path);
+	px_inodes_forget(t, PX_INODE_ROOT, 1000);
+	check(t, PX_INODE_ROOT, PX_KIND_DIR, "");
+	assert_int_equal(px_inodes_count(t), 1);
+	assert_true(is_gone(t, 0));
+	assert_true(is_gone(t, 2));
+	assert_true(is_gone(t, UINT64_MAX));
+	px_inodes_free(NULL);
+}
+
+static void test_enter_and_paths(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t b = enter(t, a, &dir_b);
+	uint64_t m = enter(t, b, &module_m);
+	uint64_t top = enter(t, PX_INODE_ROOT, &module_m);
+
+	check(t, a, PX_KIND_DIR, "a");
+	check(t, b, PX_KIND_DIR, "a/b");
+	check(t, m, PX_KIND_MODULE, "a/b/m.py");
+	check(t, top, PX_KIND_MODULE, "m.py");
+	assert_true(enter(t, b, &module_m) == m);
+	assert_true(enter(t, a, &dir_b) == b);
+	assert_true(m != top && a != b);
+	assert_int_equal(px_inodes_count(t), 5);
+	assert_int_equal(px_inodes_enter(t, 999, &dir_a, &a), -ESTALE);
+}
+
+static void test_lookup_counts(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+
+	for (int i = 0; i < 4; i++)
+		assert_true(enter(t, PX_INODE_ROOT, &dir_a) == a);
+	px_inodes_forget(t, a, 2);
+	px_inodes_forget(t, a, 2);
+	assert_false(is_gone(t, a));
+	px_inodes_forget(t, a, 1);
+	assert_true(is_gone(t, a));
+	assert_int_equal(px_inodes_count(t), 1);
+	px_inodes_forget(t, a, 1);
+	assert_true(enter(t, PX_INODE_ROOT, &dir_a) > a);
+}
+
+static void test_forget_too_much(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t b = enter(t, a, &dir_b);
+
+	px_inodes_forget(t, a, UINT64_MAX);
+	check(t, b, PX_KIND_DIR, "a/b");
+	/* It starts again from none, not from below. */
+	assert_true(enter(t, PX_INODE_ROOT, &dir_a) == a);
+	px_inodes_forget(t, b, 1);
+	assert_false(is_gone(t, a));
+	px_inodes_forget(t, a, 1);
+	assert_true(is_gone(t, a));
+}
+
+static void test_children_keep_parents(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t b = enter(t, a, &dir_b);
+	uint64_t m = enter(t, b, &module_m);
+
+	px_inodes_forget(t, b, 1);
+	px_inodes_forget(t, a, 1);
+	check(t, m, PX_KIND_MODULE, "a/b/m.py");
+	/* Kept by its child, it is still found by name. */
+	assert_true(enter(t, PX_INODE_ROOT, &dir_a) == a);
+	px_inodes_forget(t, m, 1);
+	assert_true(is_gone(t, m));
+	assert_true(is_gone(t, b));
+	assert_false(is_gone(t, a));
+	px_inodes_forget(t, a, 1);
+	assert_int_equal(px_inodes_count(t), 1);
+}
+
+static void test_changed_entries_get_new_ids(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t module = enter(t, PX_INODE_ROOT, &module_m);
+	uint64_t file = enter(t, PX_INODE_ROOT, &file_m);
+	uint64_t other = enter(t, PX_INODE_ROOT, &module_m2);
+
+	assert_true(module < file && file < other);
+	check(t, module, PX_KIND_MODULE, "m.py");
+	check(t, file, PX_KIND_FILE, "m.pyc");
+	check(t, other, PX_KIND_MODULE, "M.py");
+	/* Forgetting an old one leaves the name to the current one. */
+	px_inodes_forget(t, module, 1);
+	px_inodes_forget(t, file, 1);
+	assert_true(enter(t, PX_INODE_ROOT, &module_m2) == other);
+	assert_true(enter(t, PX_INODE_ROOT, &module_m) > other);
+	assert_int_equal(px_inodes_count(t), 3);
+}
+
+static void test_replaced_directory_keeps_its_children(void **state)
+{
+	static const struct px_entry file_a = {"a", "a", PX_KIND_FILE};
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t m = enter(t, a, &module_m);
+	uint64_t file = enter(t, PX_INODE_ROOT, &file_a);
+	uint64_t again = enter(t, PX_INODE_ROOT, &dir_a);
+
+	assert_true(again != a && again != file);
+	check(t, m, PX_KIND_MODULE, "a/m.py");
+	assert_true(enter(t, again, &module_m) != m);
+	px_inodes_forget(t, a, 1);
+	px_inodes_forget(t, m, 1);
+	assert_true(is_gone(t, a));
+	assert_false(is_gone(t, again));
+}
+
+static void test_numbers(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t m = enter(t, a, &module_m);
+	uint64_t first = px_inode_number(PX_INODE_ROOT, "a");
+	struct px_inode i;
+
+	assert_int_equal(px_inodes_get(t, m, &i), 0);
+	free(i.path);
+	assert_true(i.number == px_inode_number(first, "m.pyc"));
+	px_inodes_forget(t, m, 1);
+	px_inodes_forget(t, a, 1);
+	/* New ids, the same numbers. */
+	a = enter(t, PX_INODE_ROOT, &dir_a);
+	assert_int_equal(px_inodes_get(t, a, &i), 0);
+	free(i.path);
+	assert_true(i.number == first);
+	assert_true(first != px_inode_number(first, "a"));
+	assert_true(first != px_inode_number(PX_INODE_ROOT, "b"));
+	assert_true(first > PX_INODE_ROOT);
+}
+
+static struct px_view *make_view(const char *name)
+{
+	struct px_name names[] = {{name, PX_TYPE_REG, false}};
+	struct px_listing l = {.n = 1, .names = names};
+	struct px_view *v;
+
+	assert_int_equal(px_view_new(&l, &v), 0);
+	return v;
+}
+
+static void test_views(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	struct px_fingerprint fp = {.dev = 1, .ino = 2, .mtime_ns = 3};
+	struct px_fingerprint got;
+	struct px_view *v = make_view("x.py");
+	struct px_view *w = make_view("y.py");
+	struct px_view *back;
+
+	assert_int_equal(px_inodes_get_view(t, a, &back, &got), -ENOENT);
+	px_inodes_set_view(t, a, v, &fp);
+	px_view_unref(v);
+	assert_int_equal(px_inodes_get_view(t, a, &back, &got), 0);
+	assert_ptr_equal(back, v);
+	assert_true(px_fingerprint_equal(&fp, &got));
+	fp.size = 9;
+	px_inodes_set_view(t, a, w, &fp);
+	px_inodes_set_view(t, a, w, &fp);
+	px_view_unref(w);
+	/* Replaced, but ours. */
+	assert_string_equal(px_view_at(back, 0)->name, "x.pyc");
+	px_view_unref(back);
+	assert_int_equal(px_inodes_get_view(t, a, &back, &got), 0);
+	assert_string_equal(px_view_at(back, 0)->name, "y.pyc");
+	assert_true(px_fingerprint_equal(&fp, &got));
+	px_inodes_forget(t, a, 1);
+	assert_string_equal(px_view_at(back, 0)->name, "y.pyc");
+	px_view_unref(back);
+	assert_int_equal(px_inodes_get_view(t, a, &back, &got), -ENOENT);
+	v = make_view("z.py");
+	px_inodes_set_view(t, a, v, &fp);
+	/* The root's is freed with the table. */
+	px_inodes_set_view(t, PX_INODE_ROOT, v, &fp);
+	px_view_unref(v);
+}
+
+static void test_tags(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t m = enter(t, PX_INODE_ROOT, &module_m);
+
+	assert_false(px_inodes_same_tag(t, m, 0));
+	assert_true(px_inodes_same_tag(t, m, 0));
+	assert_false(px_inodes_same_tag(t, m, 5));
+	assert_true(px_inodes_same_tag(t, m, 5));
+	assert_false(px_inodes_same_tag(t, m, 0));
+	assert_false(px_inodes_same_tag(t, 999, 0));
+	assert_false(px_inodes_same_tag(t, 999, 0));
+}
+
+#define N_MANY 5000
+
+static uint64_t enter_numbered(struct px_inodes *t, uint64_t parent, int i)
+{
+	char name[20];
+	struct px_entry e = {name, name, PX_KIND_FILE};
+
+	snprintf(name, sizeof(name), "f%d", i);
+	return enter(t, parent, &e);
+}
+
+static void test_tables_grow(void **state)
+{
+	struct px_inodes *t = *state;
+	static uint64_t ids[N_MANY];
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+
+	for (int i = 0; i < N_MANY; i++)
+		ids[i] = enter_numbered(t, i % 2 ? a : PX_INODE_ROOT, i);
+	assert_int_equal(px_inodes_count(t), N_MANY + 2);
+	for (int i = 0; i < N_MANY; i++) {
+		char path[30];
+
+		snprintf(path, sizeof(path), "%sf%d", i % 2 ? "a/" : "", i);
+		check(t, ids[i], PX_KIND_FILE, path);
+		assert_true(enter_numbered(t, i % 2 ? a : PX_INODE_ROOT, i) ==
+			    ids[i]);
+	}
+	for (int i = 0; i < N_MANY; i++)
+		px_inodes_forget(t, ids[i], 2);
+	px_inodes_forget(t, a, 1);
+	assert_int_equal(px_inodes_count(t), 1);
+}
+
+/* Replaced nodes must stay off the name table when that grows. */
+static void test_growing_with_replaced_nodes(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t old = enter(t, PX_INODE_ROOT, &module_m);
+	uint64_t current = enter(t, PX_INODE_ROOT, &file_m);
+
+	for (int i = 0; i < N_MANY; i++)
+		enter_numbered(t, PX_INODE_ROOT, i);
+	assert_true(enter(t, PX_INODE_ROOT, &file_m) == current);
+	check(t, old, PX_KIND_MODULE, "m.py");
+	px_inodes_forget(t, old, 1);
+	assert_true(is_gone(t, old));
+	assert_true(enter(t, PX_INODE_ROOT, &file_m) == current);
+}
+
+static void test_path_max(void **state)
+{
+	struct px_inodes *t = *state;
+	char name[NAME_MAX + 1];
+	struct px_entry e = {name, name, PX_KIND_DIR};
+	uint64_t id = PX_INODE_ROOT;
+	struct px_inode i;
+
+	memset(name, 'x', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	/* 16 * 256 - 1 = PATH_MAX - 1 bytes, and the NUL. */
+	for (int n = 0; n < PATH_MAX / (NAME_MAX + 1); n++)
+		id = enter(t, id, &e);
+	assert_int_equal(px_inodes_get(t, id, &i), 0);
+	assert_int_equal(strlen(i.path), PATH_MAX - 1);
+	free(i.path);
+	name[1] = '\0';
+	id = enter(t, id, &e);
+	assert_int_equal(px_inodes_get(t, id, &i), -ENAMETOOLONG);
+}
+
+static void *enter_and_forget(void *arg)
+{
+	struct px_inodes *t = arg;
+
+	for (int i = 0; i < 2000; i++) {
+		uint64_t a;
+		uint64_t f;
+		struct px_inode inode;
+		char name[20];
+		struct px_entry e = {name, name, PX_KIND_FILE};
+
+		snprintf(name, sizeof(name), "f%d", i % 7);
+		if (px_inodes_enter(t, PX_INODE_ROOT, &dir_a, &a) < 0 ||
+		    px_inodes_enter(t, a, &e, &f) < 0 ||
+		    px_inodes_get(t, f, &inode) < 0)
+			return t;
+		free(inode.path);
+		px_inodes_forget(t, a, 1);
+		px_inodes_forget(t, f, 1);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct px_inodes *t = *state;
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(threads); i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, enter_and_forget, t),
+			0);
+	for (size_t i = 0; i < PX_ARRAY_LEN(threads); i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	assert_int_equal(px_inodes_count(t), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_root),
+		TEST(test_enter_and_paths),
+		TEST(test_lookup_counts),
+		TEST(test_forget_too_much),
+		TEST(test_children_keep_parents),
+		TEST(test_changed_entries_get_new_ids),
+		TEST(test_replaced_directory_keeps_its_children),
+		TEST(test_numbers),
+		TEST(test_views),
+		TEST(test_tags),
+		TEST(test_tables_grow),
+		TEST(test_growing_with_replaced_nodes),
+		TEST(test_path_max),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "pycfs/util.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+static void test_little_endian(void **state PX_UNUSED)
+{
+	static const uint8_t bytes[8] = {1, 2, 3, 0x84, 5, 6, 7, 0x88};
+	uint8_t out[8] = {0};
+
+	assert_int_equal(px_get_le32(bytes), 0x84030201u);
+	assert_true(px_get_le64(bytes) == 0x8807060584030201u);
+	px_put_le32(out, 0x84030201u);
+	assert_memory_equal(out, bytes, 4);
+	assert_int_equal(out[4], 0);
+	px_put_le64(out, 0x8807060584030201u);
+	assert_memory_equal(out, bytes, 8);
+}
+
+static void test_cleanup_keeps_errno(void **state PX_UNUSED)
+{
+	int fd = dup(STDERR_FILENO);
+
+	errno = E2BIG;
+	{
+		PX_AUTOFREE char *p = strdup("x");
+		PX_AUTOCLOSE int closed = fd;
+		PX_AUTOCLOSE int none = -1;
+
+		assert_non_null(p);
+		assert_true(closed >= 0 && none < 0);
+		errno = E2BIG;
+	}
+	assert_int_equal(errno, E2BIG);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = -1;
+	px_closep(&fd);
+	assert_int_equal(errno, EBADF);
+}
+
+static void test_steal(void **state PX_UNUSED)
+{
+	char text[] = "x";
+	char *p = text;
+	int fd = 7;
+
+	assert_ptr_equal(PX_STEAL(p), text);
+	assert_null(p);
+	assert_int_equal(px_steal_fd(&fd), 7);
+	assert_int_equal(fd, -1);
+}
+
+static void test_because(void **state PX_UNUSED)
+{
+	struct px_why why;
+	char longer[2 * sizeof(why.text)];
+
+	assert_int_equal(px_because(&why, -ENOENT, "%s is %d", "x", 3),
+			 -ENOENT);
+	assert_string_equal(why.text, "x is 3");
+	assert_int_equal(px_because(NULL, -EIO, "%d", 1), -EIO);
+	memset(longer, 'y', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	px_because(&why, -EIO, "%s", longer);
+	assert_int_equal(strlen(why.text), sizeof(why.text) - 1);
+}
+
+static void test_buf_grows_to_max(void **state PX_UNUSED)
+{
+	struct px_buf b = {.max = 1000};
+	uint8_t chunk[100];
+
+	for (int i = 0; i < 10; i++) {
+		memset(chunk, i, sizeof(chunk));
+		assert_int_equal(px_buf_add(&b, chunk, sizeof(chunk)), 0);
+		assert_true(b.size <= b.capacity && b.capacity <= b.max);
+	}
+	assert_int_equal(b.size, 1000);
+	assert_int_equal(px_buf_add(&b, chunk, 1), -EFBIG);
+	assert_int_equal(px_buf_add(&b, chunk, 0), 0);
+	assert_int_equal(px_buf_reserve(&b, SIZE_MAX), -EFBIG);
+	assert_int_equal(b.size, 1000);
+	for (size_t i = 0; i < b.size; i++)
+		assert_int_equal(b.data[i], i / 100);
+	px_buf_fini(&b);
+	assert_null(b.data);
+	assert_int_equal(b.size + b.capacity, 0);
+}
+
+static void test_buf_small_max(void **state PX_UNUSED)
+{
+	struct px_buf b = {.max = 3};
+	struct px_buf huge = {.max = SIZE_MAX};
+
+	assert_int_equal(px_buf_add_le32(&b, 1), -EFBIG);
+	assert_int_equal(b.size, 0);
+	assert_int_equal(px_buf_add(&b, "abc", 3), 0);
+	assert_int_equal(b.capacity, 3);
+	px_buf_fini(&b);
+	assert_int_equal(px_buf_reserve(&huge, SIZE_MAX / 2), -ENOMEM);
+	assert_int_equal(px_buf_add(&huge, "abc", 3), 0);
+	assert_int_equal(px_buf_reserve(&huge, SIZE_MAX - 3), -ENOMEM);
+	assert_int_equal(px_buf_reserve(&huge, SIZE_MAX - 2), -EFBIG);
+	assert_memory_equal(huge.data, "abc", 3);
+	px_buf_fini(&huge);
+}
+
+static void test_buf_fields_and_consume(void **state PX_UNUSED)
+{
+	static const uint8_t expected[] = {4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1};
+	struct px_buf b = {.max = 100};
+
+	px_buf_consume(&b, 0);
+	assert_int_equal(px_buf_add_le32(&b, 0x01020304), 0);
+	assert_int_equal(px_buf_add_le64(&b, 0x0102030405060708), 0);
+	assert_int_equal(b.size, sizeof(expected));
+	assert_memory_equal(b.data, expected, sizeof(expected));
+	px_buf_consume(&b, 4);
+	assert_int_equal(b.size, 8);
+	assert_memory_equal(b.data, expected + 4, 8);
+	px_buf_consume(&b, 8);
+	assert_int_equal(b.size, 0);
+	px_buf_fini(&b);
+}
+
+static void test_path_join(void **state PX_UNUSED)
+{
+	char *path = px_path_join("a/b", "c%d\n");
+
+	assert_string_equal(path, "a/b/c%d\n");
+	free(path);
+	path = px_path_join("", "c");
+	assert_string_equal(path, "c");
+	free(path);
+}
+
+#define PIPE_BYTES 300000
+
+static void *write_slowly(void *arg)
+{
+	const int *fd = arg;
+	static uint8_t data[PIPE_BYTES];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i % 251);
+	px_write_full(*fd, data, 1);
+	px_write_full(*fd, data + 1, sizeof(data) - 1);
+	close(*fd);
+	return NULL;
+}
+
+static void test_read_write_full(void **state PX_UNUSED)
+{
+	static uint8_t data[PIPE_BYTES + 10];
+	pthread_t thread;
+	int fds[2];
+
+	/* A pipe holds 64 KiB, so both sides get short counts. */
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pthread_create(&thread, NULL, write_slowly, &fds[1]),
+			 0);
+	assert_int_equal(px_read_full(fds[0], data, sizeof(data)), PIPE_BYTES);
+	pthread_join(thread, NULL);
+	for (size_t i = 0; i < PIPE_BYTES; i++)
+		assert_int_equal(data[i], i % 251);
+	assert_int_equal(px_read_full(fds[0], data, 1), 0);
+	assert_int_equal(px_write_full(fds[0], data, 1), -EBADF);
+	close(fds[0]);
+	assert_int_equal(px_read_full(-1, data, 1), -EBADF);
+	assert_int_equal(px_read_full(-1, data, 0), 0);
+}
+
+static void test_clocks(void **state PX_UNUSED)
+{
+	int64_t ms = px_now_ms();
+	int64_t wall = px_wall_ns();
+	int64_t slept;
+
+	usleep(20000);
+	slept = px_now_ms() - ms;
+	assert_true(slept >= 19 && slept < 60000);
+	assert_true(px_wall_ns() > wall);
+	/* 2020-01-01, in nanoseconds. */
+	assert_true(wall > 1577836800ll * 1000000000);
+}
+
+static void test_parse_size(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t bytes;
+	} cases[] = {
+		{"0", 0, 0},
+		{"17", 0, 17},
+		{"1K", 0, 1024},
+		{"3M", 0, 3 << 20},
+		{"2G", 0, 2ull << 30},
+		{"5T", 0, 5ull << 40},
+		{"18446744073709551615", 0, UINT64_MAX},
+		{"18014398509481983K", 0, 18014398509481983ull << 10},
+		{"18446744073709551616", -ERANGE, 0},
+		{"18014398509481984K", -ERANGE, 0},
+		{"16777216T", -ERANGE, 0},
+		{"99999999999999999999999999G", -ERANGE, 0},
+		{"", -EINVAL, 0},
+		{"K", -EINVAL, 0},
+		{"-1", -EINVAL, 0},
+		{"+1", -EINVAL, 0},
+		{" 1", -EINVAL, 0},
+		{"1 ", -EINVAL, 0},
+		{"1KB", -EINVAL, 0},
+		{"1X", -EINVAL, 0},
+		{"1.5G", -EINVAL, 0},
+		{"0x10", -EINVAL, 0},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		uint64_t bytes = 42;
+
+		print_message("%s\n", cases[i].text);
+		assert_int_equal(px_parse_size(cases[i].text, &bytes),
+				 cases[i].r);
+		assert_true(bytes == (cases[i].r ? 42 : cases[i].bytes));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_little_endian),
+		cmocka_unit_test(test_cleanup_keeps_errno),
+		cmocka_unit_test(test_steal),
+		cmocka_unit_test(test_because),
+		cmocka_unit_test(test_buf_grows_to_max),
+		cmocka_unit_test(test_buf_small_max),
+		cmocka_unit_test(test_buf_fields_and_consume),
+		cmocka_unit_test(test_path_join),
+		cmocka_unit_test(test_read_write_full),
+		cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_parse_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
