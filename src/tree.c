@@ -237,7 +237,7 @@ static int try_read(struct px_tree *t, const char *path, struct px_buf *b,
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat before;
-	struct px_stat after;
+	struct px_stat after = {.mode = 0};
 	ssize_t n;
 	int r = px_tree_open_file(t, path, &fd, &before);
 

@@ -167,6 +167,7 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 {
 	struct px_entry *entry = &v->entries[v->n_entries++];
 	char *name;
+	size_t n;
 
 	entry->source = put_text(text, e->name);
 	entry->name = entry->source;
@@ -175,7 +176,9 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 		return;
 	name = put_text(text, e->name);
 	/* put_text left room for this. */
-	memcpy(name + strlen(name), "c", 2);
+	n = strlen(name);
+	name[n] = 'c';
+	name[n + 1] = '\0';
 	entry->name = name;
 	entry->kind = PX_KIND_MODULE;
 }
@@ -289,7 +292,8 @@ const struct px_entry *px_view_find_source(const struct px_view *v,
 	if (n >= NAME_MAX)
 		return NULL;
 	memcpy(name, source, n);
-	memcpy(name + n, "c", 2);
+	name[n] = 'c';
+	name[n + 1] = '\0';
 	e = px_view_find(v, name);
 	if (!e || e->kind != PX_KIND_MODULE || strcmp(e->source, source) != 0)
 		return NULL;

@@ -75,7 +75,7 @@ int px_tree_readlink(struct px_tree *t, const char *path, char **ret);
  * timer tick, and FAT keeps two seconds. Do not trust such a fingerprint
  * beyond the moment. Also true for times in the future.
  */
-#define PX_TREE_YOUNG_NS 2000000000ll
+#define PX_TREE_YOUNG_NS 2000000000LL
 bool px_tree_young(const struct px_fingerprint *fp, int64_t now_ns);
 bool px_fingerprint_equal(const struct px_fingerprint *a,
 			  const struct px_fingerprint *b);

@@ -46,6 +46,8 @@ static const int allowed[] = {
 	SCMP_SYS(restart_syscall),
 };
 
+static const int denied[] = {SCMP_SYS(open), SCMP_SYS(openat)};
+
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
@@ -80,6 +82,13 @@ static int add_rules(scmp_filter_ctx filter)
 
 	for (i = 0; i < PX_ARRAY_LEN(allowed) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* To quote the line of a SyntaxError, CPython opens the file that
+	 * co_filename names (Python/errors.c, PyErr_ProgramTextObject, 3.8-
+	 * 3.13) and does without if it cannot. That is no attack: it finds no
+	 * files. */
+	for (i = 0; i < PX_ARRAY_LEN(denied) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), denied[i],
+				     0);
 	/* Memory, but never executable memory. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,

@@ -15,9 +15,9 @@ def pytest_configure(config):
 
 
 def pytest_sessionstart(session):
-    path = harness.program()
-    if not os.access(path, os.X_OK):
-        raise pytest.UsageError("PYCFS=%s is not executable" % path)
+    path = os.environ.get("PYCFS", "")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        raise pytest.UsageError("PYCFS=%s must name the pycfs to test" % path)
 
 
 def cannot_mount():

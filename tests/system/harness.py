@@ -17,10 +17,7 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 
 
 def program():
-    path = os.environ.get("PYCFS", "")
-    if not path:
-        raise RuntimeError("PYCFS must name the pycfs to test")
-    return os.path.abspath(path)
+    return os.path.abspath(os.environ.get("PYCFS", ""))
 
 
 def wait_for(what, seconds, message, step=0.02):
@@ -219,6 +216,7 @@ class Pycfs:
             result = self.run(*args, prefix=prefix, env=env, **how)
             assert result.returncode == 0, (args, result.stderr)
             assert is_mounted(where), "exit 0, but nothing is mounted"
+            m.said = result.stderr
             yield m
             if umount:
                 m.umount()
@@ -232,7 +230,12 @@ class Mount:
         self.pycfs = pycfs
         self.path = path
         self.log_path = log
-        self.ended = False
+        self.said = ""
+
+    def __fspath__(self):
+        return self.path
+
+    __str__ = __fspath__
 
     def __truediv__(self, name):
         return os.path.join(self.path, name)

@@ -378,7 +378,7 @@ def test_a_bound_is_kept(pycfs, mount, scratch):
             assert got == wanted
             m.umount()
         info = json.loads(pycfs.ok("cache", "stat", "--json").stdout)
-        assert info["blob_bytes"] <= 1 << 20, info
+        assert info["bytes"] <= 1 << 20, info
         used = sum(os.lstat(os.path.join(top, f)).st_blocks * 512
                    for top, _, files in os.walk(pycfs.cache) for f in files)
         assert used < 8 << 20, used
@@ -417,16 +417,16 @@ def test_stat_and_clear(pycfs, mount, tree, scratch):
                                     on_error="omit")}
     info = json.loads(pycfs.ok("cache", "stat", "--json").stdout)
     assert info["rejected"] == len(trees.BROKEN)
-    assert info["blobs"] == compiled + len(trees.BROKEN) >= len(blobs)
-    assert info["blob_bytes"] >= sum(map(len, blobs))
-    assert info["file_bytes"] > 0
+    assert info["modules"] == compiled >= len(blobs) > 15
+    assert info["bytes"] >= sum(map(len, blobs))
+    assert info["disk_bytes"] > 0
     text = pycfs.ok("cache", "stat").stdout
-    assert re.search(r"\b%d\b" % info["blobs"], text), text
+    assert re.search(r"\b%d\b" % info["modules"], text), text
     assert pycfs.ok("cache", "stat", "--cache", pycfs.cache).stdout == text
 
     pycfs.ok("cache", "clear")
     info = json.loads(pycfs.ok("cache", "stat", "--json").stdout)
-    assert info["blobs"] == info["rejected"] == info["blob_bytes"] == 0
+    assert info["modules"] == info["rejected"] == info["bytes"] == 0
     with mount(tree, "--on-error", "omit") as m:
         copy(m, os.path.join(scratch, "again"))
         assert m.count("compiled") == compiled
@@ -444,7 +444,10 @@ def test_clear_under_a_live_mount(pycfs, mount, tree, scratch):
     assert one == two
 
 
-def test_stat_of_no_cache_makes_none(pycfs, scratch):
+def test_no_cache_is_made_by_looking_for_one(pycfs, scratch):
     where = os.path.join(scratch, "nothing-here")
-    pycfs.run("cache", "stat", "--cache", where)
+    for verb in ("stat", "clear"):
+        result = pycfs.run("cache", verb, "--cache", where)
+        assert result.returncode == 1 and result.stdout == ""
+        assert where in result.stderr and result.stderr.count("\n") == 1
     assert not os.path.exists(where)

@@ -1,5 +1,6 @@
 """What compiles when: the counters are the oracle."""
 import os
+import signal
 import subprocess
 import threading
 
@@ -153,7 +154,28 @@ def test_a_slow_module_starves_nobody(mount, scratch):
                 b"data\nq.pyc\n"
             assert all(r.poll() is None for r in readers)
         finally:
-            for r in readers:
-                r.kill()
+            os.kill(m.serving().pid, signal.SIGTERM)
             for r in readers:
                 r.wait(10)
+
+
+def test_who_waits_can_be_killed(mount, scratch):
+    """Ctrl-C on a cp must not wait for a slow module."""
+    root = os.path.join(scratch, "site")
+    trees.write(os.path.join(root, "slow.py"), trees.slow(40000))
+    with mount(root, "--jobs", "1") as m:
+        for sig in (signal.SIGINT, signal.SIGKILL):
+            reader = subprocess.Popen(["cat", m / "slow.pyc"],
+                                      stdout=subprocess.DEVNULL)
+            harness.wait_for(
+                lambda: any(w.cpu > 0.3 for w in harness.workers(m.path)),
+                20, "the worker is busy")
+            reader.send_signal(sig)
+            try:
+                assert reader.wait(3) == -sig
+            finally:
+                if reader.poll() is None:
+                    os.kill(m.serving().pid, signal.SIGTERM)
+                    reader.wait(10)
+        os.kill(m.serving().pid, signal.SIGTERM)
+        m.gone()

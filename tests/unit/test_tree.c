@@ -160,7 +160,7 @@ static void test_young(void **state PX_UNUSED)
 		int64_t now_ns;
 		bool young;
 	} cases[] = {
-		{0, 0, 10 * 1000000000ll, false},
+		{0, 0, 10 * 1000000000LL, false},
 		{8000000000, 0, 10000000000, false},
 		{8000000001, 0, 10000000000, true},
 		{0, 8000000001, 10000000000, true},

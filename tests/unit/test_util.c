@@ -185,7 +185,7 @@ static void test_clocks(void **state PX_UNUSED)
 	assert_true(slept >= 19 && slept < 60000);
 	assert_true(px_wall_ns() > wall);
 	/* 2020-01-01, in nanoseconds. */
-	assert_true(wall > 1577836800ll * 1000000000);
+	assert_true(wall > 1577836800LL * 1000000000);
 }
 
 static void test_parse_size(void **state PX_UNUSED)
