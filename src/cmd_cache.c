@@ -14,19 +14,22 @@ static void print_info(const char *dir, const struct px_cache_info *i,
 		       bool json)
 {
 	const unsigned long long n[] = {
-		i->n_blobs - i->n_rejected, i->n_rejected, i->n_index,
-		i->blob_bytes, i->file_bytes,
+		i->n_blobs - i->n_rejected,
+		i->n_rejected,
+		i->n_index,
+		i->blob_bytes,
+		i->file_bytes,
 	};
 
 	if (json)
 		printf("{\"version\": 1, \"modules\": %llu, \"rejected\": "
 		       "%llu, \"files\": %llu, \"bytes\": %llu, "
-		       "\"disk_bytes\": %llu}\n", n[0], n[1], n[2], n[3],
-		       n[4]);
+		       "\"disk_bytes\": %llu}\n",
+		       n[0], n[1], n[2], n[3], n[4]);
 	else
 		printf("%s\n%llu modules, %llu rejected, known under %llu "
-		       "files\n%llu bytes, %llu on disk\n", dir, n[0], n[1],
-		       n[2], n[3], n[4]);
+		       "files\n%llu bytes, %llu on disk\n",
+		       dir, n[0], n[1], n[2], n[3], n[4]);
 }
 
 static int work(struct px_opt *o, const char *dir, bool clear)

@@ -60,6 +60,7 @@ static void make_profile(struct px_content *c)
 	px_digest_u64(&d, "optimize", c->o.optimize);
 	px_digest_u64(&d, "ranges", ranges);
 	px_digest_u64(&d, "mode", c->o.mode);
+	px_digest_u64(&d, "canonical", c->o.canonical);
 	px_digest_final(&d, c->profile);
 }
 
@@ -284,6 +285,7 @@ static void submit(struct flight *f, const char *name,
 	const struct px_frame_compile task = {
 		.optimize = c->o.optimize,
 		.mode = c->o.mode,
+		.canonical = c->o.canonical,
 		.mtime = header_mtime(c, &f->st),
 		.co_filename = {(const uint8_t *)name, strlen(name)},
 		.source = {source->data, source->size},

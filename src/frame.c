@@ -88,7 +88,8 @@ int px_frame_put_hello(struct px_buf *b, const struct px_frame_hello *h)
 
 int px_frame_put_compile(struct px_buf *b, const struct px_frame_compile *c)
 {
-	uint8_t small[4] = {(uint8_t)c->optimize, (uint8_t)c->mode, 0, 0};
+	uint8_t small[4] = {(uint8_t)c->optimize, (uint8_t)c->mode,
+			    c->canonical, 0};
 	int r = begin(b, PX_FRAME_COMPILE, COMPILE_FIXED, c->co_filename.size,
 		      c->source.size);
 
@@ -170,14 +171,15 @@ int px_frame_get_compile(const uint8_t *p, size_t n,
 	small = take(&c, 4);
 	f.optimize = small[0];
 	f.mode = (enum px_pyc_mode)small[1];
+	f.canonical = small[2] == 1;
 	f.mtime = take_u32(&c);
 	f.co_filename = take_str(&c);
 	f.source = take_str(&c);
 	r = finish(&c);
 	if (r < 0)
 		return r;
-	if (f.optimize > 2 || !is_pyc_mode(small[1]) || small[2] || small[3] ||
-	    !is_file_name(&f.co_filename))
+	if (f.optimize > 2 || !is_pyc_mode(small[1]) || small[2] > 1 ||
+	    small[3] || !is_file_name(&f.co_filename))
 		return -EBADMSG;
 	*ret = f;
 	return 0;
@@ -198,7 +200,7 @@ int px_frame_get_result(const uint8_t *p, size_t n, struct px_frame_result *ret)
 	r = finish(&c);
 	if (r < 0)
 		return r;
-	if (status > PX_FRAME_FAILED)
+	if (status > PX_FRAME_PLAIN)
 		return -EBADMSG;
 	f.status = (enum px_frame_status)status;
 	*ret = f;

@@ -50,6 +50,12 @@ static int set_mode(struct px_opt *o, const char *v)
 	return px_pyc_parse_mode(v, &o->mode);
 }
 
+static int set_marshal(struct px_opt *o, const char *v)
+{
+	o->plain_marshal = strcmp(v, "cpython") == 0;
+	return o->plain_marshal || strcmp(v, "canonical") == 0 ? 0 : -EINVAL;
+}
+
 static int set_prefix(struct px_opt *o, const char *v)
 {
 	o->prefix = v;
@@ -129,6 +135,9 @@ static const struct option_row rows[] = {
 	 "keep column numbers for tracebacks (3.11 and later; a third larger)"},
 	{"invalidation-mode", 0, "MODE", VIEW, set_mode, 0,
 	 "unchecked-hash (default), checked-hash or timestamp, as compileall"},
+	{"marshal", 0, "FORM", VIEW, set_marshal, 0,
+	 "canonical (default): the same bytes everywhere; cpython: as CPython "
+	 "happens to write them"},
 	{"prefix", 0, "PATH", VIEW, set_prefix, 0,
 	 "what file names in tracebacks start with (default: they are relative "
 	 "to SOURCE)"},

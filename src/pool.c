@@ -263,6 +263,7 @@ static int result(struct px_pool *p, struct px_worker *w,
 {
 	static const enum px_blob_kind kinds[] = {
 		[PX_FRAME_CODE] = PX_BLOB_CODE,
+		[PX_FRAME_PLAIN] = PX_BLOB_CODE,
 		[PX_FRAME_REJECTED] = PX_BLOB_REJECTED,
 		[PX_FRAME_FAILED] = PX_BLOB_FAILED,
 	};
@@ -281,7 +282,8 @@ static int result(struct px_pool *p, struct px_worker *w,
 	px_stats_add(p->o.stats, PX_COUNT_compiled, 1);
 	px_stats_add(p->o.stats, PX_COUNT_ahead, job->ahead);
 	px_stats_add(p->o.stats, PX_COUNT_compiled_bytes, job->frame.size);
-	if (res.status != PX_FRAME_CODE)
+	px_stats_add(p->o.stats, PX_COUNT_plain, res.status == PX_FRAME_PLAIN);
+	if (blob && blob->kind != PX_BLOB_CODE)
 		px_stats_add(p->o.stats, PX_COUNT_rejected, 1);
 	complete(job, blob ? 0 : -ENOMEM, blob);
 	px_blob_unref(blob);

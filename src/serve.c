@@ -108,6 +108,7 @@ static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 		.stats = &s->stats,
 		.optimize = o->optimize,
 		.debug_ranges = o->debug_ranges,
+		.canonical = !o->plain_marshal,
 		.ahead = !o->no_ahead,
 		.mode = o->mode,
 		.prefix = o->prefix,

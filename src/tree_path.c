@@ -165,7 +165,7 @@ static int go_down(struct resolver *v, const char *name, size_t n)
 {
 	size_t have = strlen(v->done);
 
-	if (n > NAME_MAX || have + 1 + n >= sizeof(v->done))
+	if (have + 1 + n >= sizeof(v->done))
 		return -ENAMETOOLONG;
 	if (have > 0)
 		v->done[have++] = '/';
@@ -248,7 +248,7 @@ static int step(struct resolver *v)
 	if (S_ISLNK(st.st_mode))
 		return follow(v);
 	if (S_ISDIR(st.st_mode))
-		return last ? -EINVAL : 0;
+		return 0;
 	if (!last)
 		return -ENOTDIR;
 	return S_ISREG(st.st_mode) ? 1 : -EINVAL;

@@ -295,9 +295,7 @@ const struct px_entry *px_view_find_source(const struct px_view *v,
 	name[n] = 'c';
 	name[n + 1] = '\0';
 	e = px_view_find(v, name);
-	if (!e || e->kind != PX_KIND_MODULE || strcmp(e->source, source) != 0)
-		return NULL;
-	return e;
+	return e && e->kind == PX_KIND_MODULE ? e : NULL;
 }
 
 size_t px_view_n_notes(const struct px_view *v)

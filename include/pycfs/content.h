@@ -28,7 +28,9 @@ struct px_content_options {
 	struct px_stats *stats;
 	unsigned optimize;
 	bool debug_ranges;
-	bool ahead; /* compile siblings of what is asked for */
+	bool canonical; /* bytecode as marshal.h says, not as CPython wrote it
+			 */
+	bool ahead;	/* compile siblings of what is asked for */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename starts with; "" for none */
 };

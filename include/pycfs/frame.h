@@ -11,8 +11,8 @@
  *
  *   frame    ::= le32 type, le32 length, length bytes of payload
  *   hello    ::= le32 protocol, le32 magic, le32 hexversion, str version
- *   compile  ::= le64 id, u8 optimize, u8 mode, le16 0, le32 mtime,
- *                str co_filename, str source
+ *   compile  ::= le64 id, u8 optimize, u8 mode, u8 canonical, u8 0,
+ *                le32 mtime, str co_filename, str source
  *   result   ::= le64 id, le32 status, le32 line, le32 column, str data
  *   str      ::= le32 length, that many bytes
  *
@@ -52,6 +52,7 @@ struct px_frame_compile {
 	uint64_t id;
 	unsigned optimize; /* 0, 1 or 2 */
 	enum px_pyc_mode mode;
+	bool canonical; /* rewrite the bytecode as marshal.h says */
 	uint32_t mtime; /* for the header in timestamp mode, else 0 */
 	struct px_str co_filename; /* file system bytes, no NUL, not empty */
 	struct px_str source;
@@ -60,6 +61,8 @@ struct px_frame_compile {
 enum px_frame_status {
 	PX_FRAME_CODE = 0,     /* data is a whole .pyc */
 	PX_FRAME_REJECTED = 1, /* the compiler refused: data is the message */
+	PX_FRAME_PLAIN = 3,    /* as CODE, but in CPython's own bytes: it has
+				* something the canonical form does not know */
 	PX_FRAME_FAILED = 2,   /* memory or a limit ran out: may be retried */
 };
 

@@ -26,6 +26,7 @@ struct px_opt {
 	unsigned optimize;
 	bool debug_ranges;
 	enum px_pyc_mode mode;
+	bool plain_marshal; /* CPython's bytes, not the canonical form */
 	const char *prefix;
 	enum px_on_error on_error;
 	unsigned jobs;	     /* 0: one for each CPU we may use */

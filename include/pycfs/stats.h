@@ -18,6 +18,8 @@
 	X(compiled, "modules compiled by a worker")                         \
 	X(compiled_bytes, "bytes of source compiled")                       \
 	X(rejected, "modules that the compiler refused")                    \
+	X(plain,                                                            \
+	  "modules left in CPython's own bytes, with no canonical form")    \
 	X(timeouts, "modules given up after the deadline")                  \
 	X(crashes, "workers that died while compiling")                     \
 	X(spawned, "workers started")                                       \

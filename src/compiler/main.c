@@ -7,6 +7,8 @@
 #include "py.h"
 #include "sandbox.h"
 
+#include "pycfs/marshal.h"
+
 #include <getopt.h>
 #include <stdio.h>
 
@@ -16,6 +18,7 @@ struct worker {
 	struct py *py;
 	struct px_buf in;
 	struct px_buf out;
+	struct px_buf code; /* the canonical .pyc */
 };
 
 static int usage(void)
@@ -76,6 +79,28 @@ static int receive(struct worker *w)
 	return 1;
 }
 
+/* Puts the canonical form in place of what CPython wrote, if there is one. */
+static int make_canonical(struct worker *w, struct px_frame_result *result)
+{
+	const struct px_str *pyc = &result->data;
+	struct px_frame_hello hello;
+	int r;
+
+	py_describe(w->py, &hello);
+	w->code.size = 0;
+	r = px_buf_add(&w->code, pyc->data, PX_PYC_HEADER_SIZE);
+	if (r == 0)
+		r = px_marshal_canonical(
+			hello.magic, pyc->data + PX_PYC_HEADER_SIZE,
+			pyc->size - PX_PYC_HEADER_SIZE, &w->code, NULL);
+	if (r == -EBADMSG || r == -EPROTONOSUPPORT) {
+		result->status = PX_FRAME_PLAIN;
+		return 0;
+	}
+	result->data = (struct px_str){w->code.data, w->code.size};
+	return r;
+}
+
 static int answer(struct worker *w)
 {
 	static const char no_memory[] = "out of memory while compiling";
@@ -87,6 +112,8 @@ static int answer(struct worker *w)
 	if (r < 0)
 		return r;
 	r = py_compile(w->py, &task, &result);
+	if (r == 0 && task.canonical && result.status == PX_FRAME_CODE)
+		r = make_canonical(w, &result);
 	if (r < 0)
 		result = (struct px_frame_result){
 			.id = task.id,
@@ -123,6 +150,7 @@ static int serve(struct worker *w)
 		r = answer(w);
 		trim(&w->in);
 		trim(&w->out);
+		trim(&w->code);
 	}
 	return r;
 }
@@ -137,7 +165,8 @@ int main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	struct worker w = {.in = {.max = PX_FRAME_MAX},
-			   .out = {.max = PX_FRAME_MAX}};
+			   .out = {.max = PX_FRAME_MAX},
+			   .code = {.max = PX_FRAME_MAX}};
 	struct py_options o = {0};
 	struct px_why why;
 	bool probe = false;

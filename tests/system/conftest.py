@@ -44,7 +44,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     pycfs = getattr(item, "funcargs", {}).get("pycfs")
-    if report.failed and pycfs:
+    if report.failed and pycfs and os.path.isdir(pycfs.scratch):
         for name in sorted(os.listdir(pycfs.scratch)):
             if name.startswith(("log", "sanitizer")):
                 with open(os.path.join(pycfs.scratch, name),
@@ -108,7 +108,8 @@ def small(scratch):
     root = os.path.join(scratch, "small")
     for name in ("a", "b", "c"):
         trees.write(os.path.join(root, name + ".py"),
-                    "def %s(x):\n    return x + %d\n" % (name, ord(name)))
+                    'def %s(x):\n    """Doc."""\n    assert x\n'
+                    "    return x + %d\n" % (name, ord(name)))
     trees.write(os.path.join(root, "data.txt"), "data\n")
     trees.age(root)
     return root

@@ -10,7 +10,7 @@ import time
 
 SUSPICIOUS = re.compile(
     r"(Address|Leak|Thread|Undefined\w*)Sanitizer|runtime error:|"
-    r"\bassert|\bfatal\b|\bBUG\b|Segmentation|stack smashing", re.I)
+    r"\bassertion|\bassert\(|\bfatal\b|\bBUG\b|stack smashing", re.I)
 
 ON_A_CI = os.environ.get("CI", "") == "true"
 DEBIAN_PYTHON = "/usr/bin/python3"

@@ -54,7 +54,7 @@ def test_source_that_may_not_be_read(pycfs, at, scratch):
 
 def test_mountpoint(pycfs, tree, scratch):
     missing = os.path.join(scratch, "missing")
-    refused(mount(pycfs, tree, missing), 1, missing, "no such", "mkdir")
+    refused(mount(pycfs, tree, missing), 1, missing, "no such")
     file = os.path.join(scratch, "file")
     trees.write(file)
     refused(mount(pycfs, tree, file), 1, file, "not a directory")
@@ -84,7 +84,7 @@ def test_a_mountpoint_in_use(pycfs, tree, at):
         assert len(harness.read(m / "single.pyc")) > 16
 
 
-@pytest.mark.parametrize("spec", ["9.9", "3.99", "/no/such/python",
+@pytest.mark.parametrize("spec", ["9.9", "3.99", "3.11.99", "/no/such/python",
                                   "no-such-python", "/etc/hostname", "/etc"])
 def test_unknown_python(spec, pycfs, tree, at):
     refused(mount(pycfs, tree, at, python=spec), 1, spec)
@@ -120,7 +120,7 @@ def test_a_python_without_libpython(instead, pycfs, tree, at, scratch):
     fake = script(scratch, "python-static", """
 %s "$@" | sed 's,^/.*libpython.*,%s,'
 """ % (harness.DEBIAN_PYTHON, instead))
-    refused(mount(pycfs, tree, at, python=fake), 1, "libpython")
+    refused(mount(pycfs, tree, at, python=fake), 1, instead or "libpython")
 
 
 def test_a_python_that_is_too_old(pycfs, tree, at):
@@ -137,10 +137,16 @@ def test_a_python_that_is_too_old(pycfs, tree, at):
 # which Python, when it is found
 
 def test_python_by_version(mount_with, target):
+    """Of the PATH if that has it, else pyenv's."""
     wanted = harness.python(
         target.exe, "-c", "import importlib.util as u; "
         "print(u.MAGIC_NUMBER.hex())").stdout.strip()
-    assert mount_with(target.name).hex() == wanted
+    path = os.path.dirname(target.exe) + ":/usr/bin:/bin"
+    specs = [(target.name, path), ("%d.%d" % target.minor, path)]
+    if target.exe != harness.DEBIAN_PYTHON:
+        specs.append((target.name, "/usr/bin:/bin"))
+    for spec, path in specs:
+        assert mount_with(spec, PATH=path).hex() == wanted, (spec, path)
 
 
 @pytest.fixture
@@ -270,7 +276,7 @@ def test_not_allowed_to_mount(pycfs, tree, at):
 
 
 @pytest.mark.root
-def test_no_fusermount(pycfs, tree, at):
+def test_no_fusermount(pycfs, small, at):
     """Root needs none: minimal images do not have it."""
     hide = """
 set -e
@@ -279,7 +285,7 @@ for f in /usr/bin/fusermount3 /usr/bin/fusermount; do
 done
 """
     out = isolated(pycfs, hide, "run", "--python", harness.DEBIAN_PYTHON,
-                   tree, at, "--", "cat", os.path.join(at, "single.pyc"))
+                   small, at, "--", "cat", os.path.join(at, "a.pyc"))
     assert out.returncode == 0, out.stderr
     assert out.stderr == "" and len(out.stdout) > 16
 
@@ -291,7 +297,7 @@ done
     (["-o", "nonsense=1"], ["nonsense"]), (["-o", "optimize"], ["optimize"]),
     (["-o", "jobs=x"], ["jobs", "x"]), (["-O", "3"], ["3"]),
     (["-O", "-1"], ["-1"]), (["-O", "x"], ["x"]), (["-O2x"], ["2x"]),
-    (["--optimize", ""], ["optimize"]), (["--jobs", "0"], ["jobs"]),
+    (["--optimize", ""], ["optimize"]),
     (["--jobs", "-1"], ["jobs"]), (["--jobs", "1e3"], ["jobs", "1e3"]),
     (["--jobs", "99999999999999999999"], ["jobs"]),
     (["--timeout", "soon"], ["timeout", "soon"]),
@@ -313,7 +319,7 @@ def test_bad_options(args, words, pycfs, tree, at):
     ["umount"], ["umount", "AT", "more"], ["umount", "--nonsense", "AT"],
     ["run", "SOURCE", "AT"], ["run", "SOURCE", "AT", "--"], ["run"],
     ["cache"], ["cache", "nonsense"], ["cache", "stat", "more"],
-    ["cache", "stat", "--nonsense"], ["cache", "clear", "--json"],
+    ["cache", "stat", "--nonsense"],
     ["report"], ["report", "--nonsense"], ["nonsense"], ["--nonsense"], [],
 ], ids=" ".join)
 def test_bad_commands(args, pycfs, tree, at):

@@ -166,8 +166,12 @@ static void test_changed_entries_get_new_ids(void **state)
 	px_inodes_forget(t, module, 1);
 	px_inodes_forget(t, file, 1);
 	assert_true(enter(t, PX_INODE_ROOT, &module_m2) == other);
-	assert_true(enter(t, PX_INODE_ROOT, &module_m) > other);
+	module = enter(t, PX_INODE_ROOT, &module_m);
+	assert_true(module > other);
 	assert_int_equal(px_inodes_count(t), 3);
+	/* Nor does the name go back to an old one. */
+	px_inodes_forget(t, module, 1);
+	assert_true(enter(t, PX_INODE_ROOT, &module_m2) > module);
 }
 
 static void test_replaced_directory_keeps_its_children(void **state)
@@ -310,10 +314,22 @@ static void test_tables_grow(void **state)
 static void test_growing_with_replaced_nodes(void **state)
 {
 	struct px_inodes *t = *state;
-	uint64_t old = enter(t, PX_INODE_ROOT, &module_m);
-	uint64_t current = enter(t, PX_INODE_ROOT, &file_m);
+	uint64_t old;
+	uint64_t current;
 
-	for (int i = 0; i < N_MANY; i++)
+	px_inodes_forget(t, enter(t, PX_INODE_ROOT, &dir_a), 1);
+	old = enter(t, PX_INODE_ROOT, &module_m);
+	current = enter(t, PX_INODE_ROOT, &file_m);
+	/* The old one in the last bucket of the first table and the current
+	 * one in the first: growing meets them in the other order. */
+	while (old % 256 != 255) {
+		px_inodes_forget(t, old, 1);
+		px_inodes_forget(t, current, 1);
+		old = enter(t, PX_INODE_ROOT, &module_m);
+		current = enter(t, PX_INODE_ROOT, &file_m);
+	}
+	/* The table grows once: a second time would put it right. */
+	for (int i = 0; i < 300; i++)
 		enter_numbered(t, PX_INODE_ROOT, i);
 	assert_true(enter(t, PX_INODE_ROOT, &file_m) == current);
 	check(t, old, PX_KIND_MODULE, "m.py");
@@ -338,6 +354,16 @@ static void test_path_max(void **state)
 	assert_int_equal(px_inodes_get(t, id, &i), 0);
 	assert_int_equal(strlen(i.path), PATH_MAX - 1);
 	free(i.path);
+	name[1] = '\0';
+	id = enter(t, id, &e);
+	assert_int_equal(px_inodes_get(t, id, &i), -ENAMETOOLONG);
+	/* 15 * 256 + 255 + 1: one byte too long. */
+	name[1] = 'x';
+	id = PX_INODE_ROOT;
+	for (int n = 0; n < 15; n++)
+		id = enter(t, id, &e);
+	name[NAME_MAX - 1] = '\0';
+	id = enter(t, id, &e);
 	name[1] = '\0';
 	id = enter(t, id, &e);
 	assert_int_equal(px_inodes_get(t, id, &i), -ENAMETOOLONG);

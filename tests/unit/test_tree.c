@@ -167,7 +167,7 @@ static void test_young(void **state PX_UNUSED)
 		{10000000000, 0, 10000000000, true},
 		{0, 99000000000, 10000000000, true},
 		{INT64_MAX, 0, 10000000000, true},
-		{INT64_MAX, 0, -1, true},
+		{INT64_MAX, INT64_MIN, -10, true},
 		{INT64_MIN, 0, 10000000000, false},
 		{INT64_MIN, INT64_MIN, INT64_MAX, false},
 	};
@@ -319,6 +319,57 @@ static void test_read_while_replaced(void **state)
 	assert_true(n_read > 0);
 }
 
+#define VERSION_BYTES (1u << 20)
+
+/* Each version is of one byte, and its number is the mtime; while one is being
+ * written the mtime is the present. */
+static void *rewrite_file(void *arg)
+{
+	struct changer *g = arg;
+	uint8_t *data = malloc(VERSION_BYTES);
+
+	for (int i = 0; data && !g->stop; i++) {
+		struct timespec times[2] = {{.tv_sec = i}, {.tv_sec = i}};
+
+		memset(data, i, VERSION_BYTES);
+		if (pwrite(g->fd, data, VERSION_BYTES, 0) < 0 ||
+		    futimens(g->fd, times) < 0)
+			break;
+	}
+	free(data);
+	return NULL;
+}
+
+static void test_read_while_rewritten(void **state)
+{
+	struct fixture *f = *state;
+	struct changer g = {
+		.fd = openat(f->fd, "m.py", O_CREAT | O_WRONLY, 0644)};
+	struct px_buf b = {.max = VERSION_BYTES};
+	int64_t until_ms = px_now_ms() + 300;
+	pthread_t thread;
+	bool whole = true;
+
+	assert_int_equal(pthread_create(&thread, NULL, rewrite_file, &g), 0);
+	while (px_now_ms() < until_ms && whole) {
+		struct px_stat st;
+		int64_t version;
+
+		if (px_tree_read(f->t, "m.py", &b, &st) < 0)
+			continue;
+		version = st.fp.mtime_ns / 1000000000;
+		if (version > 1000000)
+			continue;
+		for (size_t i = 0; i < b.size && whole; i += 512)
+			whole = b.data[i] == (uint8_t)version;
+	}
+	g.stop = true;
+	pthread_join(thread, NULL);
+	close(g.fd);
+	px_buf_fini(&b);
+	assert_true(whole);
+}
+
 /* sysfs says 4096 for every file, whatever it holds: what we read never
  * agrees with what stat says. */
 static void test_read_gives_up(void **state)
@@ -419,6 +470,7 @@ int main(void)
 		TREE_TEST(test_read),
 		TREE_TEST(test_read_while_growing),
 		TREE_TEST(test_read_while_replaced),
+		TREE_TEST(test_read_while_rewritten),
 		TREE_TEST(test_read_gives_up),
 		TREE_TEST(test_opening_a_fifo_does_not_hang),
 		TREE_TEST(test_unreadable),

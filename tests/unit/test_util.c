@@ -40,6 +40,10 @@ static void test_cleanup_keeps_errno(void **state PX_UNUSED)
 	fd = -1;
 	px_closep(&fd);
 	assert_int_equal(errno, EBADF);
+	fd = 99999;
+	errno = E2BIG;
+	px_closep(&fd);
+	assert_int_equal(errno, E2BIG);
 }
 
 static void test_steal(void **state PX_UNUSED)

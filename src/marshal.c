@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "marshal_i.h"
+
+#include "pycfs/digest.h"
+
+#define CHUNK (64u << 10)
+
+/* Allocation in large steps: a module has thousands of small objects. */
+struct chunk {
+	struct chunk *next;
+	size_t used;
+	size_t size;
+	_Alignas(16) uint8_t data[];
+};
+
+/*
+ * Magic numbers from the first release candidate to the end of each series:
+ * Lib/importlib/_bootstrap_external.py. A number between two series belongs to
+ * an alpha, whose layout nobody promised.
+ */
+static const struct layout layouts[] = {
+	/* 3.8, 3.9, 3.10 */
+	{3413, 3413, "llllllbcnnnnfqlb", true},
+	{3425, 3425, "llllllbcnnnnfqlb", true},
+	{3439, 3439, "llllllbcnnnnfqlb", true},
+	/* 3.11, 3.12: localsplusnames, then kinds as bytes */
+	{3495, 3495, "lllllbcnnbfqqlbb", false},
+	{3531, 3531, "lllllbcnnbfqqlbb", false},
+	/* 3.13 interns all names again */
+	{3571, 3571, "lllllbcnnbfqqlbb", true},
+};
+
+const struct layout *px_marshal_layout(uint32_t magic)
+{
+	size_t i;
+
+	/* "\r\n" follows the number. */
+	if (magic >> 16 != 0x0a0d)
+		return NULL;
+	for (i = 0; i < PX_ARRAY_LEN(layouts); i++)
+		if ((magic & 0xffff) >= layouts[i].first_magic &&
+		    (magic & 0xffff) <= layouts[i].last_magic)
+			return &layouts[i];
+	return NULL;
+}
+
+bool px_marshal_knows(uint32_t magic)
+{
+	return px_marshal_layout(magic) != NULL;
+}
+
+void *px_graph_alloc(struct graph *g, size_t size)
+{
+	struct chunk *c = g->chunks;
+	size_t want;
+	void *p;
+
+	size = (size + 15) & ~(size_t)15;
+	if (!c || c->size - c->used < size) {
+		want = size > CHUNK ? size : CHUNK;
+		c = calloc(1, sizeof(*c) + want);
+		if (!c)
+			return NULL;
+		c->size = want;
+		c->next = g->chunks;
+		g->chunks = c;
+	}
+	p = c->data + c->used;
+	c->used += size;
+	return p;
+}
+
+void px_graph_fini(struct graph *g)
+{
+	struct chunk *next;
+
+	for (; g->chunks; g->chunks = next) {
+		next = g->chunks->next;
+		free(g->chunks);
+	}
+	free(g->buckets);
+	free(g->refs);
+}
+
+static bool has_kids(const struct node *n)
+{
+	return n->type == TYPE_TUPLE || n->type == TYPE_FROZENSET;
+}
+
+/* Kids are merged, so that equal ones are the same pointer; their addresses
+ * only choose a bucket, never an order that is written. */
+static uint64_t hash_node(const struct node *n)
+{
+	if (has_kids(n))
+		return px_hash64(n->type, n->kids,
+				 n->n * sizeof(struct node *));
+	return px_hash64(n->type, n->data, n->n);
+}
+
+static bool same(const struct node *a, const struct node *b)
+{
+	if (a->type != b->type || a->n != b->n)
+		return false;
+	if (a->n == 0)
+		return true;
+	return has_kids(a) ? memcmp(a->kids, b->kids,
+				    a->n * sizeof(struct node *)) == 0
+			   : memcmp(a->data, b->data, a->n) == 0;
+}
+
+static int grow(struct graph *g)
+{
+	const size_t n = g->n_buckets ? g->n_buckets * 2 : 256;
+	struct node **buckets, *node, *next;
+	size_t i, k;
+
+	if (g->n_nodes < g->n_buckets)
+		return 0;
+	buckets = calloc(n, sizeof(*buckets));
+	if (!buckets)
+		return -ENOMEM;
+	for (i = 0; i < g->n_buckets; i++) {
+		for (node = g->buckets[i]; node; node = next) {
+			next = node->next;
+			k = hash_node(node) & (n - 1);
+			node->next = buckets[k];
+			buckets[k] = node;
+		}
+	}
+	free(g->buckets);
+	g->buckets = buckets;
+	g->n_buckets = n;
+	return 0;
+}
+
+struct node *px_graph_add(struct graph *g, const struct node *made)
+{
+	struct node *n = px_graph_alloc(g, sizeof(*n));
+
+	if (n)
+		*n = *made;
+	return n;
+}
+
+struct node *px_graph_merge(struct graph *g, const struct node *made)
+{
+	struct node *n;
+	size_t k;
+
+	if (grow(g) < 0)
+		return NULL;
+	k = hash_node(made) & (g->n_buckets - 1);
+	for (n = g->buckets[k]; n; n = n->next)
+		if (same(n, made))
+			return n;
+	n = px_graph_add(g, made);
+	if (!n)
+		return NULL;
+	n->next = g->buckets[k];
+	g->buckets[k] = n;
+	g->n_nodes++;
+	return n;
+}
+
+int px_node_compare(const struct node *a, const struct node *b)
+{
+	uint32_t i;
+	int r;
+
+	if (a == b)
+		return 0;
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	if (a->n != b->n)
+		return a->n < b->n ? -1 : 1;
+	if (!has_kids(a))
+		return a->n ? memcmp(a->data, b->data, a->n) : 0;
+	for (i = 0, r = 0; i < a->n && r == 0; i++)
+		r = px_node_compare(a->kids[i], b->kids[i]);
+	return r;
+}
+
+int px_marshal_canonical(uint32_t magic, const uint8_t *data, size_t n,
+			 struct px_buf *out, struct px_fault *fault)
+{
+	struct graph g = {
+		.layout = px_marshal_layout(magic),
+		.data = data,
+		.size = n,
+	};
+	const size_t before = out->size;
+	struct node *root;
+	int r;
+
+	if (!g.layout)
+		return -EPROTONOSUPPORT;
+	r = px_graph_read(&g, &root);
+	if (r == 0)
+		r = px_graph_write(&g, root, out);
+	if (r < 0)
+		out->size = before;
+	if (r == -EBADMSG && fault)
+		*fault = g.fault;
+	px_graph_fini(&g);
+	return r;
+}

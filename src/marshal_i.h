@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_MARSHAL_I_H
+#define PX_MARSHAL_I_H
+/*
+ * The object graph of one module, between reading (marshal_read.c), merging
+ * (marshal.c) and writing (marshal_write.c).
+ */
+
+#include "pycfs/marshal.h"
+
+/* What r_object accepts before it gives up: MAX_MARSHAL_STACK_DEPTH in
+ * Python/marshal.c, 2000 on Linux in 3.8-3.13. */
+#define MAX_DEPTH 2000
+
+#define FLAG_REF  0x80
+
+/* Type bytes of Python/marshal.c. Each kind of node is known by one of them,
+ * whichever form it had. */
+enum type {
+	TYPE_NONE = 'N',
+	TYPE_FALSE = 'F',
+	TYPE_TRUE = 'T',
+	TYPE_STOPITER = 'S',
+	TYPE_ELLIPSIS = '.',
+	TYPE_INT = 'i',
+	TYPE_LONG = 'l',
+	TYPE_BINARY_FLOAT = 'g',
+	TYPE_BINARY_COMPLEX = 'y',
+	TYPE_STRING = 's', /* bytes */
+	TYPE_REF = 'r',
+	TYPE_TUPLE = '(',
+	TYPE_SMALL_TUPLE = ')',
+	TYPE_CODE = 'c',
+	TYPE_UNICODE = 'u', /* also the kind of every str */
+	TYPE_INTERNED = 't',
+	TYPE_FROZENSET = '>',
+	TYPE_ASCII = 'a',
+	TYPE_ASCII_INTERNED = 'A',
+	TYPE_SHORT_ASCII = 'z',
+	TYPE_SHORT_ASCII_INTERNED = 'Z',
+	/* Ours: a str that is a co_filename, equal to no other. */
+	KIND_FILENAME = '/',
+};
+
+#define MAX_LONGS 6
+#define MAX_KIDS  11
+
+/* A code object is a run of le32 and objects, in this order:
+ *   l  a number           b  bytes          c  the constants
+ *   n  a tuple of names   f  co_filename    q  co_name or co_qualname */
+struct layout {
+	uint16_t first_magic; /* of the versions it holds for */
+	uint16_t last_magic;
+	const char *fields;
+	/* co_name and co_qualname are interned whatever they look like. */
+	bool interns_names;
+};
+
+const struct layout *px_marshal_layout(uint32_t magic);
+
+struct node {
+	struct node *next; /* in its bucket */
+	enum type type;
+	bool interned;
+	bool has_nan;  /* is NaN or has one inside: equal to nothing else */
+	unsigned uses; /* places it is written at */
+	uint32_t ref;  /* 1 + its number once written with FLAG_REF */
+	uint32_t n;    /* bytes of data, or number of kids */
+	const uint8_t *data; /* into the input; of code: its longs */
+	struct node **kids;
+};
+
+struct graph {
+	const struct layout *layout;
+	const uint8_t *data;
+	size_t size;
+	size_t at;
+	struct px_fault fault;
+	/* Objects by value. */
+	struct node **buckets;
+	size_t n_buckets;
+	size_t n_nodes;
+	/* By FLAG_REF number; NULL while being read. */
+	struct node **refs;
+	size_t n_refs;
+	size_t refs_capacity;
+	struct chunk *chunks;
+};
+
+void px_graph_fini(struct graph *g);
+/* Zeroed memory that lives as long as the graph; NULL: ENOMEM. */
+void *px_graph_alloc(struct graph *g, size_t size);
+
+/* The one node with this value. `made` is a complete node on the stack, its
+ * kids merged already; copied if it is new. NULL: ENOMEM. */
+struct node *px_graph_merge(struct graph *g, const struct node *made);
+/* A node equal to no other. */
+struct node *px_graph_add(struct graph *g, const struct node *made);
+
+/* An order of values: of the same ones it is always the same. */
+int px_node_compare(const struct node *a, const struct node *b);
+
+int px_graph_read(struct graph *g, struct node **ret);
+int px_graph_write(struct graph *g, struct node *root, struct px_buf *out);
+
+#endif

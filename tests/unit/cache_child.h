@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_CACHE_CHILD_H
+#define PX_CACHE_CHILD_H
+/*
+ * For tests of the cache in processes of their own. Each opens it after its
+ * fork, as LMDB wants it.
+ */
+
+#include "cache_unit.h"
+
+#include <sys/wait.h>
+
+#define SIZE 20000 /* of each blob */
+#define N    30	   /* blobs that fill() stores */
+
+/* In a child, where cmocka's way of failing would run the other tests. */
+#define CHECK(what)                                                        \
+	do {                                                               \
+		if (!(what)) {                                             \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, \
+				#what);                                    \
+			_exit(1);                                          \
+		}                                                          \
+	} while (0)
+#define EXIT_SKIP 77
+
+static inline int join(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* Runs `fn` in a process of its own. Returns false if it wants to skip. */
+static inline bool run(void (*fn)(struct unit_cache *), struct unit_cache *u)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fn(u);
+		_exit(0);
+	}
+	status = join(pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIP)
+		return false;
+	assert_int_equal(status, 0);
+	return true;
+}
+
+/* N blobs and their entries, stored. */
+static inline void fill(struct unit_cache *u)
+{
+	unit_open(u);
+	for (unsigned i = 0; i < N; i++)
+		unit_put(u->c, i, SIZE, true);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	unit_close(u);
+}
+
+static inline void open_and_use(struct unit_cache *u)
+{
+	CHECK(unit_try_open(u) == 0);
+	for (unsigned i = 0; i < N; i++) {
+		int r = unit_get(u->c, i, SIZE);
+
+		CHECK(r == 0 || r == -ENOENT);
+		unit_put(u->c, i, SIZE, true);
+		CHECK(unit_get(u->c, i, SIZE) == 0);
+	}
+	px_cache_close(u->c);
+}
+
+#endif
