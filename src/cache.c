@@ -176,9 +176,10 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 	MDB_val k = px_val(key, PX_DIGEST_SIZE);
 	uint8_t header[PX_BLOB_STORED_HEADER];
 	struct px_blob *probe;
-	MDB_val v;
+	MDB_val v = {0};
 	int r = px_cache_err(mdb_get(txn, c->dbi[PX_TABLE_BLOB], &k, &v));
 
+	*used = (struct px_used){0};
 	if (r < 0)
 		return r;
 	r = px_cache_read_used(c, txn, key, used);
@@ -263,7 +264,7 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		 struct px_blob **ret)
 {
 	struct px_blob *blob = get_pending(c, key);
-	struct px_used used;
+	struct px_used used = {0};
 	int r;
 
 	if (blob) {
@@ -315,7 +316,7 @@ static int read_index(struct px_cache *c, MDB_txn *txn,
 static int find_stored(struct px_cache *c, const uint8_t *index, bool known,
 		       struct px_cache_entry *e)
 {
-	struct px_used used;
+	struct px_used used = {0};
 	MDB_txn *txn;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 

@@ -178,11 +178,13 @@ static int evict_rows(struct px_cache *c, MDB_txn *txn, struct rows *rows,
 		      bool batch_too, uint64_t target, uint64_t *total,
 		      uint64_t *ret_n)
 {
-	for (size_t i = 0; i<rows->n && * total> target; i++) {
+	for (size_t i = 0; i < rows->n; i++) {
 		struct row *row = &rows->row[i];
 		struct px_item *it = in_batch(c, row->key);
 		int r;
 
+		if (*total <= target)
+			break;
 		if (row->bytes == 0 || (it && !batch_too))
 			continue;
 		r = delete_key(c, txn, PX_TABLE_BLOB, row->key);
@@ -317,8 +319,8 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
 	struct px_cache_info info = {.max_bytes = c->max_bytes};
 	size_t n_index = 0;
 	struct stat st;
-	MDB_txn *txn;
-	int fd;
+	MDB_txn *txn = NULL;
+	int fd = -1;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 
 	if (r < 0)

@@ -408,7 +408,7 @@ static int find_index(struct px_content *c, const char *path,
 int px_content_peek(struct px_content *c, const char *path,
 		    struct px_module *ret)
 {
-	struct px_cache_entry e;
+	struct px_cache_entry e = {0};
 	struct px_stat st;
 	int r = px_tree_stat_file(c->o.tree, path, &st);
 

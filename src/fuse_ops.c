@@ -197,9 +197,9 @@ static void lookup_known(void *arg, int err, const struct px_module *m)
 	px_parked_free(p);
 }
 
-/* Waits for the module behind `e`. On 0 the request is in good hands. */
-static int park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
-		       const struct px_entry *e)
+/* Answers once the module behind `e` is known. */
+static void park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
+			const struct px_entry *e)
 {
 	struct parked *p = calloc(1, sizeof(*p));
 	PX_AUTOFREE char *path = px_path_join(dir->path, e->source);
@@ -210,7 +210,8 @@ static int park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
 	}
 	if (!p || !path || !p->name || !p->source) {
 		px_parked_free(p);
-		return -ENOMEM;
+		fuse_reply_err(req, ENOMEM);
+		return;
 	}
 	p->req = req;
 	p->f = self(req);
@@ -218,7 +219,6 @@ static int park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
 	p->by_source = strcmp(name, e->name) != 0;
 	dir->path = NULL;
 	px_content_get(p->f->o.content, path, PX_WANT_SIZE, lookup_known, p);
-	return 0;
 }
 
 /* 0 with `ret` filled and one lookup counted. */
@@ -252,18 +252,18 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		e = px_view_find(v, name);
 	if (r == 0 && !e && f->o.on_error == PX_ON_ERROR_SOURCE)
 		e = px_view_find_source(v, name);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else if (!e)
+	if (r == 0 && !e) {
 		reply_absent(req, f);
-	else if (e->kind == PX_KIND_MODULE) {
-		r = park_lookup(req, &dir, name, e);
-		if (r < 0)
+	} else if (r == 0 && e->kind == PX_KIND_MODULE) {
+		park_lookup(req, &dir, name, e);
+	} else {
+		if (r == 0)
+			r = lookup_plain(f, &dir, e, &param);
+		if (r == 0)
+			fuse_reply_entry(req, &param);
+		else
 			fuse_reply_err(req, -r);
-	} else if ((r = lookup_plain(f, &dir, e, &param)) == 0)
-		fuse_reply_entry(req, &param);
-	else
-		fuse_reply_err(req, -r);
+	}
 	px_view_unref(v);
 }
 

@@ -197,14 +197,13 @@ static bool is_inside(const char *path, const char *dir)
 
 static int check_empty(const char *path, struct px_why *why)
 {
-	const struct dirent *e;
 	DIR *d = opendir(path);
 	int n = 0;
 
 	if (!d)
 		return px_because(why, -errno, "MOUNTPOINT '%s': %s", path,
 				  strerror(errno));
-	while (n <= 2 && (e = readdir(d)))
+	while (n <= 2 && readdir(d))
 		n++;
 	closedir(d);
 	if (n > 2)

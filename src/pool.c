@@ -21,12 +21,6 @@
  * compiles ahead reads the next source. */
 #define AHEAD_PER_WORKER 4
 
-struct queue {
-	struct px_job *head;
-	struct px_job **tail;
-	unsigned n;
-};
-
 struct px_pool {
 	struct px_pool_options o;
 	pthread_t thread;
@@ -38,45 +32,14 @@ struct px_pool {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* ready or room or stopping */
-	struct queue waited;	/* under lock */
-	struct queue ahead;	/* under lock */
+	struct px_queue waited; /* under lock */
+	struct px_queue ahead;	/* under lock */
 	uint64_t next_id;	/* under lock */
 	bool stopping;		/* under lock */
 	bool ready;		/* under lock: the first worker is there, or */
 	int start_error;	/* under lock: is not, and */
 	struct px_why why;	/* under lock: why */
 };
-
-static void queue_push(struct queue *q, struct px_job *job)
-{
-	job->next = NULL;
-	*q->tail = job;
-	q->tail = &job->next;
-	q->n++;
-}
-
-static void queue_push_front(struct queue *q, struct px_job *job)
-{
-	job->next = q->head;
-	q->head = job;
-	if (!job->next)
-		q->tail = &job->next;
-	q->n++;
-}
-
-/* Unlinks *at, which is a link of `q`. */
-static struct px_job *queue_take(struct queue *q, struct px_job **at)
-{
-	struct px_job *job = *at;
-
-	if (!job)
-		return NULL;
-	*at = job->next;
-	if (!*at)
-		q->tail = at;
-	q->n--;
-	return job;
-}
 
 static void wake(struct px_pool *p)
 {
@@ -86,16 +49,10 @@ static void wake(struct px_pool *p)
 	(void)n; /* full means awake already */
 }
 
-static void job_free(struct px_job *job)
-{
-	px_buf_fini(&job->frame);
-	free(job);
-}
-
 static void complete(struct px_job *job, int err, struct px_blob *result)
 {
 	job->done(job->arg, err, result);
-	job_free(job);
+	px_job_free(job);
 }
 
 static void complete_failed(struct px_pool *p, struct px_job *job,
@@ -114,9 +71,9 @@ static struct px_job *next_job(struct px_pool *p)
 	struct px_job *job;
 
 	pthread_mutex_lock(&p->lock);
-	job = queue_take(&p->waited, &p->waited.head);
+	job = px_queue_take(&p->waited, &p->waited.head);
 	if (!job) {
-		job = queue_take(&p->ahead, &p->ahead.head);
+		job = px_queue_take(&p->ahead, &p->ahead.head);
 		if (job)
 			pthread_cond_broadcast(&p->changed);
 	}
@@ -217,7 +174,7 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 	px_stats_add(p->o.stats, PX_COUNT_crashes, 1);
 	if (++job->tries < MAX_TRIES) {
 		pthread_mutex_lock(&p->lock);
-		queue_push_front(&p->waited, job);
+		px_queue_push_front(&p->waited, job);
 		pthread_mutex_unlock(&p->lock);
 		return;
 	}
@@ -537,7 +494,7 @@ int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,
 	job->frame.max = (size_t)PX_FRAME_MAX + PX_FRAME_HEADER_SIZE;
 	r = px_frame_put_compile(&job->frame, &t);
 	if (r < 0) {
-		job_free(job);
+		px_job_free(job);
 		return r;
 	}
 	if (ret_id)
@@ -545,10 +502,10 @@ int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,
 	pthread_mutex_lock(&p->lock);
 	if (p->stopping) {
 		pthread_mutex_unlock(&p->lock);
-		job_free(job);
+		px_job_free(job);
 		return -ECANCELED;
 	}
-	queue_push(job->ahead ? &p->ahead : &p->waited, job);
+	px_queue_push(job->ahead ? &p->ahead : &p->waited, job);
 	pthread_mutex_unlock(&p->lock);
 	wake(p);
 	return 0;
@@ -561,7 +518,7 @@ void px_pool_promote(struct px_pool *p, uint64_t id)
 	pthread_mutex_lock(&p->lock);
 	for (at = &p->ahead.head; *at; at = &(*at)->next) {
 		if ((*at)->id == id) {
-			queue_push(&p->waited, queue_take(&p->ahead, at));
+			px_queue_push(&p->waited, px_queue_take(&p->ahead, at));
 			pthread_cond_broadcast(&p->changed);
 			break;
 		}

@@ -2,7 +2,8 @@
 #ifndef PX_POOL_I_H
 #define PX_POOL_I_H
 /*
- * One worker process as its pool sees it. Only the pool's thread touches it.
+ * One worker process as its pool sees it, touched by the pool's thread only;
+ * and the queues, touched under the pool's lock.
  */
 
 #include "pycfs/pool.h"
@@ -16,6 +17,18 @@ struct px_job {
 	unsigned tries; /* workers that died of it */
 	bool ahead;	/* queued before anybody asked */
 };
+
+struct px_queue {
+	struct px_job *head;
+	struct px_job **tail;
+	unsigned n;
+};
+
+void px_job_free(struct px_job *job);
+void px_queue_push(struct px_queue *q, struct px_job *job);
+void px_queue_push_front(struct px_queue *q, struct px_job *job);
+/* Unlinks *at, which is a link of `q`; NULL if that is the end. */
+struct px_job *px_queue_take(struct px_queue *q, struct px_job **at);
 
 enum px_worker_state {
 	PX_WORKER_NONE,	    /* no process */

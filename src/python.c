@@ -141,7 +141,7 @@ static int run(const char *const argv[], struct px_buf *out)
 	PX_AUTOCLOSE int read_fd = -1;
 	PX_AUTOCLOSE int write_fd = -1;
 	int fds[2], r, status;
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
@@ -260,6 +260,9 @@ static int check(const struct px_python *py, const char *name,
 
 static void first_line(const struct px_buf *out, char *buf, size_t n)
 {
+	*buf = '\0';
+	if (out->size == 0)
+		return;
 	snprintf(buf, n, "%.*s", (int)strcspn((const char *)out->data, "\n"),
 		 (const char *)out->data);
 }

@@ -35,10 +35,10 @@ static void print_probe(const struct py *py, const struct py_options *o)
 {
 	struct px_frame_hello hello;
 
-	py_describe(py, &hello);
+	px_py_describe(py, &hello);
 	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n", hello.magic,
 	       hello.hexversion, (const char *)hello.version.data,
-	       py_cache_tag(py), o->home ? o->home : "", o->libpython);
+	       px_py_cache_tag(py), o->home ? o->home : "", o->libpython);
 }
 
 static int send_hello(struct worker *w)
@@ -46,7 +46,7 @@ static int send_hello(struct worker *w)
 	struct px_frame_hello hello;
 	int r;
 
-	py_describe(w->py, &hello);
+	px_py_describe(w->py, &hello);
 	r = px_frame_put_hello(&w->out, &hello);
 	if (r < 0)
 		return r;
@@ -86,7 +86,7 @@ static int make_canonical(struct worker *w, struct px_frame_result *result)
 	struct px_frame_hello hello;
 	int r;
 
-	py_describe(w->py, &hello);
+	px_py_describe(w->py, &hello);
 	w->code.size = 0;
 	r = px_buf_add(&w->code, pyc->data, PX_PYC_HEADER_SIZE);
 	if (r == 0)
@@ -111,7 +111,7 @@ static int answer(struct worker *w)
 	r = px_frame_get_compile(w->in.data, w->in.size, &task);
 	if (r < 0)
 		return r;
-	r = py_compile(w->py, &task, &result);
+	r = px_py_compile(w->py, &task, &result);
 	if (r == 0 && task.canonical && result.status == PX_FRAME_CODE)
 		r = make_canonical(w, &result);
 	if (r < 0)
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 	}
 	if (!o.libpython || optind != argc)
 		return usage();
-	r = py_start(&o, &w.py, &why);
+	r = px_py_start(&o, &w.py, &why);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", why.text);
 		return 1;
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 		print_probe(w.py, &o);
 		return 0;
 	}
-	r = sandbox_enter(&why);
+	r = px_sandbox_enter(&why);
 	if (r < 0 && r != -ENOTSUP) {
 		fprintf(stderr, "%s\n", why.text);
 		return 1;

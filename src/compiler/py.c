@@ -32,7 +32,7 @@
 	X(PyUnicode_DecodeFSDefaultAndSize)
 
 struct py_api {
-#define PY_MEMBER(name) __typeof__(&(name)) name;
+#define PY_MEMBER(name) __typeof__ (&(name))(name);
 	PY_FUNCTIONS(PY_MEMBER)
 #undef PY_MEMBER
 };
@@ -115,18 +115,19 @@ static int load(const struct py_options *o, struct py *py, struct px_why *why)
 	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
 	 * Python symbols against the global scope. */
 	void *lib = dlopen(o->libpython, RTLD_NOW | RTLD_GLOBAL);
+	void *symbol;
 	int *no_site;
 
 	if (!lib)
 		return px_because(why, -ELIBACC, "cannot load %s: %s",
 				  o->libpython, dlerror());
-#define PY_LOAD(name)                                          \
-	*(void **)&py->api.name = dlsym(lib, #name);           \
-	if (!py->api.name)                                     \
-		return px_because(why, -ELIBACC,               \
-				  "%s has no %s: not CPython " \
-				  "3.8 or later?",             \
-				  o->libpython, #name);
+#define PY_LOAD(name)                                                        \
+	symbol = dlsym(lib, #name);                                          \
+	if (!symbol)                                                         \
+		return px_because(why, -ELIBACC,                             \
+				  "%s has no %s: not CPython 3.8 or later?", \
+				  o->libpython, #name);                      \
+	memcpy(&py->api.name, &symbol, sizeof(symbol));
 	PY_FUNCTIONS(PY_LOAD)
 #undef PY_LOAD
 	/* Deprecated since 3.12, present in all of 3.8-3.13; the isolated
@@ -201,7 +202,7 @@ static int run_bootstrap(struct py *py)
 	return 0;
 }
 
-int py_start(const struct py_options *o, struct py **ret, struct px_why *why)
+int px_py_start(const struct py_options *o, struct py **ret, struct px_why *why)
 {
 	PX_AUTOFREE struct py *py = calloc(1, sizeof(*py));
 	int r;
@@ -228,7 +229,7 @@ int py_start(const struct py_options *o, struct py **ret, struct px_why *why)
 	return 0;
 }
 
-void py_describe(const struct py *py, struct px_frame_hello *ret)
+void px_py_describe(const struct py *py, struct px_frame_hello *ret)
 {
 	*ret = (struct px_frame_hello){
 		.protocol = PX_FRAME_PROTOCOL,
@@ -238,7 +239,7 @@ void py_describe(const struct py *py, struct px_frame_hello *ret)
 	};
 }
 
-const char *py_cache_tag(const struct py *py)
+const char *px_py_cache_tag(const struct py *py)
 {
 	return py->cache_tag;
 }
@@ -272,8 +273,8 @@ static uint32_t tuple_number(const struct py *py, PyObject *tuple, int i)
 		py->api.PyTuple_GetItem(tuple, i));
 }
 
-int py_compile(struct py *py, const struct px_frame_compile *task,
-	       struct px_frame_result *ret)
+int px_py_compile(struct py *py, const struct px_frame_compile *task,
+		  struct px_frame_result *ret)
 {
 	PyObject *result;
 	Py_ssize_t n;

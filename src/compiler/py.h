@@ -21,15 +21,16 @@ struct py_options {
 /* Loads and initialises Python. What goes wrong is a sentence in `why`; some
  * failures inside Py_InitializeEx end the process with CPython's own message
  * on stderr. */
-int py_start(const struct py_options *o, struct py **ret, struct px_why *why);
+int px_py_start(const struct py_options *o, struct py **ret,
+		struct px_why *why);
 
 /* What this Python is. Strings live as long as `py`. */
-void py_describe(const struct py *py, struct px_frame_hello *ret);
-const char *py_cache_tag(const struct py *py);
+void px_py_describe(const struct py *py, struct px_frame_hello *ret);
+const char *px_py_cache_tag(const struct py *py);
 
 /* Compiles one module; ret->data is valid until the next call. Returns 0 with
  * a result of any status, or -ENOMEM. */
-int py_compile(struct py *py, const struct px_frame_compile *task,
-	       struct px_frame_result *ret);
+int px_py_compile(struct py *py, const struct px_frame_compile *task,
+		  struct px_frame_result *ret);
 
 #endif

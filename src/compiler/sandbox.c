@@ -114,7 +114,7 @@ static int filter_system_calls(void)
 	return r;
 }
 
-int sandbox_enter(struct px_why *why)
+int px_sandbox_enter(struct px_why *why)
 {
 	int r;
 

@@ -15,6 +15,6 @@
 /* Dies with its parent, loses capabilities, new privileges, core dumps and
  * address space, then closes the system call filter. Returns 0, or -ENOTSUP
  * if the kernel has no seccomp: the rest is in force then all the same. */
-int sandbox_enter(struct px_why *why);
+int px_sandbox_enter(struct px_why *why);
 
 #endif

@@ -472,6 +472,14 @@ def test_run_exits_as_the_command_did(script, status, pycfs, tree, at):
     wait_for(lambda: not harness.daemons(at), 5, "processes end")
 
 
+def test_run_of_a_command_that_ends_at_once(pycfs, small, at):
+    """The daemon is told to end when it has hardly begun."""
+    for _ in range(25):
+        result = run(pycfs, small, at, "true")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert not is_mounted(at)
+
+
 def test_run_gives_the_command_the_mount(pycfs, tree, at, scratch):
     out = os.path.join(scratch, "out")
     result = run(pycfs, tree, at, "sh", "-c",

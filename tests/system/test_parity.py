@@ -114,6 +114,12 @@ def test_equal_at_other_levels(level, mount, tree, scratch):
     assert (b"asserts go at level 1" in core) == (level == 0)
 
 
+def test_equal_in_cpythons_own_form(mount, tree, scratch):
+    target = harness.newest()
+    with_stdlib(tree, target)
+    check(target, mount, tree, scratch, 2, "--marshal", "cpython")
+
+
 def test_level_2_drops_docstrings(mount, tree, scratch):
     with mount(tree) as m:
         core = read(m / "pkg/core.pyc")

@@ -45,13 +45,6 @@ def test_source(pycfs, at, tree, scratch):
     refused(mount(pycfs, file, at), 1, file, "not a directory")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
-def test_source_that_may_not_be_read(pycfs, at, scratch):
-    closed = os.path.join(scratch, "closed")
-    os.mkdir(closed, 0)
-    refused(mount(pycfs, closed, at), 1, closed, "permission")
-
-
 def test_mountpoint(pycfs, tree, scratch):
     missing = os.path.join(scratch, "missing")
     refused(mount(pycfs, tree, missing), 1, missing, "no such")

@@ -94,6 +94,18 @@ def test_mount_copy_import_umount(user, tree):
     assert st.st_uid == NOBODY and stat.S_IMODE(st.st_mode) == 0o700
 
 
+def test_a_source_that_may_not_be_read(user, scratch):
+    closed = os.path.join(scratch, "closed")
+    os.mkdir(closed, 0o700)
+    result = user.pycfs("mount", "--python", harness.DEBIAN_PYTHON, closed,
+                        user.at)
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("pycfs: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert closed in result.stderr and "read" in result.stderr
+    assert not is_mounted(user.at)
+
+
 def test_warm_and_run(user, tree):
     os.chmod(os.path.join(tree, "private.py"), 0o644)
     for cold in (True, False):

@@ -230,7 +230,8 @@ static void test_temporary(void **state)
 {
 	struct unit_cache *u = *state;
 	struct px_cache_options o = {NULL, u->max_bytes, &u->stats};
-	char *before = getenv("TMPDIR") ? strdup(getenv("TMPDIR")) : NULL;
+	const char *tmpdir = getenv("TMPDIR");
+	char *before = tmpdir ? strdup(tmpdir) : NULL;
 
 	setenv("TMPDIR", u->top, 1);
 	assert_int_equal(px_cache_open_tuned(&o, &u->tuning, &u->c, &u->why),

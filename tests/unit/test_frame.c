@@ -18,6 +18,7 @@ static const struct px_frame_compile compile = {
 	.id = 0x1122334455667788,
 	.optimize = 2,
 	.mode = PX_PYC_CHECKED_HASH,
+	.canonical = true,
 	.mtime = 0x65432100,
 	.co_filename = STR("a/\xff.py"),
 	.source = STR("x = '\0'\n"),
@@ -107,6 +108,7 @@ static void test_compile(void **state PX_UNUSED)
 	assert_true(c.id == compile.id);
 	assert_int_equal(c.optimize, compile.optimize);
 	assert_int_equal(c.mode, compile.mode);
+	assert_true(c.canonical);
 	assert_int_equal(c.mtime, compile.mtime);
 	assert_str_equal(&c.co_filename, &compile.co_filename);
 	assert_str_equal(&c.source, &compile.source);
@@ -135,7 +137,7 @@ static void test_wire_format(void **state PX_UNUSED)
 {
 	static const uint8_t expected[] = {
 		2,  0,	0,   0,	 38, 0,	 0,   0,  136, 119, 102, 85,
-		68, 51, 34,  17, 2,  3,	 0,   0,  0,   33,  67,	 101,
+		68, 51, 34,  17, 2,  3,	 1,   0,  0,   33,  67,	 101,
 		6,  0,	0,   0,	 97, 47, 255, 46, 112, 121, 8,	 0,
 		0,  0,	120, 32, 61, 32, 39,  0,  39,  10};
 	struct px_buf b = encode(PX_FRAME_COMPILE);
@@ -182,12 +184,12 @@ static void test_bad_values(void **state PX_UNUSED)
 		{PX_FRAME_COMPILE, 8, 255},
 		{PX_FRAME_COMPILE, 9, 2}, /* mode */
 		{PX_FRAME_COMPILE, 9, 4},
-		{PX_FRAME_COMPILE, 10, 1}, /* padding */
-		{PX_FRAME_COMPILE, 11, 1},
+		{PX_FRAME_COMPILE, 10, 2}, /* canonical */
+		{PX_FRAME_COMPILE, 11, 1}, /* padding */
 		{PX_FRAME_COMPILE, 16, 5}, /* co_filename's length */
 		{PX_FRAME_COMPILE, 19, 255},
 		{PX_FRAME_COMPILE, 20, 0}, /* NUL in co_filename */
-		{PX_FRAME_RESULT, 8, 3},   /* status */
+		{PX_FRAME_RESULT, 8, 4},   /* status */
 		{PX_FRAME_RESULT, 11, 1},
 		{PX_FRAME_RESULT, 20, 13},
 		{PX_FRAME_RESULT, 20, 15},
