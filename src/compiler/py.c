@@ -216,6 +216,7 @@ int px_py_start(const struct py_options *o, struct py **ret, struct px_why *why)
 	if (r < 0)
 		return px_because(why, r, "cannot set the environment: %s",
 				  strerror(-r));
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): load() set it */
 	py->api.Py_InitializeEx(0);
 	r = run_bootstrap(py);
 	if (r < 0) {

@@ -123,7 +123,8 @@ def main(reference, copy):
         names[path] = sorted(filenames(load(b), set()))
         headers[path] = b[:16].hex()
     result = dict(seen, files=len(names), foreign=foreign, ranges=ranges,
-                  filenames=names, headers=headers, differences=differences[:50])
+                  filenames=names, headers=headers,
+                  differences=differences[:50])
     sys.stdout.write(json.dumps(result, ensure_ascii=True))
 
 
