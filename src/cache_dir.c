@@ -32,13 +32,15 @@ static const char tag_text[] =
  * MDB_page, MDB_db, MDB_meta; data version 1). LMDB believes all of it and
  * maps what it says, so it is checked before LMDB sees it.
  */
+struct page_header {
+	size_t pgno;
+	uint16_t pad;
+	uint16_t flags;
+	uint32_t pages;
+};
+
 struct meta_page {
-	struct {
-		size_t pgno;
-		uint16_t pad;
-		uint16_t flags;
-		uint32_t pages;
-	} page;
+	struct page_header page;
 	uint32_t magic;
 	uint32_t version;
 	void *address;
@@ -57,10 +59,21 @@ struct meta_page {
 	size_t txnid;
 };
 
-#define META_MAGIC    0xBEEFC0DEu
-#define META_VERSION  1
-#define META_PAGE_MIN 256u   /* MIN_PAGESIZE */
-#define META_PAGE_MAX 65536u /* MAX_PAGESIZE is 0x8000, or the system's */
+#define META_MAGIC     0xBEEFC0DEu
+#define PAGE_BRANCH    0x01 /* P_BRANCH */
+#define PAGE_LEAF      0x02 /* P_LEAF */
+#define META_VERSION   1
+#define META_PAGE_MIN  256u   /* MIN_PAGESIZE */
+#define META_PAGE_MAX  65536u /* MAX_PAGESIZE is 0x8000, or the system's */
+#define META_DEPTH_MAX 32     /* CURSOR_STACK */
+
+/* Other flags make LMDB look for structures that are not there, and abort. */
+static bool is_root_sane(const struct meta_page *m, int db, uint16_t flags)
+{
+	return m->db[db].flags == flags && m->db[db].depth <= META_DEPTH_MAX &&
+	       (m->db[db].root == SIZE_MAX || /* P_INVALID: empty */
+		m->db[db].root <= m->last_pgno);
+}
 
 static bool is_meta_sane(const struct meta_page *m, off_t file_bytes)
 {
@@ -69,17 +82,32 @@ static bool is_meta_sane(const struct meta_page *m, off_t file_bytes)
 
 	if (m->magic != META_MAGIC || m->version != META_VERSION ||
 	    psize < META_PAGE_MIN || psize > META_PAGE_MAX ||
-	    (psize & (psize - 1)) != 0)
+	    (psize & (psize - 1)) != 0 || !is_root_sane(m, 0, MDB_INTEGERKEY) ||
+	    !is_root_sane(m, 1, 0))
 		return false;
 	return !__builtin_mul_overflow((uint64_t)m->last_pgno + 1, psize,
 				       &need) &&
 	       need <= (uint64_t)file_bytes;
 }
 
+/* Whether a root of the newest tree is a page of a tree. Roots of the older
+ * meta page may be in use for something else by now. */
+static bool is_root_page(int fd, const struct meta_page *m, int db)
+{
+	struct page_header page;
+	off_t at = (off_t)(m->db[db].root * m->db[0].pad);
+
+	return m->db[db].root == SIZE_MAX ||
+	       (pread(fd, &page, sizeof(page), at) == sizeof(page) &&
+		page.pgno == m->db[db].root &&
+		(page.flags & (PAGE_BRANCH | PAGE_LEAF)) != 0);
+}
+
 /* 0, -EUCLEAN, or -errno. An empty file is one that LMDB will initialise. */
 static int check_metas(int fd)
 {
-	struct meta_page m;
+	const struct meta_page *newest;
+	struct meta_page m[2];
 	struct stat st;
 	off_t offset = 0;
 
@@ -88,14 +116,17 @@ static int check_metas(int fd)
 	if (st.st_size == 0)
 		return 0;
 	for (int i = 0; i < 2; i++) {
-		ssize_t n = pread(fd, &m, sizeof(m), offset);
+		ssize_t n = pread(fd, &m[i], sizeof(m[i]), offset);
 
 		if (n < 0)
 			return -errno;
-		if (n != sizeof(m) || !is_meta_sane(&m, st.st_size))
+		if (n != sizeof(m[i]) || !is_meta_sane(&m[i], st.st_size))
 			return -EUCLEAN;
-		offset = m.db[0].pad;
+		offset = m[i].db[0].pad;
 	}
+	newest = &m[m[1].txnid > m[0].txnid];
+	if (!is_root_page(fd, newest, 0) || !is_root_page(fd, newest, 1))
+		return -EUCLEAN;
 	return 0;
 }
 

@@ -91,7 +91,12 @@ static int open_table(struct px_cache *c, MDB_txn *txn, int table,
 		      unsigned flags)
 {
 	int rc = mdb_dbi_open(txn, table_name[table], flags, &c->dbi[table]);
+	unsigned kind = 0;
 
+	if (rc == 0)
+		rc = mdb_dbi_flags(txn, c->dbi[table], &kind);
+	if (rc == 0 && kind != 0)
+		rc = MDB_INCOMPATIBLE;
 	return rc == MDB_INCOMPATIBLE ? -EUCLEAN : px_cache_err(rc);
 }
 

@@ -6,9 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* Part of every key: raise it when the same source and options would be
- * stored as other bytes. */
-#define FORMAT	  1
 #define N_BUCKETS 1024
 
 struct waiter {
@@ -24,6 +21,8 @@ struct flight {
 	unsigned refs;	   /* under lock: the compile and its starter */
 	struct px_stat st; /* what the first asker saw; then what was read */
 	struct px_fingerprint asked;
+	struct px_form form;
+	enum px_kind kind;
 	uint8_t key[PX_DIGEST_SIZE];
 	int64_t read_at_ns;
 	uint64_t job;		/* under lock; 0 until queued */
@@ -32,84 +31,14 @@ struct flight {
 	char path[];
 };
 
-static char *co_filename(const struct px_content *c, const char *path)
-{
-	const char *prefix = c->o.prefix;
-	const size_t n = strlen(prefix);
-	char *name;
-
-	if (n == 0)
-		return strdup(path);
-	if (asprintf(&name, "%s%s%s", prefix, prefix[n - 1] == '/' ? "" : "/",
-		     path) < 0)
-		return NULL;
-	return name;
-}
-
-static void make_profile(struct px_content *c)
-{
-	const struct px_python *py = c->o.python;
-	/* Columns in line tables came with 3.11 (PEP 657). */
-	const bool ranges = c->o.debug_ranges && py->hexversion >= 0x030b0000;
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_u64(&d, "format", FORMAT);
-	px_digest_field(&d, "python", py->version, strlen(py->version));
-	px_digest_u64(&d, "magic", py->magic);
-	px_digest_u64(&d, "optimize", c->o.optimize);
-	px_digest_u64(&d, "ranges", ranges);
-	px_digest_u64(&d, "mode", c->o.mode);
-	px_digest_u64(&d, "canonical", c->o.canonical);
-	px_digest_final(&d, c->profile);
-}
-
-static void index_key(const struct px_content *c, const char *name,
-		      const struct px_fingerprint *fp,
-		      uint8_t ret[PX_DIGEST_SIZE])
-{
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_field(&d, "index", c->profile, sizeof(c->profile));
-	px_digest_field(&d, "name", name, strlen(name));
-	px_digest_u64(&d, "dev", fp->dev);
-	px_digest_u64(&d, "ino", fp->ino);
-	px_digest_u64(&d, "size", fp->size);
-	px_digest_u64(&d, "mtime", (uint64_t)fp->mtime_ns);
-	px_digest_u64(&d, "ctime", (uint64_t)fp->ctime_ns);
-	px_digest_final(&d, ret);
-}
-
-static uint32_t header_mtime(const struct px_content *c,
-			     const struct px_stat *st)
-{
-	if (c->o.mode != PX_PYC_TIMESTAMP)
-		return 0;
-	return (uint32_t)(st->fp.mtime_ns / 1000000000);
-}
-
-static void blob_key(const struct px_content *c, const char *name,
-		     const struct px_buf *source, const struct px_stat *st,
-		     uint8_t ret[PX_DIGEST_SIZE])
-{
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_field(&d, "blob", c->profile, sizeof(c->profile));
-	px_digest_field(&d, "name", name, strlen(name));
-	px_digest_u64(&d, "mtime", header_mtime(c, st));
-	px_digest_field(&d, "source", source->data, source->size);
-	px_digest_final(&d, ret);
-}
-
 static uint64_t tag_of(const uint8_t key[PX_DIGEST_SIZE])
 {
-	return px_get_le64(key);
+	return px_get_le64(key) | 1; /* 0 means unknown to others */
 }
 
 /* True the first time that `what` is said of `path`. */
-static bool first_time(struct px_content *c, const char *path, uint64_t what)
+bool px_content_first_time(struct px_content *c, const char *path,
+			   uint64_t what)
 {
 	bool again;
 
@@ -126,7 +55,7 @@ static void report(struct px_content *c, const char *path,
 	const char *hint = "";
 	char where[48] = "";
 
-	if (!first_time(c, path, tag_of(key)))
+	if (!px_content_first_time(c, path, tag_of(key)))
 		return;
 	if (!atomic_exchange(&c->hinted, true))
 		hint = " [--on-error source ships such a file as it is, "
@@ -139,49 +68,32 @@ static void report(struct px_content *c, const char *path,
 	       (const char *)b->data, hint);
 }
 
-static void deliver(struct px_content *c, const char *path,
+static void fill(const struct px_content *c, enum px_kind kind,
+		 const struct px_stat *st, const struct px_cache_entry *e,
+		 struct px_module *ret)
+{
+	*ret = (struct px_module){
+		.kind = e->kind,
+		.tag = tag_of(e->key),
+		.source_size = st->fp.size,
+	};
+	px_content_fill_attr(c, st, kind, e->kind == PX_BLOB_CODE ? e->size : 0,
+			     &ret->attr);
+}
+
+static void deliver(struct px_content *c, const char *path, enum px_kind kind,
 		    const struct px_stat *st, const uint8_t *key,
 		    struct px_blob *b, px_content_done done, void *arg)
 {
-	struct px_module m = {
-		.st = *st,
-		.kind = b->kind,
-		.size = b->kind == PX_BLOB_CODE ? b->size : 0,
-		.tag = tag_of(key),
-		.blob = b,
-	};
+	struct px_cache_entry e = {.kind = b->kind, .size = b->size};
+	struct px_module m;
 
+	memcpy(e.key, key, sizeof(e.key));
+	fill(c, kind, st, &e, &m);
+	m.blob = b;
 	if (b->kind != PX_BLOB_CODE)
 		report(c, path, key, b);
 	done(arg, 0, &m);
-}
-
-void px_content_notes(struct px_content *c, const char *dir,
-		      const struct px_view *v)
-{
-	size_t i;
-
-	for (i = 0; i < px_view_n_notes(v); i++) {
-		const struct px_note *note = px_view_note(v, i);
-		PX_AUTOFREE char *path = px_path_join(dir, note->source);
-
-		if (path && first_time(c, path, 1))
-			px_log(PX_LOG_WARNING, "%s: %s", path, note->text);
-	}
-}
-
-void px_content_check_pyc(struct px_content *c, const char *path, int fd)
-{
-	uint8_t magic[4];
-
-	if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
-	    px_get_le32(magic) == c->o.python->magic)
-		return;
-	if (first_time(c, path, 2))
-		px_log(PX_LOG_WARNING,
-		       "%s: shipped as it is, but it is not "
-		       "bytecode of %s: that Python cannot import it",
-		       path, c->o.python->cache_tag);
 }
 
 static struct flight **bucket(struct px_content *c, const char *path)
@@ -191,12 +103,13 @@ static struct flight **bucket(struct px_content *c, const char *path)
 
 /* Under lock. */
 static struct flight *find_flight(struct px_content *c, const char *path,
+				  enum px_kind kind,
 				  const struct px_fingerprint *fp)
 {
 	struct flight *f;
 
 	for (f = *bucket(c, path); f; f = f->next)
-		if (strcmp(f->path, path) == 0 &&
+		if (f->kind == kind && strcmp(f->path, path) == 0 &&
 		    px_fingerprint_equal(&f->asked, fp))
 			return f;
 	return NULL;
@@ -245,7 +158,8 @@ static void land(struct flight *f, int err, struct px_blob *b)
 		if (err < 0)
 			w->done(w->arg, err, NULL);
 		else
-			deliver(c, f->path, &f->st, f->key, b, w->done, w->arg);
+			deliver(c, f->path, f->kind, &f->st, f->key, b, w->done,
+				w->arg);
 		free(w);
 	}
 	flight_unref(f);
@@ -257,13 +171,13 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 	struct px_cache_entry entry = {.kind = b->kind, .size = b->size};
 	struct px_content *c = f->c;
 	uint8_t index[PX_DIGEST_SIZE];
-	PX_AUTOFREE char *name = co_filename(c, f->path);
+	PX_AUTOFREE char *name = px_content_co_filename(c, f->path);
 	/* See px_tree_young: such a fingerprint proves nothing tomorrow. */
 	const bool keep = name && !px_tree_young(&f->st.fp, f->read_at_ns);
 
 	memcpy(entry.key, f->key, sizeof(entry.key));
 	if (keep)
-		index_key(c, name, &f->st.fp, index);
+		px_content_index_key(c, &f->form, name, &f->st.fp, index);
 	if (keep || is_new)
 		px_cache_put(c->o.cache, f->key, is_new ? b : NULL,
 			     keep ? index : NULL, keep ? &entry : NULL);
@@ -283,10 +197,10 @@ static void submit(struct flight *f, const char *name,
 {
 	struct px_content *c = f->c;
 	const struct px_frame_compile task = {
-		.optimize = c->o.optimize,
-		.mode = c->o.mode,
+		.optimize = f->form.optimize,
+		.mode = f->form.mode,
 		.canonical = c->o.canonical,
-		.mtime = header_mtime(c, &f->st),
+		.mtime = px_content_header_mtime(&f->form, &f->st),
 		.co_filename = {(const uint8_t *)name, strlen(name)},
 		.source = {source->data, source->size},
 	};
@@ -320,7 +234,7 @@ static void fly(struct flight *f)
 	struct px_content *c = f->c;
 	PX_AUTO(px_buf_fini)
 	struct px_buf source = {.max = PX_FRAME_MAX - PATH_MAX - 64};
-	PX_AUTOFREE char *name = co_filename(c, f->path);
+	PX_AUTOFREE char *name = px_content_co_filename(c, f->path);
 	struct px_blob *b;
 	int r;
 
@@ -331,7 +245,7 @@ static void fly(struct flight *f)
 		return;
 	}
 	px_stats_add(c->o.stats, PX_COUNT_source_reads, 1);
-	blob_key(c, name, &source, &f->st, f->key);
+	px_content_blob_key(c, &f->form, name, &source, &f->st, f->key);
 	if (px_cache_get(c->o.cache, f->key, &b) == 0) {
 		px_stats_add(c->o.stats, PX_COUNT_blob_hits, 1);
 		store(f, b, false);
@@ -343,7 +257,7 @@ static void fly(struct flight *f)
 }
 
 static struct flight *flight_new(struct px_content *c, const char *path,
-				 const struct px_stat *st)
+				 enum px_kind kind, const struct px_stat *st)
 {
 	const size_t n = strlen(path) + 1;
 	struct flight *f = calloc(1, sizeof(*f) + n);
@@ -354,23 +268,25 @@ static struct flight *flight_new(struct px_content *c, const char *path,
 	f->refs = 1;
 	f->st = *st;
 	f->asked = st->fp;
+	f->kind = kind;
+	f->form = px_content_form(c, path, kind);
 	memcpy(f->path, path, n);
 	return f;
 }
 
 /* Joins the flight for this module, or starts one. `w` (may be NULL) is owned
  * by the flight from here on; -ENOMEM leaves it with the caller. */
-static int join(struct px_content *c, const char *path,
+static int join(struct px_content *c, const char *path, enum px_kind kind,
 		const struct px_stat *st, struct waiter *w)
 {
-	struct flight *f, *fresh = flight_new(c, path, st);
+	struct flight *f, *fresh = flight_new(c, path, kind, st);
 	struct flight **at;
 	uint64_t job = 0;
 
 	if (!fresh)
 		return -ENOMEM;
 	pthread_mutex_lock(&c->lock);
-	f = find_flight(c, path, &st->fp);
+	f = find_flight(c, path, kind, &st->fp);
 	if (f) {
 		if (w && !f->wanted)
 			job = f->job;
@@ -392,97 +308,101 @@ static int join(struct px_content *c, const char *path,
 }
 
 /* The index's answer for a file that can be trusted to be as it was. */
-static int find_index(struct px_content *c, const char *path,
+static int find_index(struct px_content *c, const char *path, enum px_kind kind,
 		      const struct px_stat *st, struct px_cache_entry *ret)
 {
-	PX_AUTOFREE char *name = NULL;
+	const struct px_form form = px_content_form(c, path, kind);
+	PX_AUTOFREE char *name = px_content_co_filename(c, path);
 	uint8_t index[PX_DIGEST_SIZE];
 
-	name = co_filename(c, path);
 	if (!name)
 		return -ENOMEM;
-	index_key(c, name, &st->fp, index);
+	px_content_index_key(c, &form, name, &st->fp, index);
 	return px_cache_index_get(c->o.cache, index, ret);
 }
 
-int px_content_peek(struct px_content *c, const char *path,
+int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
 		    struct px_module *ret)
 {
 	struct px_cache_entry e = {0};
 	struct px_stat st;
-	int r = px_tree_stat_file(c->o.tree, path, &st);
+	int r;
 
+	if (kind == PX_KIND_RECORD)
+		return -ENOENT;
+	r = px_tree_stat_file(c->o.tree, path, &st);
 	if (r == 0)
-		r = find_index(c, path, &st, &e);
+		r = find_index(c, path, kind, &st, &e);
 	if (r < 0)
 		return r;
-	*ret = (struct px_module){
-		.st = st,
-		.kind = e.kind,
-		.size = e.kind == PX_BLOB_CODE ? e.size : 0,
-		.tag = tag_of(e.key),
-	};
+	px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
+	fill(c, kind, &st, &e, ret);
 	return 0;
 }
 
 /* Answers from the cache alone. False: it has to be found out. */
 static bool answer_known(struct px_content *c, const char *path,
-			 const struct px_stat *st, enum px_want want,
-			 px_content_done done, void *arg)
+			 enum px_kind kind, const struct px_stat *st,
+			 enum px_want want, px_content_done done, void *arg)
 {
-	struct px_module m = {.st = *st, .kind = PX_BLOB_CODE};
 	struct px_cache_entry e;
+	struct px_module m;
 	struct px_blob *b;
 
-	if (find_index(c, path, st, &e) < 0)
+	if (find_index(c, path, kind, st, &e) < 0)
 		return false;
 	if (want == PX_WANT_SIZE && e.kind == PX_BLOB_CODE) {
-		m.size = e.size;
-		m.tag = tag_of(e.key);
 		px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
+		fill(c, kind, st, &e, &m);
 		done(arg, 0, &m);
 		return true;
 	}
 	if (px_cache_get(c->o.cache, e.key, &b) < 0)
 		return false;
 	px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
-	deliver(c, path, st, e.key, b, done, arg);
+	deliver(c, path, kind, st, e.key, b, done, arg);
 	px_blob_unref(b);
 	return true;
 }
 
-void px_content_get(struct px_content *c, const char *path, enum px_want want,
-		    px_content_done done, void *arg)
+void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
+		    enum px_want want, px_content_done done, void *arg)
 {
 	struct waiter *w;
 	struct px_stat st;
-	int r = px_tree_stat_file(c->o.tree, path, &st);
+	int r;
 
+	if (kind == PX_KIND_RECORD) {
+		px_content_record(c, path, done, arg);
+		return;
+	}
+	r = px_tree_stat_file(c->o.tree, path, &st);
 	if (r < 0) {
 		done(arg, r, NULL);
 		return;
 	}
-	if (answer_known(c, path, &st, want, done, arg))
+	if (answer_known(c, path, kind, &st, want, done, arg))
 		return;
 	w = calloc(1, sizeof(*w));
 	if (w) {
 		w->done = done;
 		w->arg = arg;
 	}
-	if (!w || join(c, path, &st, w) < 0) {
+	if (!w || join(c, path, kind, &st, w) < 0) {
 		free(w);
 		done(arg, -ENOMEM, NULL);
 	}
 }
 
-void px_content_start_ahead(struct px_content *c, const char *path)
+void px_content_start_ahead(struct px_content *c, const char *path,
+			    enum px_kind kind)
 {
 	struct px_cache_entry e;
 	struct px_stat st;
 
 	if (px_tree_stat_file(c->o.tree, path, &st) == 0 &&
-	    find_index(c, path, &st, &e) < 0)
-		join(c, path, &st, NULL);
+	    find_index(c, path, kind, &st, &e) < 0)
+		join(c, path, kind, &st, NULL);
 }
 
 int px_content_new(const struct px_content_options *o, struct px_content **ret)
@@ -495,7 +415,7 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret)
 	c->o = *o;
 	c->flights = calloc(N_BUCKETS, sizeof(*c->flights));
 	pthread_mutex_init(&c->lock, NULL);
-	make_profile(c);
+	px_content_make_profile(c);
 	r = c->flights ? px_content_ahead_start(c) : -ENOMEM;
 	if (r < 0) {
 		px_content_free(c);

@@ -81,16 +81,14 @@ static void wait_for_room(struct px_content *c)
 
 static void walk(struct px_content *c, const char *dir)
 {
-	struct px_listing l;
+	struct px_fingerprint fp;
 	struct px_view *v;
+	bool stable;
 	size_t i;
 
-	if (px_tree_list(c->o.tree, dir, &l) < 0)
+	if (px_content_view(c, dir, PX_KIND_DIR, &v, &fp, &stable) < 0)
 		return;
-	if (px_view_new(&l, &v) < 0)
-		v = NULL;
-	px_listing_fini(&l);
-	for (i = 0; v && i < px_view_count(v) && !is_quiet(c); i++) {
+	for (i = 0; i < px_view_count(v) && !is_quiet(c); i++) {
 		const struct px_entry *e = px_view_at(v, i);
 		char *path;
 
@@ -100,7 +98,7 @@ static void walk(struct px_content *c, const char *dir)
 		if (!path)
 			break;
 		wait_for_room(c);
-		px_content_start_ahead(c, path);
+		px_content_start_ahead(c, path, e->kind);
 		free(path);
 	}
 	px_view_unref(v);

@@ -2,10 +2,11 @@
 #ifndef PX_CONTENT_I_H
 #define PX_CONTENT_I_H
 /*
- * What content.c, content_ahead.c and content_settle.c share.
+ * What src/content*.c share.
  */
 
 #include "pycfs/content.h"
+#include "pycfs/record.h"
 
 #include <pthread.h>
 
@@ -41,12 +42,55 @@ struct px_content {
 	struct seen touched;	       /* under ahead_lock: directories done */
 };
 
+/* What may differ between two modules of one content. */
+struct px_form {
+	unsigned optimize;
+	enum px_pyc_mode mode;
+};
+
+/* ---- content_key.c ---- */
+
+/* The caller's; NULL: ENOMEM. */
+char *px_content_co_filename(const struct px_content *c, const char *path);
+void px_content_make_profile(struct px_content *c);
+struct px_form px_content_form(const struct px_content *c, const char *path,
+			       enum px_kind kind);
+void px_content_index_key(const struct px_content *c, const struct px_form *f,
+			  const char *name, const struct px_fingerprint *fp,
+			  uint8_t ret[PX_DIGEST_SIZE]);
+uint32_t px_content_header_mtime(const struct px_form *f,
+				 const struct px_stat *st);
+void px_content_blob_key(const struct px_content *c, const struct px_form *f,
+			 const char *name, const struct px_buf *source,
+			 const struct px_stat *st, uint8_t ret[PX_DIGEST_SIZE]);
+
+/* ---- content.c ---- */
+
+/* True the first time that `what` is said of `path`. */
+bool px_content_first_time(struct px_content *c, const char *path,
+			   uint64_t what);
+
+/* ---- content_view.c ---- */
+
+void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
+			  enum px_kind kind, uint64_t size,
+			  struct px_attr *ret);
+
+/* ---- content_record.c ---- */
+
+/* px_content_get for a RECORD. */
+void px_content_record(struct px_content *c, const char *path,
+		       px_content_done done, void *arg);
+
+/* ---- content_ahead.c ---- */
+
 /* True if `hash` was there already; false also when memory runs out. */
 bool px_seen_add(struct seen *s, uint64_t hash);
 void px_seen_fini(struct seen *s);
 
 /* Starts a compile nobody waits for yet, unless it is known or under way. */
-void px_content_start_ahead(struct px_content *c, const char *path);
+void px_content_start_ahead(struct px_content *c, const char *path,
+			    enum px_kind kind);
 
 int px_content_ahead_start(struct px_content *c);
 /* The siblings of `path` will be wanted soon. */

@@ -55,7 +55,9 @@ static void ask(struct px_content *c, struct settle *s, const char *dir,
 	PX_AUTOFREE char *path = NULL;
 	struct ask *a = malloc(sizeof(*a));
 
-	path = px_path_join(dir, px_view_at(s->view, i)->source);
+	const struct px_entry *e = px_view_at(s->view, i);
+
+	path = px_path_join(dir, e->source);
 	if (!a || !path) {
 		free(a);
 		s->err = -ENOMEM;
@@ -63,11 +65,23 @@ static void ask(struct px_content *c, struct settle *s, const char *dir,
 	}
 	*a = (struct ask){s, i};
 	atomic_fetch_add(&s->left, 1);
-	px_content_get(c, path, PX_WANT_SIZE, on_module, a);
+	px_content_get(c, path, e->kind, PX_WANT_SIZE, on_module, a);
+}
+
+/* A kept source is there in any case; the .pyc beside it if there is one. */
+static bool is_doubtful(const struct px_content *c, enum px_kind kind)
+{
+	return kind == PX_KIND_KEPT ||
+	       (kind == PX_KIND_MODULE && c->o.on_error != PX_ON_ERROR_FAIL);
+}
+
+bool px_content_unsettled(const struct px_content *c, enum px_kind kind)
+{
+	return kind == PX_KIND_PYCACHE || c->o.on_error != PX_ON_ERROR_FAIL;
 }
 
 void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
-		       enum px_on_error how, px_content_settled done, void *arg)
+		       px_content_settled done, void *arg)
 {
 	const size_t n = px_view_count(v);
 	struct settle *s = calloc(1, sizeof(*s) + n * sizeof(s->rejected[0]));
@@ -78,12 +92,12 @@ void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
 		return;
 	}
 	s->view = px_view_ref(v);
-	s->how = how;
+	s->how = c->o.on_error;
 	s->done = done;
 	s->arg = arg;
 	s->left = 1; /* ours, so that it cannot end while we still ask */
 	for (i = 0; i < n; i++)
-		if (px_view_at(v, i)->kind == PX_KIND_MODULE)
+		if (is_doubtful(c, px_view_at(v, i)->kind))
 			ask(c, s, dir, i);
 	put(s);
 }

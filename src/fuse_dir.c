@@ -41,6 +41,8 @@ static void opendir_known(void *arg, int err, struct px_view *settled)
 {
 	struct parked *p = arg;
 
+	if (!px_claim(p))
+		return;
 	if (err == 0)
 		err = dir_handle_new(&p->inode, settled, p->f, &p->fi);
 	if (err < 0)
@@ -61,12 +63,12 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	r = px_fuse_dir(f, ino, &dir);
 	if (r == 0)
 		r = px_fuse_view(f, &dir, &v);
-	if (r == 0 && f->o.on_error != PX_ON_ERROR_FAIL) {
+	if (r == 0 && px_content_unsettled(f->o.content, dir.kind)) {
 		p = px_park(req, &dir);
 		if (p) {
 			p->fi = *fi;
 			px_content_settle(f->o.content, p->inode.path, v,
-					  f->o.on_error, opendir_known, p);
+					  opendir_known, p);
 		}
 		r = -ENOMEM;
 	} else if (r == 0) {
@@ -81,33 +83,17 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		dir_handle_free((struct dir_handle *)(uintptr_t)fi->fh);
 }
 
-/* What is known of an entry without compiling; counts a lookup then. Leaves
- * ret->ino 0 where only name and type are known. */
+/* What is known of an entry; counts a lookup then. Leaves ret->ino 0 where
+ * only name and type are known. */
 static void describe(struct px_fuse *f, const struct dir_handle *d,
 		     const struct px_entry *e, struct fuse_entry_param *ret)
 {
-	PX_AUTOFREE char *path = px_path_join(d->dir.path, e->source);
-	const uint64_t number = px_inode_number(d->dir.number, e->name);
-	struct px_module m;
-	int r = -ENOMEM;
-
-	if (path && e->kind == PX_KIND_MODULE) {
-		r = px_content_peek(f->o.content, path, &m);
-		if (r == 0 && m.kind != PX_BLOB_CODE)
-			r = -EIO;
-		if (r == 0)
-			px_fuse_attr(&m.st, e->kind, m.size, number,
-				     &ret->attr);
-	} else if (path) {
-		r = px_fuse_stat(f, path, e->kind, number, &ret->attr);
-	}
-	if (r == 0)
-		r = px_fuse_enter(f, d->dir.id, e, ret);
-	if (r < 0)
-		*ret = (struct fuse_entry_param){
-			.attr = {.st_ino = number,
-				 .st_mode = px_fuse_type(e->kind)},
-		};
+	if (px_fuse_enter_known(f, &d->dir, e, ret) == 0)
+		return;
+	*ret = (struct fuse_entry_param){
+		.attr = {.st_ino = px_inode_number(d->dir.number, e->name),
+			 .st_mode = px_fuse_type(e->kind)},
+	};
 }
 
 /* Appends entry `i` (0 and 1 are . and ..); the bytes it took, or 0. */

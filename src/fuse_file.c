@@ -1,40 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files: a module's blob, or a descriptor of the source's own file, held from
- * OPEN to RELEASE.
+ * Files. An open module is a reference to its blob. An open file of the source
+ * is nothing at all: each read opens it anew, so that descriptors do not run
+ * out with the reader's, and checks that it still is the same file.
  */
 #include "fuse_i.h"
 
 #include <fcntl.h>
 
-struct handle {
-	struct px_blob *blob; /* NULL: `fd` is the file's own */
-	int fd;
-};
-
-static void handle_free(struct handle *h)
+static struct px_blob *blob_of(const struct fuse_file_info *fi)
 {
-	if (!h)
-		return;
-	px_blob_unref(h->blob);
-	if (h->fd >= 0)
-		close(h->fd);
-	free(h);
+	return (struct px_blob *)(uintptr_t)fi->fh;
 }
 
-/* Pages the kernel holds are kept exactly while the bytes are the same. */
-static int handle_new(struct px_fuse *f, uint64_t ino, struct px_blob *blob,
-		      int fd, uint64_t tag, struct fuse_file_info *fi)
+/*
+ * -ESTALE makes the kernel look the name up again (fs/namei.c,
+ * do_filp_open, with LOOKUP_REVAL), which gives the new version's node.
+ */
+static int open_version(struct px_fuse *f, uint64_t id,
+			const struct px_module *m, struct fuse_file_info *fi)
 {
-	struct handle *h = malloc(sizeof(*h));
+	struct px_attr a = m->attr;
 
-	if (!h)
-		return -ENOMEM;
-	h->blob = blob ? px_blob_ref(blob) : NULL;
-	h->fd = fd;
-	fi->fh = (uintptr_t)h;
-	fi->keep_cache =
-		px_inodes_same_tag(f->inodes, ino, tag) || f->o.immutable;
+	if (!px_inodes_settle(f->inodes, id, m->tag, &a))
+		return -ESTALE;
+	fi->fh = (uintptr_t)px_blob_ref(m->blob);
+	fi->keep_cache = 1; /* pages of a node are of its version */
 	return 0;
 }
 
@@ -42,14 +33,15 @@ static void open_known(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
 
+	if (!px_claim(p))
+		return;
 	err = px_fuse_module_errno(err, m);
 	if (err == 0)
-		err = handle_new(p->f, p->inode.id, m->blob, -1, m->tag,
-				 &p->fi);
+		err = open_version(p->f, p->inode.id, m, &p->fi);
 	if (err < 0)
 		fuse_reply_err(p->req, -err);
 	else if (fuse_reply_open(p->req, &p->fi) != 0)
-		handle_free((struct handle *)(uintptr_t)p->fi.fh);
+		px_blob_unref(blob_of(&p->fi));
 	px_parked_free(p);
 }
 
@@ -60,25 +52,41 @@ static bool is_pyc(const char *path)
 	return n >= 4 && strcmp(path + n - 4, ".pyc") == 0;
 }
 
-static int open_plain(struct px_fuse *f, const struct px_inode *inode,
-		      struct fuse_file_info *fi)
+/* The source's own file, if it still is the one that node `inode` is. */
+static int open_source(struct px_fuse *f, const struct px_inode *inode,
+		       int *ret_fd, struct px_stat *ret_st)
 {
 	PX_AUTOCLOSE int fd = -1;
-	struct px_stat st;
 	int r;
 
 	if (inode->kind != PX_KIND_FILE)
 		return -EINVAL;
-	r = px_tree_open_file(f->o.tree, inode->path, &fd, &st);
+	r = px_tree_open_file(f->o.tree, inode->path, &fd, ret_st);
+	if (r < 0)
+		return r;
+	if (!px_inodes_is(f->inodes, inode->id, px_content_source(&ret_st->fp)))
+		return -ESTALE;
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
+static int open_plain(struct px_fuse *f, const struct px_inode *inode,
+		      struct fuse_file_info *fi)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st = {0};
+	int r = open_source(f, inode, &fd, &st);
+
 	if (r < 0)
 		return r;
 	if (is_pyc(inode->path))
 		px_content_check_pyc(f->o.content, inode->path, fd);
-	r = handle_new(f, inode->id, NULL, fd,
-		       px_hash64(0, &st.fp, sizeof(st.fp)), fi);
-	if (r == 0)
-		px_steal_fd(&fd);
-	return r;
+	fi->fh = 0;
+	fi->keep_cache =
+		px_inodes_same_tag(f->inodes, inode->id,
+				   px_hash64(0, &st.fp, sizeof(st.fp))) ||
+		f->o.immutable;
+	return 0;
 }
 
 void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -92,12 +100,13 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	r = px_inodes_get(f->inodes, ino, &inode);
 	if (r == 0 && (fi->flags & O_ACCMODE) != O_RDONLY)
 		r = -EROFS;
-	if (r == 0 && inode.kind == PX_KIND_MODULE) {
+	if (r == 0 && px_kind_is_made(inode.kind)) {
 		p = px_park(req, &inode);
 		if (p) {
 			p->fi = *fi;
 			px_content_get(f->o.content, p->inode.path,
-				       PX_WANT_BYTES, open_known, p);
+				       p->inode.kind, PX_WANT_BYTES, open_known,
+				       p);
 		} else {
 			fuse_reply_err(req, ENOMEM);
 		}
@@ -107,36 +116,53 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		r = open_plain(f, &inode, fi);
 	if (r < 0)
 		fuse_reply_err(req, -r);
-	else if (fuse_reply_open(req, fi) != 0)
-		handle_free((struct handle *)(uintptr_t)fi->fh);
+	else
+		fuse_reply_open(req, fi);
+}
+
+static void read_plain(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
+{
+	struct px_fuse *f = self(req);
+	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	struct fuse_bufvec data = FUSE_BUFVEC_INIT(size);
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	int r;
+
+	r = px_inodes_get(f->inodes, ino, &inode);
+	if (r == 0)
+		r = open_source(f, &inode, &fd, &st);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	data.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	data.buf[0].fd = fd;
+	data.buf[0].pos = off;
+	fuse_reply_data(req, &data, FUSE_BUF_SPLICE_MOVE);
 }
 
 void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		struct fuse_file_info *fi)
 {
-	const struct handle *h = (struct handle *)(uintptr_t)fi->fh;
-	struct fuse_bufvec file = FUSE_BUFVEC_INIT(size);
+	const struct px_blob *blob = blob_of(fi);
 	size_t at = (size_t)off;
 
-	(void)ino;
 	px_stats_add(self(req)->o.stats, PX_COUNT_reads, 1);
-	if (!h->blob) {
-		file.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-		file.buf[0].fd = h->fd;
-		file.buf[0].pos = off;
-		fuse_reply_data(req, &file, FUSE_BUF_SPLICE_MOVE);
+	if (!blob) {
+		read_plain(req, ino, size, off);
 		return;
 	}
-	if (at > h->blob->size)
-		at = h->blob->size;
-	if (size > h->blob->size - at)
-		size = h->blob->size - at;
-	fuse_reply_buf(req, (const char *)h->blob->data + at, size);
+	if (at > blob->size)
+		at = blob->size;
+	if (size > blob->size - at)
+		size = blob->size - at;
+	fuse_reply_buf(req, (const char *)blob->data + at, size);
 }
 
 void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	handle_free((struct handle *)(uintptr_t)fi->fh);
+	px_blob_unref(blob_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -12,6 +12,7 @@
 #include "pycfs/inode.h"
 
 #include <fuse_lowlevel.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 
 struct px_fuse {
@@ -25,11 +26,13 @@ struct px_fuse {
 struct parked {
 	fuse_req_t req;
 	struct px_fuse *f;
+	atomic_bool claimed;   /* somebody answers it */
 	struct px_inode inode; /* asked about; for lookup, the directory */
 	struct fuse_file_info fi;
-	bool by_source; /* lookup: X.py was asked, to exist if rejected */
-	char *name;	/* lookup */
-	char *source;	/* lookup: the entry's source name */
+	enum px_kind kind; /* lookup: of the entry */
+	bool by_source;	   /* lookup: X.py was asked, to exist if rejected */
+	char *name;	   /* lookup */
+	char *source;	   /* lookup: the entry's source name */
 };
 
 static inline struct px_fuse *self(fuse_req_t req)
@@ -37,26 +40,35 @@ static inline struct px_fuse *self(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-/* Takes `inode` over. NULL: ENOMEM. */
+/*
+ * Takes `inode` over. NULL: ENOMEM. If the process that asked is killed
+ * meanwhile, the request is answered with EINTR; whoever has an answer must
+ * claim the request first. False: too late, and `p` is gone.
+ */
 struct parked *px_park(fuse_req_t req, struct px_inode *inode);
+bool px_claim(struct parked *p);
 void px_parked_free(struct parked *p);
 void px_inode_fini(struct px_inode *i);
 
 mode_t px_fuse_type(enum px_kind kind);
-void px_fuse_attr(const struct px_stat *st, enum px_kind kind, uint64_t size,
-		  uint64_t number, struct stat *ret);
-/* Attributes of anything but a module. -ESTALE if it became something else. */
-int px_fuse_stat(struct px_fuse *f, const char *path, enum px_kind kind,
-		 uint64_t number, struct stat *ret);
+void px_fuse_stat(const struct px_attr *a, uint64_t number, struct stat *ret);
+/* Attributes of anything that is not made. -errno. */
+int px_fuse_plain(struct px_fuse *f, const char *path, enum px_kind kind,
+		  struct px_attr *ret);
 /* A compile that was refused is an error of the file, not of the request. */
 int px_fuse_module_errno(int err, const struct px_module *m);
 /* The directory as it is now; the reference is the caller's. */
 int px_fuse_view(struct px_fuse *f, const struct px_inode *dir,
 		 struct px_view **ret);
 int px_fuse_dir(struct px_fuse *f, fuse_ino_t ino, struct px_inode *ret);
-/* Counts a lookup and fills the entry the kernel gets. */
-int px_fuse_enter(struct px_fuse *f, uint64_t parent, const struct px_entry *e,
-		  struct fuse_entry_param *ret);
+/* Counts a lookup and fills the entry the kernel gets; `a` is of `version`. */
+int px_fuse_enter(struct px_fuse *f, const struct px_inode *dir,
+		  const struct px_entry *e, uint64_t version,
+		  const struct px_attr *a, struct fuse_entry_param *ret);
+/* The same from what is known without compiling or reading. -EINPROGRESS: it
+ * takes that, and who asks has to wait. */
+int px_fuse_enter_known(struct px_fuse *f, const struct px_inode *dir,
+			const struct px_entry *e, struct fuse_entry_param *ret);
 
 void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void px_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

@@ -6,11 +6,10 @@
  */
 #include "fuse_i.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-
-/* 1980-01-01: zip archives cannot hold an earlier time. */
-#define EARLIEST_MTIME 315532800
 
 void px_parked_free(struct parked *p)
 {
@@ -22,6 +21,69 @@ void px_parked_free(struct parked *p)
 	free(p);
 }
 
+/* Whether the process that asked is about to die: a signal that it neither
+ * catches nor ignores is pending. SigPnd and the like are 64-bit masks in
+ * /proc/PID/status (proc(5)). To answer EINTR to any other would make calls
+ * fail that no file system lets fail. */
+static bool is_dying(pid_t pid)
+{
+	static const char *const names[] = {
+		"SigPnd:", "ShdPnd:", "SigIgn:", "SigCgt:"};
+	unsigned long long mask[PX_ARRAY_LEN(names)] = {0};
+	char path[32], text[4096], *at;
+	PX_AUTOCLOSE int fd = -1;
+	ssize_t n;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : px_read_full(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return pid != 0;
+	text[n] = '\0';
+	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
+		at = strstr(text, names[i]);
+		if (at)
+			mask[i] = strtoull(at + strlen(names[i]), NULL, 16);
+	}
+	return ((mask[0] | mask[1]) & ~mask[2] & ~mask[3]) != 0;
+}
+
+/* libfuse holds the request while this runs, even once it is answered. */
+static void on_interrupt(fuse_req_t req, void *arg)
+{
+	struct parked *p = arg;
+
+	if (is_dying(fuse_req_ctx(req)->pid) &&
+	    !atomic_exchange(&p->claimed, true))
+		fuse_reply_err(req, EINTR);
+}
+
+struct parked *px_park(fuse_req_t req, struct px_inode *inode)
+{
+	struct parked *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->req = req;
+	p->f = self(req);
+	p->inode = *inode;
+	inode->path = NULL;
+	fuse_req_interrupt_func(req, on_interrupt, p);
+	return p;
+}
+
+bool px_claim(struct parked *p)
+{
+	if (atomic_exchange(&p->claimed, true)) {
+		px_parked_free(p);
+		return false;
+	}
+	/* Waits for an on_interrupt that runs, and no other begins. */
+	fuse_req_interrupt_func(p->req, NULL, NULL);
+	return true;
+}
+
 void px_inode_fini(struct px_inode *i)
 {
 	free(i->path);
@@ -31,59 +93,38 @@ mode_t px_fuse_type(enum px_kind kind)
 {
 	switch (kind) {
 	case PX_KIND_DIR:
+	case PX_KIND_PYCACHE:
 		return S_IFDIR;
 	case PX_KIND_LINK:
 		return S_IFLNK;
 	case PX_KIND_FILE:
 	case PX_KIND_MODULE:
+	case PX_KIND_RECORD:
+	case PX_KIND_KEPT:
 		break;
 	}
 	return S_IFREG;
 }
 
-/* Times are whole seconds: builders round them, each in its own way. One link
- * each: two equal files of the source may be two different modules here. */
-void px_fuse_attr(const struct px_stat *st, enum px_kind kind, uint64_t size,
-		  uint64_t number, struct stat *ret)
+/* One link each: two equal files of the source may be two different modules
+ * here. */
+void px_fuse_stat(const struct px_attr *a, uint64_t number, struct stat *ret)
 {
-	int64_t mtime = st->fp.mtime_ns / 1000000000;
-
-	if (mtime < EARLIEST_MTIME)
-		mtime = EARLIEST_MTIME;
 	*ret = (struct stat){
 		.st_ino = number,
-		.st_mode = px_fuse_type(kind) | st->mode,
+		.st_mode = px_fuse_type(a->kind) | a->mode,
 		.st_nlink = 1,
-		.st_uid = st->uid,
-		.st_gid = st->gid,
-		.st_size = (off_t)size,
+		.st_uid = a->uid,
+		.st_gid = a->gid,
+		.st_size = (off_t)a->size,
 		.st_blksize = 4096,
-		.st_blocks = (blkcnt_t)((size + 511) / 512),
-		.st_atim.tv_sec = mtime,
-		.st_mtim.tv_sec = mtime,
-		.st_ctim.tv_sec = mtime,
+		.st_blocks = (blkcnt_t)((a->size + 511) / 512),
+		.st_atim.tv_sec = a->mtime,
+		.st_mtim.tv_sec = a->mtime,
+		.st_ctim.tv_sec = a->mtime,
 	};
 }
 
-/* Attributes of anything but a module. -ESTALE if it became something else. */
-int px_fuse_stat(struct px_fuse *f, const char *path, enum px_kind kind,
-		 uint64_t number, struct stat *ret)
-{
-	struct px_stat st;
-	int r;
-
-	r = kind == PX_KIND_FILE ? px_tree_stat_file(f->o.tree, path, &st)
-				 : px_tree_stat(f->o.tree, path, &st);
-	if (r < 0)
-		return r;
-	if ((kind == PX_KIND_DIR && st.type != PX_TYPE_DIR) ||
-	    (kind == PX_KIND_LINK && st.type != PX_TYPE_LNK))
-		return -ESTALE;
-	px_fuse_attr(&st, kind, st.fp.size, number, ret);
-	return 0;
-}
-
-/* A compile that was refused is an error of the file, not of the request. */
 int px_fuse_module_errno(int err, const struct px_module *m)
 {
 	if (err < 0)
@@ -91,14 +132,13 @@ int px_fuse_module_errno(int err, const struct px_module *m)
 	return m->kind == PX_BLOB_CODE ? 0 : -EIO;
 }
 
-/* The directory as it is now: the last view if nothing changed since. */
 int px_fuse_view(struct px_fuse *f, const struct px_inode *dir,
 		 struct px_view **ret)
 {
 	struct px_fingerprint fp;
-	struct px_listing l;
 	struct px_stat st;
 	struct px_view *v;
+	bool stable;
 	int r;
 
 	if (px_inodes_get_view(f->inodes, dir->id, &v, &fp) == 0) {
@@ -110,44 +150,91 @@ int px_fuse_view(struct px_fuse *f, const struct px_inode *dir,
 		}
 		px_view_unref(v);
 	}
-	r = px_tree_list(f->o.tree, dir->path, &l);
+	r = px_content_view(f->o.content, dir->path, dir->kind, &v, &fp,
+			    &stable);
 	if (r < 0)
 		return r;
-	r = px_view_new(&l, &v);
-	if (r == 0) {
-		px_content_notes(f->o.content, dir->path, v);
-		if (f->o.immutable || !l.young)
-			px_inodes_set_view(f->inodes, dir->id, v, &l.dir.fp);
-		*ret = v;
-	}
-	px_listing_fini(&l);
-	return r;
+	if (f->o.immutable || stable)
+		px_inodes_set_view(f->inodes, dir->id, v, &fp);
+	*ret = v;
+	return 0;
 }
 
 int px_fuse_dir(struct px_fuse *f, fuse_ino_t ino, struct px_inode *ret)
 {
 	int r = px_inodes_get(f->inodes, ino, ret);
 
-	if (r == 0 && ret->kind != PX_KIND_DIR) {
+	if (r == 0 && !px_kind_is_dir(ret->kind)) {
 		px_inode_fini(ret);
 		return -ENOTDIR;
 	}
 	return r;
 }
 
-/* Counts a lookup and fills the entry the kernel gets. */
-int px_fuse_enter(struct px_fuse *f, uint64_t parent, const struct px_entry *e,
-		  struct fuse_entry_param *ret)
+int px_fuse_enter(struct px_fuse *f, const struct px_inode *dir,
+		  const struct px_entry *e, uint64_t version,
+		  const struct px_attr *a, struct fuse_entry_param *ret)
 {
+	struct px_attr attr = *a;
 	uint64_t id;
-	int r = px_inodes_enter(f->inodes, parent, e, &id);
+	int r = px_inodes_enter(f->inodes, dir->id, e, version, &id);
 
 	if (r < 0)
 		return r;
+	if (version != 0)
+		px_inodes_settle(f->inodes, id, version, &attr);
+	px_fuse_stat(&attr, px_inode_number(dir->number, e->name), &ret->attr);
 	ret->ino = id;
 	ret->attr_timeout = f->timeout;
 	ret->entry_timeout = f->timeout;
 	return 0;
+}
+
+/*
+ * A module nobody has compiled yet. The kernel holds the directory's lock
+ * until a LOOKUP is answered, so it is answered now, with attributes that are
+ * void at once: GETATTR and OPEN wait for the compile and hold nothing. Not
+ * so for a name that has a version: its size must not become 0 under a reader.
+ */
+static int enter_unknown(struct px_fuse *f, const struct px_inode *dir,
+			 const struct px_entry *e, const char *path,
+			 struct fuse_entry_param *ret)
+{
+	struct px_attr a;
+	int r;
+
+	if (e->kind != PX_KIND_MODULE || f->o.on_error != PX_ON_ERROR_FAIL ||
+	    px_inodes_version(f->inodes, dir->id, e->name) != 0)
+		return -EINPROGRESS;
+	r = px_content_attr(f->o.content, path, PX_KIND_FILE, &a);
+	a.size = 0;
+	if (r == 0)
+		r = px_fuse_enter(f, dir, e, 0, &a, ret);
+	ret->attr_timeout = 0;
+	return r;
+}
+
+int px_fuse_enter_known(struct px_fuse *f, const struct px_inode *dir,
+			const struct px_entry *e, struct fuse_entry_param *ret)
+{
+	PX_AUTOFREE char *path = px_path_join(dir->path, e->source);
+	struct px_module m;
+	struct px_attr a;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (px_kind_is_made(e->kind)) {
+		r = px_content_peek(f->o.content, path, e->kind, &m);
+		if (r == 0 && m.kind == PX_BLOB_CODE)
+			return px_fuse_enter(f, dir, e, m.tag, &m.attr, ret);
+		return enter_unknown(f, dir, e, path, ret);
+	}
+	r = px_content_attr(f->o.content, path, e->kind, &a);
+	if (r < 0)
+		return r;
+	return px_fuse_enter(f, dir, e, e->kind == PX_KIND_FILE ? a.source : 0,
+			     &a, ret);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -169,31 +256,46 @@ static void reply_absent(fuse_req_t req, const struct px_fuse *f)
 	fuse_reply_entry(req, &none);
 }
 
+/* What a rejected module is: -EIO, -ENOENT, or 0 and in *e its source. */
+static int rejected_entry(const struct px_fuse *f, struct px_entry *e)
+{
+	if (e->kind == PX_KIND_KEPT || f->o.on_error == PX_ON_ERROR_OMIT)
+		return -ENOENT;
+	if (f->o.on_error == PX_ON_ERROR_FAIL)
+		return -EIO;
+	e->kind = PX_KIND_FILE;
+	return 0;
+}
+
 static void lookup_known(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
 	struct px_fuse *f = p->f;
 	const bool rejected = err == 0 && m->kind != PX_BLOB_CODE;
-	const enum px_kind kind = rejected ? PX_KIND_FILE : PX_KIND_MODULE;
-	const struct px_entry e = {p->name, p->source, kind};
+	struct px_entry e = {p->name, p->source, p->kind};
 	struct fuse_entry_param param = {0};
+	struct px_attr a;
 
-	if (rejected && f->o.on_error == PX_ON_ERROR_FAIL)
-		err = -EIO;
-	if (err == 0 && rejected == p->by_source) {
-		px_fuse_attr(&m->st, kind, rejected ? m->st.fp.size : m->size,
-			     px_inode_number(p->inode.number, p->name),
-			     &param.attr);
-		err = px_fuse_enter(f, p->inode.id, &e, &param);
-		if (err == 0)
-			fuse_reply_entry(p->req, &param);
-		else
-			fuse_reply_err(p->req, -err);
-	} else if (err == 0) {
-		reply_absent(p->req, f);
-	} else {
-		fuse_reply_err(p->req, -err);
+	if (!px_claim(p))
+		return;
+	if (rejected)
+		err = rejected_entry(f, &e);
+	/* X.py exists if X.pyc does not, and the other way round. */
+	if (err == 0 && rejected != p->by_source)
+		err = -ENOENT;
+	if (err == 0) {
+		a = m->attr;
+		if (rejected)
+			a.size = m->source_size;
+		err = px_fuse_enter(f, &p->inode, &e,
+				    rejected ? a.source : m->tag, &a, &param);
 	}
+	if (err == 0)
+		fuse_reply_entry(p->req, &param);
+	else if (err == -ENOENT)
+		reply_absent(p->req, f);
+	else
+		fuse_reply_err(p->req, -err);
 	px_parked_free(p);
 }
 
@@ -201,38 +303,22 @@ static void lookup_known(void *arg, int err, const struct px_module *m)
 static void park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
 			const struct px_entry *e)
 {
-	struct parked *p = calloc(1, sizeof(*p));
 	PX_AUTOFREE char *path = px_path_join(dir->path, e->source);
+	PX_AUTOFREE char *copy = strdup(name);
+	PX_AUTOFREE char *source = strdup(e->source);
+	struct parked *p;
 
-	if (p) {
-		p->name = strdup(name);
-		p->source = strdup(e->source);
-	}
-	if (!p || !path || !p->name || !p->source) {
-		px_parked_free(p);
+	p = path && copy && source ? px_park(req, dir) : NULL;
+	if (!p) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	p->req = req;
-	p->f = self(req);
-	p->inode = *dir;
+	p->name = PX_STEAL(copy);
+	p->source = PX_STEAL(source);
+	p->kind = e->kind;
 	p->by_source = strcmp(name, e->name) != 0;
-	dir->path = NULL;
-	px_content_get(p->f->o.content, path, PX_WANT_SIZE, lookup_known, p);
-}
-
-/* 0 with `ret` filled and one lookup counted. */
-static int lookup_plain(struct px_fuse *f, const struct px_inode *dir,
-			const struct px_entry *e, struct fuse_entry_param *ret)
-{
-	PX_AUTOFREE char *path = px_path_join(dir->path, e->source);
-	int r;
-
-	if (!path)
-		return -ENOMEM;
-	r = px_fuse_stat(f, path, e->kind,
-			 px_inode_number(dir->number, e->name), &ret->attr);
-	return r < 0 ? r : px_fuse_enter(f, dir->id, e, ret);
+	px_content_get(p->f->o.content, path, e->kind, PX_WANT_SIZE,
+		       lookup_known, p);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -254,16 +340,18 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		e = px_view_find_source(v, name);
 	if (r == 0 && !e) {
 		reply_absent(req, f);
-	} else if (r == 0 && e->kind == PX_KIND_MODULE) {
-		park_lookup(req, &dir, name, e);
-	} else {
-		if (r == 0)
-			r = lookup_plain(f, &dir, e, &param);
+	} else if (r == 0) {
+		/* By its source's name it exists only if it is rejected. */
+		r = strcmp(e->name, name) != 0
+			    ? -EINPROGRESS
+			    : px_fuse_enter_known(f, &dir, e, &param);
 		if (r == 0)
 			fuse_reply_entry(req, &param);
-		else
-			fuse_reply_err(req, -r);
+		else if (r == -EINPROGRESS)
+			park_lookup(req, &dir, name, e);
 	}
+	if (r < 0 && r != -EINPROGRESS)
+		fuse_reply_err(req, -r);
 	px_view_unref(v);
 }
 
@@ -287,31 +375,26 @@ static void op_forget_multi(fuse_req_t req, size_t count,
 static void getattr_known(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
+	struct px_attr a = {0};
 	struct stat st;
 
+	if (!px_claim(p))
+		return;
 	err = px_fuse_module_errno(err, m);
-	if (err == 0) {
-		px_fuse_attr(&m->st, PX_KIND_MODULE, m->size, p->inode.number,
-			     &st);
+	if (err == 0)
+		a = m->attr;
+	/* A node whose version is gone stays what it was, for who has it open;
+	 * its name leads elsewhere as soon as it is looked up again. */
+	if (err == 0)
+		px_inodes_settle(p->f->inodes, p->inode.id, m->tag, &a);
+	else if (px_inodes_get_attr(p->f->inodes, p->inode.id, &a))
+		err = 0;
+	px_fuse_stat(&a, p->inode.number, &st);
+	if (err == 0)
 		fuse_reply_attr(p->req, &st, p->f->timeout);
-	} else {
+	else
 		fuse_reply_err(p->req, -err);
-	}
 	px_parked_free(p);
-}
-
-/* A parked request about an inode it takes over. NULL: ENOMEM. */
-struct parked *px_park(fuse_req_t req, struct px_inode *inode)
-{
-	struct parked *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->req = req;
-	p->f = self(req);
-	p->inode = *inode;
-	inode->path = NULL;
-	return p;
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
@@ -319,6 +402,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 {
 	struct px_fuse *f = self(req);
 	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	struct px_attr a = {0};
 	struct parked *p;
 	struct stat st;
 	int r;
@@ -326,17 +410,23 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	(void)fi;
 	px_stats_add(f->o.stats, PX_COUNT_getattrs, 1);
 	r = px_inodes_get(f->inodes, ino, &inode);
-	if (r == 0 && inode.kind == PX_KIND_MODULE) {
+	if (r == 0 && px_kind_is_made(inode.kind)) {
 		p = px_park(req, &inode);
 		if (p)
 			px_content_get(f->o.content, p->inode.path,
-				       PX_WANT_SIZE, getattr_known, p);
+				       p->inode.kind, PX_WANT_SIZE,
+				       getattr_known, p);
 		else
 			fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	if (r == 0)
-		r = px_fuse_stat(f, inode.path, inode.kind, inode.number, &st);
+		r = px_content_attr(f->o.content, inode.path, inode.kind, &a);
+	if (r == 0 && inode.kind == PX_KIND_FILE)
+		px_inodes_settle(f->inodes, ino, a.source, &a);
+	else if (r < 0 && px_inodes_get_attr(f->inodes, ino, &a))
+		r = 0;
+	px_fuse_stat(&a, inode.number, &st);
 	if (r == 0)
 		fuse_reply_attr(req, &st, f->timeout);
 	else

@@ -4,6 +4,7 @@
 #include "pycfs/log.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -15,6 +16,7 @@
  * holding up the rest. */
 #define MAX_THREADS 4
 
+PX_PRINTF(2, 0)
 static void log_line(enum fuse_log_level level, const char *fmt, va_list args)
 {
 	px_vlog(level <= FUSE_LOG_ERR	    ? PX_LOG_ERROR
@@ -23,6 +25,7 @@ static void log_line(enum fuse_log_level level, const char *fmt, va_list args)
 		fmt, args);
 }
 
+PX_PRINTF(2, 0)
 static void to_stderr(enum fuse_log_level level, const char *fmt, va_list args)
 {
 	(void)level;
@@ -205,6 +208,7 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 int px_fuse_loop(struct px_fuse *f)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	sigset_t ends;
 	int r;
 
 	if (!config)
@@ -213,6 +217,11 @@ int px_fuse_loop(struct px_fuse *f)
 	fuse_loop_cfg_set_clone_fd(config, 0);
 	r = fuse_set_signal_handlers(f->session);
 	if (r == 0) {
+		sigemptyset(&ends);
+		sigaddset(&ends, SIGTERM);
+		sigaddset(&ends, SIGINT);
+		sigaddset(&ends, SIGHUP);
+		pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 		r = fuse_session_loop_mt(f->session, config);
 		fuse_remove_signal_handlers(f->session);
 	}

@@ -64,13 +64,13 @@ static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
 				pid_t guard)
 {
 	struct px_why why;
-	sigset_t none;
 	int r;
 
 	/* Ctrl-C is for the command of `pycfs run`, not for its files. */
 	setsid();
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* The signals that the guard watches stay blocked until the loop has a
+	 * handler for them: one that comes earlier must not kill a daemon that
+	 * has just mounted. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != guard)
 		_exit(PX_EXIT_FAILED);

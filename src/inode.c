@@ -19,6 +19,8 @@ struct node {
 	struct px_view *view;
 	struct px_fingerprint view_fp;
 	uint64_t tag;
+	uint64_t version;    /* 0: not known yet */
+	struct px_attr attr; /* of that version */
 	enum px_kind kind;
 	bool tagged;
 	/* Found by name; false once another entry has taken the name. */
@@ -264,6 +266,9 @@ static const char *build_path(const struct node *n, char *buf, size_t size)
 		size_t length = strlen(name);
 		size_t slash = *p ? 1 : 0;
 
+		/* A generated __pycache__: its path is its directory's. */
+		if (length == 0)
+			continue;
 		if ((size_t)(p - buf) < length + slash)
 			return NULL;
 		if (slash)
@@ -310,8 +315,18 @@ int px_inodes_get(struct px_inodes *t, uint64_t id, struct px_inode *ret)
 	return 0;
 }
 
+/* Whether a node may go on standing for a name that is now `e`. */
+static bool still_stands(const struct node *n, const struct px_entry *e,
+			 uint64_t version)
+{
+	return n->kind == e->kind &&
+	       strcmp(n->names + n->source, e->source) == 0 &&
+	       (version == 0 || n->version == 0 || n->version == version);
+}
+
 static int enter_locked(struct px_inodes *t, uint64_t parent,
-			const struct px_entry *e, uint64_t *ret_id)
+			const struct px_entry *e, uint64_t version,
+			uint64_t *ret_id)
 {
 	struct node *dir = find_id(t, parent);
 	struct node *n;
@@ -321,8 +336,7 @@ static int enter_locked(struct px_inodes *t, uint64_t parent,
 		return -ESTALE;
 	hash = hash_name(parent, e->name);
 	n = find_name(t, dir, e->name, hash);
-	if (!n || n->kind != e->kind ||
-	    strcmp(n->names + n->source, e->source) != 0) {
+	if (!n || !still_stands(n, e, version)) {
 		struct node *old = n;
 
 		n = node_new(e->name, e->source, e->kind);
@@ -333,20 +347,86 @@ static int enter_locked(struct px_inodes *t, uint64_t parent,
 		n->number = px_inode_number(dir->number, e->name);
 		add(t, n, dir, hash);
 	}
+	if (version != 0)
+		n->version = version;
 	n->n_lookups++;
 	*ret_id = n->id;
 	return 0;
 }
 
 int px_inodes_enter(struct px_inodes *t, uint64_t parent,
-		    const struct px_entry *e, uint64_t *ret_id)
+		    const struct px_entry *e, uint64_t version,
+		    uint64_t *ret_id)
 {
 	int r;
 
 	pthread_mutex_lock(&t->lock);
-	r = enter_locked(t, parent, e, ret_id);
+	r = enter_locked(t, parent, e, version, ret_id);
 	pthread_mutex_unlock(&t->lock);
 	return r;
+}
+
+uint64_t px_inodes_version(struct px_inodes *t, uint64_t parent,
+			   const char *name)
+{
+	const struct node *n = NULL;
+	const struct node *dir;
+	uint64_t version;
+
+	pthread_mutex_lock(&t->lock);
+	dir = find_id(t, parent);
+	if (dir)
+		n = find_name(t, dir, name, hash_name(parent, name));
+	version = n ? n->version : 0;
+	pthread_mutex_unlock(&t->lock);
+	return version;
+}
+
+bool px_inodes_settle(struct px_inodes *t, uint64_t id, uint64_t version,
+		      struct px_attr *attr)
+{
+	struct node *n;
+	bool same = false;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_id(t, id);
+	if (n) {
+		same = n->version == 0 || n->version == version;
+		if (same) {
+			n->version = version;
+			n->attr = *attr;
+		} else {
+			*attr = n->attr;
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return same;
+}
+
+bool px_inodes_is(struct px_inodes *t, uint64_t id, uint64_t version)
+{
+	const struct node *n;
+	bool same;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_id(t, id);
+	same = n && (n->version == 0 || n->version == version);
+	pthread_mutex_unlock(&t->lock);
+	return same;
+}
+
+bool px_inodes_get_attr(struct px_inodes *t, uint64_t id, struct px_attr *ret)
+{
+	const struct node *n;
+	bool known;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_id(t, id);
+	known = n && n->version != 0;
+	if (known)
+		*ret = n->attr;
+	pthread_mutex_unlock(&t->lock);
+	return known;
 }
 
 void px_inodes_forget(struct px_inodes *t, uint64_t id, uint64_t n)

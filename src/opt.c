@@ -1,186 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/opt.h"
+#include "opt_i.h"
 
-#include <ctype.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 
-#define VIEW	  (PX_VERB_MOUNT | PX_VERB_RUN)
-#define ALL	  (VIEW | PX_VERB_UMOUNT | PX_VERB_CACHE | PX_VERB_REPORT)
 #define LONG_BASE 256 /* getopt's values for long options: row + this */
 
-struct option_row {
-	const char *name;
-	char letter;	      /* 0: none */
-	const char *argument; /* NULL: a flag */
-	unsigned verbs;
-	int (*set)(struct px_opt *o, const char *value); /* -EINVAL: bad */
-	size_t flag; /* offset of a bool, where `set` is NULL */
-	const char *help;
-};
-
-static int take_uint(const char *text, unsigned max, unsigned *ret)
-{
-	unsigned long v;
-	char *end;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 ||
-	    v > max)
-		return -EINVAL;
-	*ret = (unsigned)v;
-	return 0;
-}
-
-static int set_python(struct px_opt *o, const char *v)
-{
-	o->python = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_optimize(struct px_opt *o, const char *v)
-{
-	return take_uint(v, 2, &o->optimize);
-}
-
-static int set_mode(struct px_opt *o, const char *v)
-{
-	return px_pyc_parse_mode(v, &o->mode);
-}
-
-static int set_marshal(struct px_opt *o, const char *v)
-{
-	o->plain_marshal = strcmp(v, "cpython") == 0;
-	return o->plain_marshal || strcmp(v, "canonical") == 0 ? 0 : -EINVAL;
-}
-
-static int set_prefix(struct px_opt *o, const char *v)
-{
-	o->prefix = v;
-	return 0;
-}
-
-static int set_on_error(struct px_opt *o, const char *v)
-{
-	static const char *const names[] = {
-		[PX_ON_ERROR_FAIL] = "fail",
-		[PX_ON_ERROR_SOURCE] = "source",
-		[PX_ON_ERROR_OMIT] = "omit",
-	};
-	size_t i;
-
-	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
-		if (strcmp(v, names[i]) == 0) {
-			o->on_error = (enum px_on_error)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-static int set_jobs(struct px_opt *o, const char *v)
-{
-	return take_uint(v, 1024, &o->jobs);
-}
-
-/* Seconds, possibly with a fraction. */
-static int set_timeout(struct px_opt *o, const char *v)
-{
-	double seconds;
-	char *end;
-
-	errno = 0;
-	seconds = strtod(v, &end);
-	if (!isdigit((unsigned char)*v) || *end != '\0' || errno != 0 ||
-	    !(seconds >= 0 && seconds <= 86400))
-		return -EINVAL;
-	o->timeout_ms = (unsigned)(seconds * 1000);
-	return 0;
-}
-
-static int set_cache(struct px_opt *o, const char *v)
-{
-	o->cache = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_cache_size(struct px_opt *o, const char *v)
-{
-	return px_parse_size(v, &o->cache_size) < 0 || o->cache_size == 0
-		       ? -EINVAL
-		       : 0;
-}
-
-static int set_log_file(struct px_opt *o, const char *v)
-{
-	o->log_file = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_mount_options(struct px_opt *o, const char *v);
-
-#define FLAG(member) NULL, offsetof(struct px_opt, member)
-
-/* clang-format off */
-static const struct option_row rows[] = {
-	{"python", 0, "PY", VIEW, set_python, 0,
-	 "compile with this Python: a path, a program name or a version "
-	 "(default: python3 of PATH)"},
-	{"optimize", 'O', "N", VIEW, set_optimize, 0,
-	 "optimize level 0, 1 (no asserts) or 2 (no docstrings either; the "
-	 "default)"},
-	{"debug-ranges", 0, NULL, VIEW, FLAG(debug_ranges),
-	 "keep column numbers for tracebacks (3.11 and later; a third larger)"},
-	{"invalidation-mode", 0, "MODE", VIEW, set_mode, 0,
-	 "unchecked-hash (default), checked-hash or timestamp, as compileall"},
-	{"marshal", 0, "FORM", VIEW, set_marshal, 0,
-	 "canonical (default): the same bytes everywhere; cpython: as CPython "
-	 "happens to write them"},
-	{"prefix", 0, "PATH", VIEW, set_prefix, 0,
-	 "what file names in tracebacks start with (default: they are relative "
-	 "to SOURCE)"},
-	{"on-error", 0, "HOW", VIEW, set_on_error, 0,
-	 "a module that does not compile: fail (stat and open give EIO; the "
-	 "default), source (shipped as .py), omit (not listed)"},
-	{"jobs", 'j', "N", VIEW, set_jobs, 0,
-	 "compile processes (default: one per CPU)"},
-	{"timeout", 0, "SECONDS", VIEW, set_timeout, 0,
-	 "give a module up after this time (default 60; 0: never)"},
-	{"cache", 0, "DIR", VIEW | PX_VERB_CACHE, set_cache, 0,
-	 "where compiled modules are kept (default: $PYCFS_CACHE, "
-	 "/var/cache/pycfs for root, else ~/.cache/pycfs)"},
-	{"cache-size", 0, "BYTES", VIEW, set_cache_size, 0,
-	 "evict what was not used for longest above this size; K, M, G "
-	 "(default 2G)"},
-	{"no-cache", 0, NULL, VIEW, FLAG(no_cache),
-	 "keep compiled modules for this mount only"},
-	{"immutable", 0, NULL, VIEW, FLAG(immutable),
-	 "SOURCE will not change while mounted: faster"},
-	{"no-ahead", 0, NULL, VIEW, FLAG(no_ahead),
-	 "compile only what is asked for, not what is beside it"},
-	{"foreground", 'f', NULL, PX_VERB_MOUNT, FLAG(foreground),
-	 "stay in front; messages go to stderr"},
-	{"log-file", 0, "FILE", VIEW, set_log_file, 0,
-	 "append messages to this file (default: stderr, or syslog in the "
-	 "background)"},
-	{"verbose", 'v', NULL, VIEW, FLAG(verbose),
-	 "say more: what was mounted, and counters at the end"},
-	{"fuse-debug", 0, NULL, PX_VERB_MOUNT, FLAG(fuse_debug),
-	 "log every request (implies -f)"},
-	{"options", 'o', "OPTIONS", VIEW, set_mount_options, 0,
-	 "comma separated: any option above as name or name=value, allow_other, "
-	 "auto_unmount, nonempty, and what mount(8) knows"},
-	{"lazy", 'z', NULL, PX_VERB_UMOUNT, FLAG(lazy),
-	 "detach now even if it is in use"},
-	{"json", 0, NULL, PX_VERB_CACHE | PX_VERB_REPORT, FLAG(json),
-	 "print JSON"},
-	{"help", 'h', NULL, ALL, FLAG(help), "print this"},
-};
-/* clang-format on */
-
-static int apply(struct px_opt *o, const struct option_row *row,
+static int apply(struct px_opt *o, const struct px_opt_row *row,
 		 const char *value)
 {
 	if (row->set)
@@ -225,21 +51,22 @@ static bool is_for_fuse(const char *name)
 }
 
 /* `name` of `n` bytes as in -o, where underscores are as good as dashes. */
-static const struct option_row *find_row(const char *name, size_t n)
+static const struct px_opt_row *find_row(const char *name, size_t n)
 {
 	size_t i, k;
 
-	for (i = 0; i < PX_ARRAY_LEN(rows); i++) {
-		const char *want = rows[i].name;
+	for (i = 0; i < PX_N_OPTS; i++) {
+		const char *want = px_opt_rows[i].name;
 
-		if (strlen(want) != n || !(rows[i].verbs & VIEW) ||
-		    rows[i].set == set_mount_options)
+		if (strlen(want) != n ||
+		    !(px_opt_rows[i].verbs & PX_VERBS_VIEW) ||
+		    px_opt_rows[i].set == px_opt_mount_options)
 			continue;
 		for (k = 0; k < n; k++)
 			if (want[k] != (name[k] == '_' ? '-' : name[k]))
 				break;
 		if (k == n)
-			return &rows[i];
+			return &px_opt_rows[i];
 	}
 	return NULL;
 }
@@ -260,7 +87,7 @@ static int set_item(struct px_opt *o, const char *item)
 {
 	const char *equals = strchr(item, '=');
 	const size_t n = equals ? (size_t)(equals - item) : strlen(item);
-	const struct option_row *row = find_row(item, n);
+	const struct px_opt_row *row = find_row(item, n);
 
 	if (row && !row->argument == !equals)
 		return apply(o, row, equals ? equals + 1 : NULL);
@@ -288,7 +115,7 @@ static char *cut_item(char *p)
 	return p;
 }
 
-static int set_mount_options(struct px_opt *o, const char *value)
+int px_opt_mount_options(struct px_opt *o, const char *value)
 {
 	char *copy = strdup(value), *item, *next;
 	char **kept;
@@ -320,8 +147,8 @@ static void make_getopt(const struct px_verb *verb, bool helper,
 	size_t i, n = 0;
 
 	*shorts++ = ':';
-	for (i = 0; i < PX_ARRAY_LEN(rows); i++) {
-		const struct option_row *row = &rows[i];
+	for (i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
 
 		if (!(row->verbs & (unsigned)verb->bit))
 			continue;
@@ -343,22 +170,26 @@ static void make_getopt(const struct px_verb *verb, bool helper,
 	longs[n] = (struct option){0};
 }
 
-static const struct option_row *row_of(int c)
+static const struct px_opt_row *row_of(int c)
 {
 	size_t i;
 
 	if (c >= LONG_BASE)
-		return &rows[c - LONG_BASE];
-	for (i = 0; i < PX_ARRAY_LEN(rows); i++)
-		if (rows[i].letter == c)
-			return &rows[i];
+		return &px_opt_rows[c - LONG_BASE];
+	for (i = 0; i < PX_N_OPTS; i++)
+		if (px_opt_rows[i].letter == c)
+			return &px_opt_rows[i];
 	return NULL;
 }
 
-static int bad_value(const struct px_opt *o, const struct option_row *row,
+static int bad_value(const struct px_opt *o, const struct px_opt_row *row,
 		     const char *value, const struct px_verb *verb,
 		     struct px_why *why)
 {
+	if (*o->bad.text) {
+		*why = o->bad;
+		return -EINVAL;
+	}
 	if (o->bad_item)
 		return px_because(why, -EINVAL,
 				  "bad or unknown mount option '%s' (see "
@@ -371,9 +202,9 @@ static int bad_value(const struct px_opt *o, const struct option_row *row,
 static int parse_options(struct px_opt *o, const struct px_verb *verb,
 			 bool helper, int argc, char **argv, struct px_why *why)
 {
-	struct option longs[PX_ARRAY_LEN(rows) + 1] = {0};
-	char shorts[PX_ARRAY_LEN(rows) * 2 + 16];
-	const struct option_row *row;
+	struct option longs[PX_N_OPTS + 1] = {0};
+	char shorts[PX_N_OPTS * 2 + 16];
+	const struct px_opt_row *row;
 	int c;
 
 	make_getopt(verb, helper, longs, shorts);
@@ -407,12 +238,16 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		 int argc, char **argv, struct px_why *why)
 {
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	int r;
 
 	*o = (struct px_opt){
 		.optimize = 2,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.prefix = "",
+		.uid = -1,
+		.gid = -1,
+		.mtime = -1,
 		.timeout_ms = 60000,
 		.cache_size = 2ull << 30,
 		.fuse_options = strdup(""),
@@ -422,6 +257,11 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	r = parse_options(o, verb, helper, argc, argv, why);
 	if (r < 0 || o->help)
 		return r < 0 ? r : 0;
+	if (o->mtime < 0 && epoch && *epoch && px_opt_mtime(o, epoch) < 0)
+		return px_because(why, -EINVAL,
+				  "bad SOURCE_DATE_EPOCH '%s': "
+				  "seconds since 1970 are wanted",
+				  epoch);
 	o->args = argv + r;
 	o->n_args = argc - r;
 	if (o->n_args < verb->min_args)
@@ -444,6 +284,7 @@ void px_opt_fini(struct px_opt *o)
 	for (i = 0; i < o->n_kept; i++)
 		free(o->kept[i]);
 	free(o->kept);
+	px_rules_free(o->rules);
 	free(o->fuse_options);
 }
 
@@ -478,8 +319,8 @@ void px_opt_help(const struct px_verb *verb)
 	printf("usage: pycfs %s [options] %s\n\n", verb->name, verb->arguments);
 	print_wrapped(verb->details, 0);
 	printf("\noptions:\n");
-	for (i = 0; i < PX_ARRAY_LEN(rows); i++) {
-		const struct option_row *row = &rows[i];
+	for (i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
 
 		if (!(row->verbs & (unsigned)verb->bit))
 			continue;

@@ -152,8 +152,12 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 
 	px_worker_kill(w, late ? NULL : &why);
 	if (state == PX_WORKER_STARTING) {
-		px_because(&text, 0, "the compile worker %s",
-			   late ? "does not get ready" : why.text);
+		px_because(&text, 0,
+			   "the compile worker %s: is the package "
+			   "libpython%u.%u whole?",
+			   late ? "does not get ready" : why.text,
+			   p->o.python->hexversion >> 24,
+			   p->o.python->hexversion >> 16 & 255);
 		start_failed(p, text.text);
 		return;
 	}

@@ -289,9 +289,10 @@ static int ask(const char *const argv[], const char *name,
 		return px_because(why, -ENOENT, "no Python '%s' found%s%s",
 				  name, *said ? ": " : "", said);
 	if (status != 0 || split((char *)out.data, line) < 0)
-		return px_because(why, -EIO,
-				  "%s is no usable Python interpreter%s%s",
-				  name, *said ? ": " : "", said);
+		return px_because(
+			why, -EIO,
+			"%s is no usable Python (CPython 3.8 or later)%s%s",
+			name, *said ? ": " : "", said);
 	py = calloc(1, sizeof(*py));
 	if (!py)
 		return px_because(why, -ENOMEM, "out of memory");
@@ -310,15 +311,17 @@ static int ask_interpreter(const char *program, struct px_python **ret,
 			   struct px_why *why)
 {
 	const char *argv[] = {program, "-I", "-S", "-c", probe_script, NULL};
-	int r = ask(argv, program, ret, why);
+	struct px_python *py = NULL;
+	int r = ask(argv, program, &py, why);
 
-	if (r < 0)
+	if (r < 0 || !py)
 		return r;
-	(*ret)->executable = strdup(program);
-	if (!(*ret)->executable) {
-		px_python_free(*ret);
+	py->executable = strdup(program);
+	if (!py->executable) {
+		px_python_free(py);
 		return px_because(why, -ENOMEM, "out of memory");
 	}
+	*ret = py;
 	return 0;
 }
 
@@ -353,6 +356,23 @@ static bool version_fits(const struct px_python *py, const char *spec)
 	       (version[n] == '\0' || version[n] == '.');
 }
 
+/* An interpreter of the version that was asked for, or -ENOENT. */
+static int ask_fitting(const char *program, const char *spec,
+		       struct px_python **ret)
+{
+	struct px_python *py = NULL;
+	struct px_why why;
+
+	if (ask_interpreter(program, &py, &why) < 0 || !py)
+		return -ENOENT;
+	if (!version_fits(py, spec)) {
+		px_python_free(py);
+		return -ENOENT;
+	}
+	*ret = py;
+	return 0;
+}
+
 /* 3.12 or 3.12.1: python3.12 of PATH if it fits, else the newest of pyenv's
  * that does. */
 static int ask_version(const char *spec, struct px_python **ret,
@@ -361,7 +381,6 @@ static int ask_version(const char *spec, struct px_python **ret,
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 	const char *dot = strchr(spec, '.');
 	char name[64], pattern[PATH_MAX];
-	struct px_why inner;
 	glob_t found;
 	size_t i;
 	int r = -ENOENT;
@@ -369,24 +388,16 @@ static int ask_version(const char *spec, struct px_python **ret,
 	snprintf(name, sizeof(name), "python%.*s",
 		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".")),
 		 spec);
-	if (ask_interpreter(name, ret, &inner) == 0) {
-		if (version_fits(*ret, spec))
-			return 0;
-		px_python_free(*ret);
-	}
+	if (ask_fitting(name, spec, ret) == 0)
+		return 0;
 	snprintf(pattern, sizeof(pattern), "%s%s/versions/%s*/bin/python3",
 		 root	? root
 		 : home ? home
 			: "",
 		 root ? "" : "/.pyenv", spec);
 	if (glob(pattern, 0, NULL, &found) == 0) {
-		for (i = found.gl_pathc; i > 0 && r < 0; i--) {
-			r = ask_interpreter(found.gl_pathv[i - 1], ret, why);
-			if (r == 0 && !version_fits(*ret, spec)) {
-				px_python_free(*ret);
-				r = -ENOENT;
-			}
-		}
+		for (i = found.gl_pathc; i > 0 && r < 0; i--)
+			r = ask_fitting(found.gl_pathv[i - 1], spec, ret);
 		globfree(&found);
 	}
 	if (r == 0)

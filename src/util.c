@@ -206,7 +206,7 @@ char *px_path_join(const char *dir, const char *name)
 {
 	char *path;
 
-	if (asprintf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
+	if (asprintf(&path, "%s%s%s", dir, *dir && *name ? "/" : "", name) < 0)
 		return NULL;
 	return path;
 }

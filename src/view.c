@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 struct px_view {
 	_Atomic unsigned refs;
@@ -13,6 +14,8 @@ struct px_view {
 	size_t n_entries;
 	struct px_note *notes;
 	size_t n_notes;
+	size_t n_excluded;
+	size_t n_text; /* of text used, while a pycache is made */
 };
 
 static const char note_special[] = "not shipped: a device, socket or fifo";
@@ -33,8 +36,19 @@ static bool ends_in(const char *name, const char *suffix)
 
 enum fate {
 	FATE_HIDDEN,
+	FATE_EXCLUDED,
 	FATE_SELF,
 	FATE_MODULE,
+	FATE_KEPT,
+	FATE_RECORD,
+};
+
+/* A directory being looked at. `path` has room for any name behind it. */
+struct place {
+	const struct px_view_options *o;
+	char *path;
+	size_t n_dir; /* bytes of path before the name */
+	bool in_dist_info;
 };
 
 static bool is_module(const struct px_name *e)
@@ -78,24 +92,41 @@ static bool is_shadowed(const struct px_listing *l, const char *name)
 	return source && is_module(source);
 }
 
-static enum fate decide(const struct px_listing *l, const struct px_name *e,
-			const char **ret_note)
+/* The path of `name` in there, until the next call. */
+static const char *path_of(const struct place *p, const char *name)
 {
+	memcpy(p->path + p->n_dir, name, strlen(name) + 1);
+	return p->path;
+}
+
+static enum fate decide(const struct px_listing *l, const struct place *p,
+			const struct px_name *e, const char **ret_note)
+{
+	const bool is_dir = e->type == PX_TYPE_DIR;
+
 	*ret_note = NULL;
 	if (e->type == PX_TYPE_SPECIAL) {
+		if (px_rules_excluded(p->o->rules, path_of(p, e->name), false))
+			return FATE_EXCLUDED;
 		*ret_note = note_special;
 		return FATE_HIDDEN;
 	}
-	if (e->type == PX_TYPE_DIR && strcmp(e->name, "__pycache__") == 0)
+	if (is_dir && strcmp(e->name, "__pycache__") == 0)
 		return FATE_HIDDEN;
-	if (e->type != PX_TYPE_DIR && ends_in(e->name, ".pyo"))
+	if (!is_dir && ends_in(e->name, ".pyo"))
 		return FATE_HIDDEN;
+	if (px_rules_excluded(p->o->rules, path_of(p, e->name), is_dir))
+		return FATE_EXCLUDED;
 	if (is_shadowed(l, e->name)) {
 		*ret_note = e->type == PX_TYPE_REG ? NULL : note_hidden;
 		return FATE_HIDDEN;
 	}
 	if (is_module(e))
-		return FATE_MODULE;
+		return px_rules_keep_source(p->o->rules, p->path) ? FATE_KEPT
+								  : FATE_MODULE;
+	if (p->in_dist_info && e->type == PX_TYPE_REG &&
+	    strcmp(e->name, "RECORD") == 0)
+		return FATE_RECORD;
 	if (ends_in(e->name, ".py") && strlen(e->name) >= NAME_MAX &&
 	    (e->type == PX_TYPE_REG || e->leads_to_file))
 		*ret_note = note_long;
@@ -172,7 +203,11 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 	entry->source = put_text(text, e->name);
 	entry->name = entry->source;
 	entry->kind = kind_of(e->type);
-	if (fate == FATE_SELF)
+	if (fate == FATE_KEPT)
+		entry->kind = PX_KIND_FILE;
+	if (fate == FATE_RECORD)
+		entry->kind = PX_KIND_RECORD;
+	if (fate != FATE_MODULE)
 		return;
 	name = put_text(text, e->name);
 	/* put_text left room for this. */
@@ -183,24 +218,68 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 	entry->kind = PX_KIND_MODULE;
 }
 
-int px_view_new(const struct px_listing *l, struct px_view **ret)
+static bool is_dist_info(const char *dir)
 {
+	return ends_in(dir, ".dist-info");
+}
+
+static int place_init(struct place *p, const char *dir,
+		      const struct px_view_options *o)
+{
+	p->o = o;
+	p->path = malloc(strlen(dir) + NAME_MAX + 2);
+	if (!p->path)
+		return -ENOMEM;
+	p->n_dir = (size_t)(stpcpy(p->path, dir) - p->path);
+	p->in_dist_info = is_dist_info(dir);
+	if (p->n_dir > 0)
+		p->path[p->n_dir++] = '/';
+	return 0;
+}
+
+/* The directory of generated .pyc, unless rules exclude it. A file or link of
+ * that name in the source keeps it. */
+static void put_pycache(struct px_view *v, const struct place *p)
+{
+	static const char name[] = "__pycache__";
+	size_t i;
+
+	if (px_rules_excluded(p->o->rules, path_of(p, name), true))
+		return;
+	for (i = 0; i < v->n_entries; i++)
+		if (strcmp(v->entries[i].name, name) == 0)
+			return;
+	v->entries[v->n_entries++] =
+		(struct px_entry){name, "", PX_KIND_PYCACHE};
+}
+
+int px_view_new(const struct px_listing *l, const char *dir,
+		const struct px_view_options *o, struct px_view **ret)
+{
+	struct place p;
 	size_t n_text = 0;
 	struct px_view *v;
+	bool kept = false;
 	char *text;
 
+	if (place_init(&p, dir, o) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < l->n; i++)
 		n_text += 3 * (strlen(l->names[i].name) + 2);
-	v = view_alloc(n_text, l->n, l->n);
-	if (!v)
+	v = view_alloc(n_text, l->n + 1, l->n);
+	if (!v) {
+		free(p.path);
 		return -ENOMEM;
+	}
 	text = v->text;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct px_name *e = &l->names[i];
 		const char *note;
-		enum fate fate = decide(l, e, &note);
+		enum fate fate = decide(l, &p, e, &note);
 
-		if (fate != FATE_HIDDEN)
+		kept |= fate == FATE_KEPT;
+		v->n_excluded += fate == FATE_EXCLUDED;
+		if (fate != FATE_HIDDEN && fate != FATE_EXCLUDED)
 			put_entry(v, &text, e, fate);
 		if (note)
 			v->notes[v->n_notes++] = (struct px_note){
@@ -208,35 +287,108 @@ int px_view_new(const struct px_listing *l, struct px_view **ret)
 				.text = note,
 			};
 	}
+	if (kept)
+		put_pycache(v, &p);
+	free(p.path);
 	/* "a.pyc" comes after "a.py-x", though "a.py" came before it. */
 	sort_entries(v);
 	*ret = v;
 	return 0;
 }
 
+int px_view_pycache(const struct px_listing *l, const char *dir,
+		    const struct px_view_options *o, struct px_view **ret)
+{
+	const size_t tag = strlen(o->cache_tag);
+	struct place p;
+	struct px_view *v;
+	size_t n_text = 0;
+	char *text;
+
+	if (place_init(&p, dir, o) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->n; i++)
+		n_text += 2 * strlen(l->names[i].name) + tag + 8;
+	v = view_alloc(n_text, l->n, 0);
+	for (size_t i = 0; v && i < l->n; i++) {
+		const struct px_name *e = &l->names[i];
+		const size_t stem = strlen(e->name) - 3;
+		struct px_entry *entry = &v->entries[v->n_entries];
+		const char *note;
+
+		text = v->text + v->n_text;
+		if (decide(l, &p, e, &note) != FATE_KEPT ||
+		    stem + tag + 5 > NAME_MAX)
+			continue;
+		entry->source = put_text(&text, e->name);
+		entry->name = text;
+		entry->kind = PX_KIND_KEPT;
+		/* importlib.util.cache_from_source, without an opt- part: read
+		 * by an interpreter started with no -O. */
+		text += 1 + sprintf(text, "%.*s.%s.pyc", (int)stem, e->name,
+				    o->cache_tag);
+		v->n_text = (size_t)(text - v->text);
+		v->n_entries++;
+	}
+	free(p.path);
+	if (!v)
+		return -ENOMEM;
+	sort_entries(v);
+	*ret = v;
+	return 0;
+}
+
+/* A view that shares the strings of `v`, with room for as many entries. */
+static struct px_view *derive(const struct px_view *v)
+{
+	struct px_view *s = view_alloc(0, v->n_entries, v->n_notes);
+
+	if (!s)
+		return NULL;
+	memcpy(s->notes, v->notes, v->n_notes * sizeof(*v->notes));
+	s->n_notes = v->n_notes;
+	s->n_excluded = v->n_excluded;
+	s->base = px_view_ref((struct px_view *)(uintptr_t)v);
+	return s;
+}
+
 int px_view_settle(const struct px_view *v, const bool *rejected,
 		   enum px_on_error how, struct px_view **ret)
 {
-	struct px_view *s = view_alloc(0, v->n_entries, v->n_notes);
+	struct px_view *s = derive(v);
 
 	if (!s)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->n_entries; i++) {
 		struct px_entry e = v->entries[i];
-		bool bad = rejected[i] && e.kind == PX_KIND_MODULE;
 
-		if (bad && how == PX_ON_ERROR_OMIT)
+		/* A kept source is shipped already. */
+		if (rejected[i] &&
+		    (e.kind == PX_KIND_KEPT ||
+		     (e.kind == PX_KIND_MODULE && how == PX_ON_ERROR_OMIT)))
 			continue;
-		if (bad && how == PX_ON_ERROR_SOURCE) {
+		if (rejected[i] && e.kind == PX_KIND_MODULE &&
+		    how == PX_ON_ERROR_SOURCE) {
 			e.name = e.source;
 			e.kind = PX_KIND_FILE;
 		}
 		s->entries[s->n_entries++] = e;
 	}
-	memcpy(s->notes, v->notes, v->n_notes * sizeof(*v->notes));
-	s->n_notes = v->n_notes;
 	sort_entries(s);
-	s->base = px_view_ref((struct px_view *)(uintptr_t)v);
+	*ret = s;
+	return 0;
+}
+
+int px_view_without(const struct px_view *v, const bool *gone,
+		    struct px_view **ret)
+{
+	struct px_view *s = derive(v);
+
+	if (!s)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->n_entries; i++)
+		if (!gone[i])
+			s->entries[s->n_entries++] = v->entries[i];
 	*ret = s;
 	return 0;
 }
@@ -296,6 +448,11 @@ const struct px_entry *px_view_find_source(const struct px_view *v,
 	name[n + 1] = '\0';
 	e = px_view_find(v, name);
 	return e && e->kind == PX_KIND_MODULE ? e : NULL;
+}
+
+size_t px_view_n_excluded(const struct px_view *v)
+{
+	return v->n_excluded;
 }
 
 size_t px_view_n_notes(const struct px_view *v)

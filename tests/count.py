@@ -59,7 +59,9 @@ def main():
                 p, f, s = count(test)
                 passed, failed, skipped = passed + p, failed + f, skipped + s
                 if f:
-                    print("FAILED: %s (%s)" % (test["name"], test["result"]))
+                    print("FAILED: %s (%s); all it said is in %s" % (
+                        test["name"], test["result"],
+                        path.replace(".json", ".txt")))
     if steps and not failed:
         failed = steps
     tail = ", %d skipped" % skipped if skipped else ""

@@ -26,7 +26,12 @@ struct px_content_options {
 	struct px_pool *pool;
 	const struct px_python *python;
 	struct px_stats *stats;
-	unsigned optimize;
+	const struct px_rules *rules; /* NULL: none */
+	unsigned optimize;	      /* where no rule says otherwise */
+	enum px_on_error on_error;
+	/* Attributes of everything; negative: as in the source. */
+	int64_t uid, gid;
+	int64_t mtime; /* seconds */
 	bool debug_ranges;
 	bool canonical; /* bytecode as marshal.h says, not as CPython wrote it
 			 */
@@ -42,14 +47,25 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret);
 void px_content_quiet(struct px_content *c);
 void px_content_free(struct px_content *c); /* NULL is fine */
 
-/* A module's answer. */
+/* What a name of the view is, ready for stat(2) or an archive. */
+struct px_attr {
+	enum px_kind kind;
+	uint32_t mode; /* permission bits */
+	uint32_t uid;
+	uint32_t gid;
+	int64_t mtime;	 /* whole seconds, 1980 or later */
+	uint64_t size;	 /* bytes */
+	uint64_t source; /* which file it comes from: device and inode */
+};
+
+/* An answer about a made file: a module, or a RECORD. */
 struct px_module {
-	struct px_stat st; /* of the source */
-	enum px_blob_kind kind;
-	uint64_t size;	      /* bytes of the .pyc, when kind is CODE */
-	uint64_t tag;	      /* changes when the bytes do */
-	struct px_blob *blob; /* borrowed; NULL unless asked for, or when
-			       * the module was just compiled */
+	struct px_attr attr;
+	enum px_blob_kind kind; /* CODE: there are bytes; else: refused */
+	uint64_t tag;		/* changes when the bytes do; never 0 */
+	uint64_t source_size;	/* bytes */
+	struct px_blob *blob;	/* borrowed; NULL unless asked for, or when it
+				 * was just made */
 };
 
 enum px_want {
@@ -61,14 +77,30 @@ enum px_want {
  * source, -ECANCELED when stopping, -ENOMEM. */
 typedef void (*px_content_done)(void *arg, int err, const struct px_module *m);
 
-/* Asks for the module compiled from `path`; `done` is called exactly once. */
-void px_content_get(struct px_content *c, const char *path, enum px_want want,
-		    px_content_done done, void *arg);
+/* Asks for what is made of the source file `path`; px_kind_is_made(kind).
+ * `done` is called exactly once. */
+void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
+		    enum px_want want, px_content_done done, void *arg);
 
 /* What is known of it without reading or compiling: 0 and *ret (blob is
  * NULL), or -ENOENT: unknown yet, or -errno of the source. */
-int px_content_peek(struct px_content *c, const char *path,
+int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
 		    struct px_module *ret);
+
+/* Attributes of anything that is not made. -ESTALE if it became something
+ * else; -ENOENT and the like. */
+int px_content_attr(struct px_content *c, const char *path, enum px_kind kind,
+		    struct px_attr *ret);
+
+/*
+ * Directory `path` (of `kind` DIR or PYCACHE) as it is now, without what is
+ * left empty by exclusion. What is unusual is logged, each thing once.
+ * *ret_fp belongs to the listing; *ret_stable is false if the view may change
+ * without that fingerprint changing. -errno.
+ */
+int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
+		    struct px_view **ret, struct px_fingerprint *ret_fp,
+		    bool *ret_stable);
 
 /*
  * Which modules of directory `dir` compile, for views that show rejected ones
@@ -77,15 +109,15 @@ int px_content_peek(struct px_content *c, const char *path,
  */
 typedef void (*px_content_settled)(void *arg, int err, struct px_view *settled);
 void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
-		       enum px_on_error how, px_content_settled done,
-		       void *arg);
+		       px_content_settled done, void *arg);
+/* Whether directories of this kind have to be settled before they are shown. */
+bool px_content_unsettled(const struct px_content *c, enum px_kind kind);
 
 /* Waits until what was compiled is in the cache, 5 s at most. */
 void px_content_flush(struct px_content *c);
 
-/* Logs what is unusual in directory `dir`, each thing once. */
-void px_content_notes(struct px_content *c, const char *dir,
-		      const struct px_view *v);
+/* px_attr.source of a file with this fingerprint; never 0. */
+uint64_t px_content_source(const struct px_fingerprint *fp);
 
 /* Logs once if the .pyc open as `fd`, which is shipped as it is, belongs to
  * another Python. */

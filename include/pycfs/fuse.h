@@ -28,7 +28,8 @@ struct px_fuse_options {
 int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		  struct px_why *why);
 
-/* Serves until unmounted or until SIGTERM, SIGINT or SIGHUP. 0 or -errno. */
+/* Serves until unmounted or until SIGTERM, SIGINT or SIGHUP, which it takes
+ * over and unblocks. 0 or -errno. */
 int px_fuse_loop(struct px_fuse *f);
 
 /* Unmounts (lazily if busy). Parked requests must have been answered: stop

@@ -6,11 +6,17 @@
  * directory for as long as the kernel remembers it; ids are never reused.
  * The kernel's count of lookups keeps a node alive, and so do its children.
  *
+ * A node of a file stands for one version of it, too: when the content has
+ * changed, the name gets a new node, so that the pages and the size that the
+ * kernel keeps for a node always belong together, and who has the old version
+ * open goes on reading that. Version 0: not known yet; the first one that is
+ * known becomes the node's.
+ *
  * Invariant: root is PX_INODE_ROOT and is never forgotten.
  * Threads: any; one lock, held for short copies only.
  */
 
-#include "pycfs/view.h"
+#include "pycfs/content.h"
 
 #define PX_INODE_ROOT 1 /* FUSE_ROOT_ID, <fuse_lowlevel.h> 3.14 */
 
@@ -31,9 +37,23 @@ void px_inodes_free(struct px_inodes *t);
 int px_inodes_get(struct px_inodes *t, uint64_t id, struct px_inode *ret);
 
 /* Finds or adds `e` of directory `parent` and adds one lookup. A name whose
- * kind or source changed gets a new id. -ESTALE, -ENOMEM. */
+ * kind, source or version changed gets a new id. -ESTALE, -ENOMEM. */
 int px_inodes_enter(struct px_inodes *t, uint64_t parent,
-		    const struct px_entry *e, uint64_t *ret_id);
+		    const struct px_entry *e, uint64_t version,
+		    uint64_t *ret_id);
+
+/* The version of the node that has this name now; 0: none, or none known. */
+uint64_t px_inodes_version(struct px_inodes *t, uint64_t parent,
+			   const char *name);
+
+/* Whether node `id` stands for `version`. If so, *attr is remembered; if not,
+ * it becomes what was remembered. */
+bool px_inodes_settle(struct px_inodes *t, uint64_t id, uint64_t version,
+		      struct px_attr *attr);
+/* The same without attributes. */
+bool px_inodes_is(struct px_inodes *t, uint64_t id, uint64_t version);
+/* What was remembered; false: nothing. */
+bool px_inodes_get_attr(struct px_inodes *t, uint64_t id, struct px_attr *ret);
 /* Takes `n` lookups back. */
 void px_inodes_forget(struct px_inodes *t, uint64_t id, uint64_t n);
 

@@ -9,6 +9,7 @@
  */
 
 #include "pycfs/pyc.h"
+#include "pycfs/rules.h"
 #include "pycfs/util.h"
 #include "pycfs/view.h"
 
@@ -26,7 +27,10 @@ struct px_opt {
 	unsigned optimize;
 	bool debug_ranges;
 	enum px_pyc_mode mode;
-	bool plain_marshal; /* CPython's bytes, not the canonical form */
+	bool plain_marshal;	/* CPython's bytes, not the canonical form */
+	struct px_rules *rules; /* in the order they were given; or NULL */
+	int64_t uid, gid;	/* --owner; -1: the source's */
+	int64_t mtime;		/* seconds; -1: the source's */
 	const char *prefix;
 	enum px_on_error on_error;
 	unsigned jobs;	     /* 0: one for each CPU we may use */
@@ -47,6 +51,7 @@ struct px_opt {
 	bool nonempty;
 	char *fuse_options;   /* what -o has for libfuse; never NULL */
 	const char *bad_item; /* of -o, after -EINVAL */
+	struct px_why bad;    /* or what else was wrong; empty: the value */
 	char **kept;	      /* what values point into */
 	size_t n_kept;
 

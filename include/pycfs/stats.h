@@ -15,7 +15,7 @@
 
 /* name, what it counts */
 #define PX_COUNTERS(X)                                                      \
-	X(compiled, "modules compiled by a worker")                         \
+	X(compiled, "modules compiled by a worker, refused ones too")       \
 	X(compiled_bytes, "bytes of source compiled")                       \
 	X(rejected, "modules that the compiler refused")                    \
 	X(plain,                                                            \

@@ -109,7 +109,7 @@ int px_write_full(int fd, const void *data, size_t n);
 int64_t px_now_ms(void);
 int64_t px_wall_ns(void);
 
-/* "dir/name", or "name" if dir is ""; the caller's. NULL: ENOMEM. */
+/* "dir/name", or the other if one of them is ""; the caller's. NULL: ENOMEM. */
 char *px_path_join(const char *dir, const char *name);
 
 /* Parses a decimal count with an optional K, M, G or T suffix (powers of

@@ -5,18 +5,22 @@
  * What a directory of the source looks like in the view, in both directions,
  * worked out from one listing. Pure: no I/O, no clock, no globals.
  *
+ *   what the rules exclude                 hidden
  *   __pycache__/, *.pyo                    hidden
  *   X.py, a file or a link to one inside   X.pyc, a module
+ *   the same, its source kept by a rule    X.py, and __pycache__/X.TAG.pyc
  *   X.pyc beside X.py                      hidden: stale or redundant
  *   X.pyc alone                            itself (a sourceless module)
  *   any other X.pyc where X.py exists      hidden, with a note
  *   device, socket, fifo                   hidden, with a note
  *   X.py whose X.pyc would pass NAME_MAX   itself, with a note
+ *   D.dist-info/RECORD                     a list of what the view has
  *   any other symlink, file or directory   itself
  *
  * Threads: a view never changes once made; reference counts are atomic.
  */
 
+#include "pycfs/rules.h"
 #include "pycfs/tree.h"
 
 enum px_kind {
@@ -24,7 +28,24 @@ enum px_kind {
 	PX_KIND_FILE,	/* the source's bytes, unchanged */
 	PX_KIND_LINK,	/* a symlink, unchanged */
 	PX_KIND_MODULE, /* compiled from `source` */
+	PX_KIND_RECORD, /* made of `source`, a RECORD */
+	/* The __pycache__ of a directory whose rules keep sources; `source` is
+	 * "", because its path is that directory's. */
+	PX_KIND_PYCACHE,
+	/* In there: compiled from `source`, valid whatever its times are. */
+	PX_KIND_KEPT,
 };
+
+static inline bool px_kind_is_dir(enum px_kind k)
+{
+	return k == PX_KIND_DIR || k == PX_KIND_PYCACHE;
+}
+
+/* Whether its bytes are made by us, so that asking for its size is work. */
+static inline bool px_kind_is_made(enum px_kind k)
+{
+	return k == PX_KIND_MODULE || k == PX_KIND_KEPT || k == PX_KIND_RECORD;
+}
 
 struct px_entry {
 	const char *name;   /* as shipped */
@@ -40,8 +61,18 @@ struct px_note {
 
 struct px_view;
 
-/* The view of `l`, which may be freed afterwards. -ENOMEM. */
-int px_view_new(const struct px_listing *l, struct px_view **ret);
+struct px_view_options {
+	const struct px_rules *rules; /* NULL: none */
+	const char *cache_tag;	      /* "cpython-312": of generated .pyc */
+};
+
+/* The view of `l`, a listing of directory `dir`; both may be freed afterwards.
+ * -ENOMEM. */
+int px_view_new(const struct px_listing *l, const char *dir,
+		const struct px_view_options *o, struct px_view **ret);
+/* What the generated __pycache__ of that directory has in it. */
+int px_view_pycache(const struct px_listing *l, const char *dir,
+		    const struct px_view_options *o, struct px_view **ret);
 struct px_view *px_view_ref(struct px_view *v);
 void px_view_unref(struct px_view *v); /* NULL is fine */
 
@@ -53,6 +84,9 @@ const struct px_entry *px_view_find(const struct px_view *v, const char *name);
 /* The module that the source file `source` became; NULL if none did. */
 const struct px_entry *px_view_find_source(const struct px_view *v,
 					   const char *source);
+
+/* Names that rules have hidden. */
+size_t px_view_n_excluded(const struct px_view *v);
 
 size_t px_view_n_notes(const struct px_view *v);
 const struct px_note *px_view_note(const struct px_view *v, size_t i);
@@ -69,5 +103,8 @@ enum px_on_error {
  * such name can be there, because X.py itself is in the source. */
 int px_view_settle(const struct px_view *v, const bool *rejected,
 		   enum px_on_error how, struct px_view **ret);
+/* The view without each entry i for which gone[i] is true. */
+int px_view_without(const struct px_view *v, const bool *gone,
+		    struct px_view **ret);
 
 #endif

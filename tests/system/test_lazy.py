@@ -157,6 +157,7 @@ def test_a_slow_module_starves_nobody(mount, scratch):
             os.kill(m.serving().pid, signal.SIGTERM)
             for r in readers:
                 r.wait(10)
+        m.gone()
 
 
 def test_who_waits_can_be_killed(mount, scratch):

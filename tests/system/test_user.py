@@ -49,8 +49,8 @@ class User:
     def run(self, *command, timeout=30):
         result = subprocess.run(
             [*AS_NOBODY, *command], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=self.env,
-            cwd=self.home)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+            env=self.env, cwd=self.home)
         result.stdout = result.stdout.decode()
         result.stderr = result.stderr.decode()
         harness.Pycfs.clean(result.stderr)

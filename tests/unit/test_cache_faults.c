@@ -2,6 +2,8 @@
 /* The cache and damaged files, and directories it must not trust. */
 #include "cache_child.h"
 
+#define META_SIZE 152 /* of a meta page: header, MDB_meta (mdb.c 0.9.24) */
+
 static void file_path(struct unit_cache *u, const char *name, char *ret)
 {
 	snprintf(ret, 2 * UNIT_PATH, "%s/%s/%s", u->dir, PX_CACHE_SUBDIR, name);
@@ -194,22 +196,35 @@ static void test_garbage(void **state)
 	free(data);
 }
 
-/* Each bit that LMDB believes before it has read a page. */
+/* Opens the cache with one bit of its meta pages wrong. */
+static void flip_meta_bit(struct unit_cache *u, uint8_t *data, size_t n,
+			  size_t bit)
+{
+	size_t at = bit / 8 < META_SIZE ? bit / 8 : bit / 8 - META_SIZE + 4096;
+
+	data[at] ^= (uint8_t)(1 << bit % 8);
+	write_file(u, PX_CACHE_DATA, data, n);
+	run(open_and_use, u);
+	data[at] ^= (uint8_t)(1 << bit % 8);
+}
+
+/* What LMDB believes before it has read a page. All 2,432 bits were tried
+ * once, in two minutes; this is every 31st and those that crashed it. */
 static void test_flipped_metas(void **state)
 {
+	/* page size 0; flags DUPSORT; roots */
+	static const size_t crashed[] = {332, 354, 642, 643, 644, 1026};
 	struct unit_cache *u = *state;
 	uint8_t *data;
 	size_t n;
 
 	fill(u);
 	data = read_data(u, &n);
-	for (size_t bit = 0; bit < 2 * 152 * 8; bit += 5) {
-		size_t at = bit / 8 < 152 ? bit / 8 : bit / 8 - 152 + 4096;
-
-		data[at] ^= (uint8_t)(1 << bit % 8);
-		write_file(u, PX_CACHE_DATA, data, n);
-		run(open_and_use, u);
-		data[at] ^= (uint8_t)(1 << bit % 8);
+	for (size_t bit = 0; bit < 2 * META_SIZE * 8; bit += 31)
+		flip_meta_bit(u, data, n, bit);
+	for (size_t i = 0; i < PX_ARRAY_LEN(crashed); i++) {
+		flip_meta_bit(u, data, n, crashed[i]);
+		flip_meta_bit(u, data, n, crashed[i] + META_SIZE * 8);
 	}
 	free(data);
 }

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -252,6 +253,18 @@ static void hold_write_lock(struct unit_cache *u, struct pipes *p)
 	_exit(0);
 }
 
+static pid_t start_holder(struct unit_cache *u, struct pipes *p)
+{
+	pid_t pid;
+
+	make_pipes(p);
+	pid = fork();
+	if (pid == 0)
+		hold_write_lock(u, p);
+	hear(p->up);
+	return pid;
+}
+
 static void test_stopped_writer(void **state)
 {
 	struct unit_cache *u = *state;
@@ -259,11 +272,7 @@ static void test_stopped_writer(void **state)
 	pid_t holder;
 
 	fill(u);
-	make_pipes(&p);
-	holder = fork();
-	if (holder == 0)
-		hold_write_lock(u, &p);
-	hear(p.up);
+	holder = start_holder(u, &p);
 	run(use_beside_stopped_writer, u);
 	tell(p.down);
 	assert_int_equal(join(holder), 0);
@@ -273,33 +282,32 @@ static void test_stopped_writer(void **state)
 /* The writer is let go after close has given up: it must finish in peace. */
 static void close_then_let_go(struct unit_cache *u, struct pipes *p)
 {
+	struct px_stats *stats =
+		mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct px_cache_options o = {u->dir, u->max_bytes, stats};
+
+	CHECK(stats != MAP_FAILED);
 	u->tuning.give_up_ms = 50;
-	CHECK(unit_try_open(u) == 0);
+	CHECK(px_cache_open_tuned(&o, &u->tuning, &u->c, &u->why) == 0);
 	unit_put(u->c, 900, SIZE, true);
 	px_cache_close(u->c);
-	memset(u, 0xff, sizeof(*u));
+	munmap(stats, sizeof(*stats));
 	tell(p->down);
-	usleep(500000);
+	/* Until it has been stored, or for long enough. */
+	usleep(300000);
 	_exit(0);
 }
 
 static void test_late_writer(void **state)
 {
 	struct unit_cache *u = *state;
-	_Atomic uint32_t *today;
 	struct pipes p;
 	pid_t holder;
 	pid_t pid;
 
-	/* The clock of the test outlives the cache's user. */
-	today = calloc(1, sizeof(*today));
-	u->tuning.today = today;
 	fill(u);
-	make_pipes(&p);
-	holder = fork();
-	if (holder == 0)
-		hold_write_lock(u, &p);
-	hear(p.up);
+	holder = start_holder(u, &p);
 	pid = fork();
 	if (pid == 0)
 		close_then_let_go(u, &p);
@@ -308,8 +316,121 @@ static void test_late_writer(void **state)
 	close_pipes(&p);
 	unit_open(u);
 	assert_int_equal(unit_get(u->c, 900, SIZE), 0);
-	unit_close(u);
-	free(today);
+}
+
+static void *clear_cache(void *arg)
+{
+	struct px_cache *c = arg;
+
+	return px_cache_clear(c) == 0 ? NULL : c;
+}
+
+/* Until the writer has taken what was queued. */
+static void wait_until_busy(struct px_cache *c)
+{
+	bool busy = false;
+
+	while (!busy) {
+		usleep(1000);
+		pthread_mutex_lock(&c->lock);
+		busy = c->pending.place[PX_PLACE_BUSY].first &&
+		       !c->pending.place[PX_PLACE_QUEUED].first;
+		pthread_mutex_unlock(&c->lock);
+	}
+}
+
+/* What the writer has taken and not yet written is cleared as well. */
+static void test_clear_while_busy(void **state)
+{
+	struct unit_cache *u = *state;
+	pthread_t thread;
+	struct pipes p;
+	void *bad = u;
+	pid_t holder;
+
+	fill(u);
+	holder = start_holder(u, &p);
+	u->tuning.delay_ms = 1;
+	unit_open(u);
+	unit_put(u->c, 900, SIZE, true);
+	wait_until_busy(u->c);
+	assert_int_equal(pthread_create(&thread, NULL, clear_cache, u->c), 0);
+	while (unit_get(u->c, 900, SIZE) == 0)
+		usleep(1000);
+	unit_put(u->c, 901, SIZE, true);
+	tell(p.down);
+	assert_int_equal(join(holder), 0);
+	pthread_join(thread, &bad);
+	assert_null(bad);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	assert_int_equal(unit_get(u->c, 900, SIZE), -ENOENT);
+	assert_int_equal(unit_get_index(u->c, 900, SIZE), -ENOENT);
+	assert_int_equal(unit_get(u->c, 0, SIZE), -ENOENT);
+	assert_true(unit_info(u->c).n_blobs <= 1);
+	unit_put(u->c, 901, SIZE, true);
+	unit_reopen(u);
+	assert_int_equal(unit_info(u->c).n_blobs, 1);
+	assert_int_equal(unit_get_index(u->c, 901, SIZE), 0);
+	close_pipes(&p);
+}
+
+/* A clear that gets in between the writer's taking and its writing: what it
+ * does before its own transaction, done by hand. */
+static void test_clear_overtakes(void **state)
+{
+	struct unit_cache *u = *state;
+	struct pipes p;
+	pid_t holder;
+
+	fill(u);
+	holder = start_holder(u, &p);
+	u->tuning.delay_ms = 1;
+	unit_open(u);
+	unit_put(u->c, 900, SIZE, true);
+	wait_until_busy(u->c);
+	pthread_mutex_lock(&u->c->lock);
+	u->c->generation++;
+	px_pending_forget(&u->c->pending);
+	pthread_mutex_unlock(&u->c->lock);
+	tell(p.down);
+	assert_int_equal(join(holder), 0);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	assert_int_equal(unit_get(u->c, 900, SIZE), -ENOENT);
+	assert_int_equal(unit_info(u->c).n_blobs, N);
+	assert_int_equal(px_cache_clear(u->c), 0);
+	assert_int_equal(u->c->generation, 2);
+	close_pipes(&p);
+}
+
+/* An index entry that changes while the old one is being written. */
+static void test_index_changes_while_busy(void **state)
+{
+	struct unit_cache *u = *state;
+	struct px_cache_entry e = {.kind = PX_BLOB_CODE, .size = SIZE};
+	uint8_t index[PX_DIGEST_SIZE];
+	struct px_cache_entry got;
+	struct pipes p;
+	pid_t holder;
+
+	fill(u);
+	holder = start_holder(u, &p);
+	u->tuning.delay_ms = 1;
+	unit_open(u);
+	unit_key(5000, index);
+	unit_key(1, e.key);
+	px_cache_put(u->c, e.key, NULL, index, &e);
+	wait_until_busy(u->c);
+	unit_key(2, e.key);
+	px_cache_put(u->c, e.key, NULL, index, &e);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(px_cache_index_get(u->c, index, &got), 0);
+		assert_memory_equal(got.key, e.key, sizeof(got.key));
+		if (i == 0)
+			tell(p.down);
+		assert_int_equal(px_cache_flush(u->c), 0);
+	}
+	assert_int_equal(join(holder), 0);
+	close_pipes(&p);
 }
 
 /* A killed holder of the writer mutex leaves it to the next. */
@@ -319,11 +440,7 @@ static void test_killed_in_transaction(void **state)
 	struct pipes p;
 	pid_t holder;
 
-	make_pipes(&p);
-	holder = fork();
-	if (holder == 0)
-		hold_write_lock(u, &p);
-	hear(p.up);
+	holder = start_holder(u, &p);
 	kill(holder, SIGKILL);
 	join(holder);
 	fill(u);
@@ -463,6 +580,9 @@ int main(void)
 		WITH_CACHE(test_same_pid_elsewhere),
 		WITH_CACHE(test_stopped_writer),
 		WITH_CACHE(test_late_writer),
+		WITH_CACHE(test_clear_while_busy),
+		WITH_CACHE(test_clear_overtakes),
+		WITH_CACHE(test_index_changes_while_busy),
 		WITH_CACHE(test_killed_in_transaction),
 		WITH_CACHE(test_map_grows_elsewhere),
 		WITH_CACHE(test_little_address_space),

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+static const struct px_view_options no_rules = {.cache_tag = "cpython-312"};
+
 static const struct px_entry dir_a = {"a", "a", PX_KIND_DIR};
 static const struct px_entry dir_b = {"b", "b", PX_KIND_DIR};
 static const struct px_entry module_m = {"m.pyc", "m.py", PX_KIND_MODULE};
@@ -33,7 +35,7 @@ static uint64_t enter(struct px_inodes *t, uint64_t parent,
 {
 	uint64_t id = 0;
 
-	assert_int_equal(px_inodes_enter(t, parent, e, &id), 0);
+	assert_int_equal(px_inodes_enter(t, parent, e, 0, &id), 0);
 	return id;
 }
 
@@ -95,7 +97,7 @@ static void test_enter_and_paths(void **state)
 	assert_true(enter(t, a, &dir_b) == b);
 	assert_true(m != top && a != b);
 	assert_int_equal(px_inodes_count(t), 5);
-	assert_int_equal(px_inodes_enter(t, 999, &dir_a, &a), -ESTALE);
+	assert_int_equal(px_inodes_enter(t, 999, &dir_a, 0, &a), -ESTALE);
 }
 
 static void test_lookup_counts(void **state)
@@ -221,7 +223,7 @@ static struct px_view *make_view(const char *name)
 	struct px_listing l = {.n = 1, .names = names};
 	struct px_view *v;
 
-	assert_int_equal(px_view_new(&l, &v), 0);
+	assert_int_equal(px_view_new(&l, "", &no_rules, &v), 0);
 	return v;
 }
 
@@ -381,8 +383,8 @@ static void *enter_and_forget(void *arg)
 		struct px_entry e = {name, name, PX_KIND_FILE};
 
 		snprintf(name, sizeof(name), "f%d", i % 7);
-		if (px_inodes_enter(t, PX_INODE_ROOT, &dir_a, &a) < 0 ||
-		    px_inodes_enter(t, a, &e, &f) < 0 ||
+		if (px_inodes_enter(t, PX_INODE_ROOT, &dir_a, 0, &a) < 0 ||
+		    px_inodes_enter(t, a, &e, 0, &f) < 0 ||
 		    px_inodes_get(t, f, &inode) < 0)
 			return t;
 		free(inode.path);

@@ -35,6 +35,8 @@ struct view_case {
 		n, PX_TYPE_SPECIAL, false \
 	}
 
+static const struct px_view_options no_rules = {.cache_tag = "cpython-312"};
+
 static const struct view_case cases[] = {
 	{.title = "nothing"},
 	{.title = "a package",
@@ -138,7 +140,7 @@ static struct px_view *make_view(const struct px_name *names, size_t n)
 			assert_true(strcmp(names[i - 1].name, names[i].name) <
 				    0);
 	}
-	assert_int_equal(px_view_new(&l, &v), 0);
+	assert_int_equal(px_view_new(&l, "", &no_rules, &v), 0);
 	for (size_t i = 0; i < n; i++)
 		free((void *)(uintptr_t)l.names[i].name);
 	free(l.names);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_OPT_I_H
+#define PX_OPT_I_H
+/*
+ * The table of options (opt_table.c) and its readers (opt.c).
+ */
+
+#include "pycfs/opt.h"
+
+#define PX_VERBS_VIEW (PX_VERB_MOUNT | PX_VERB_RUN)
+
+struct px_opt_row {
+	const char *name;
+	char letter;	      /* 0: none */
+	const char *argument; /* NULL: a flag */
+	unsigned verbs;
+	int (*set)(struct px_opt *o, const char *value); /* -EINVAL: bad */
+	size_t flag; /* offset of a bool, where `set` is NULL */
+	const char *help;
+};
+
+#define PX_N_OPTS 29
+extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
+
+/* The value of --mtime. -EINVAL. */
+int px_opt_mtime(struct px_opt *o, const char *value);
+/* The value of -o. */
+int px_opt_mount_options(struct px_opt *o, const char *value);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every option, once: what it is called, what it takes, what it does, and how
+ * --help says it.
+ */
+#include "opt_i.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#define RULES_MAX (1u << 20)
+
+#define VIEW	  (PX_VERB_MOUNT | PX_VERB_RUN)
+#define ALL	  (VIEW | PX_VERB_UMOUNT | PX_VERB_CACHE | PX_VERB_REPORT)
+
+static int take_uint(const char *text, unsigned max, unsigned *ret)
+{
+	unsigned long v;
+	char *end;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 ||
+	    v > max)
+		return -EINVAL;
+	*ret = (unsigned)v;
+	return 0;
+}
+
+static int set_python(struct px_opt *o, const char *v)
+{
+	o->python = v;
+	return *v ? 0 : -EINVAL;
+}
+
+static int set_optimize(struct px_opt *o, const char *v)
+{
+	return take_uint(v, 2, &o->optimize);
+}
+
+static int set_mode(struct px_opt *o, const char *v)
+{
+	return px_pyc_parse_mode(v, &o->mode);
+}
+
+static int set_marshal(struct px_opt *o, const char *v)
+{
+	o->plain_marshal = strcmp(v, "cpython") == 0;
+	return o->plain_marshal || strcmp(v, "canonical") == 0 ? 0 : -EINVAL;
+}
+
+static int set_prefix(struct px_opt *o, const char *v)
+{
+	o->prefix = v;
+	return 0;
+}
+
+static int set_on_error(struct px_opt *o, const char *v)
+{
+	static const char *const names[] = {
+		[PX_ON_ERROR_FAIL] = "fail",
+		[PX_ON_ERROR_SOURCE] = "source",
+		[PX_ON_ERROR_OMIT] = "omit",
+	};
+	size_t i;
+
+	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
+		if (strcmp(v, names[i]) == 0) {
+			o->on_error = (enum px_on_error)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int set_jobs(struct px_opt *o, const char *v)
+{
+	return take_uint(v, 1024, &o->jobs);
+}
+
+/* Seconds, possibly with a fraction. */
+static int set_timeout(struct px_opt *o, const char *v)
+{
+	double seconds;
+	char *end;
+
+	errno = 0;
+	seconds = strtod(v, &end);
+	if (!isdigit((unsigned char)*v) || *end != '\0' || errno != 0 ||
+	    !(seconds >= 0 && seconds <= 86400))
+		return -EINVAL;
+	o->timeout_ms = (unsigned)(seconds * 1000);
+	return 0;
+}
+
+static int set_cache(struct px_opt *o, const char *v)
+{
+	o->cache = v;
+	return *v ? 0 : -EINVAL;
+}
+
+static int set_cache_size(struct px_opt *o, const char *v)
+{
+	return px_parse_size(v, &o->cache_size) < 0 || o->cache_size == 0
+		       ? -EINVAL
+		       : 0;
+}
+
+static int set_log_file(struct px_opt *o, const char *v)
+{
+	o->log_file = v;
+	return *v ? 0 : -EINVAL;
+}
+
+static int add_rule(struct px_opt *o, enum px_rule_verb verb, unsigned level,
+		    const char *pattern)
+{
+	const char *what = NULL;
+	int r;
+
+	if (!o->rules && px_rules_new(&o->rules) < 0)
+		return -ENOMEM;
+	r = px_rules_add(o->rules, verb, level, pattern, &what);
+	if (r == -EINVAL)
+		px_because(&o->bad, r, "bad pattern '%s': %s", pattern, what);
+	return r;
+}
+
+static int set_exclude(struct px_opt *o, const char *v)
+{
+	return add_rule(o, PX_RULE_EXCLUDE, 0, v);
+}
+
+static int set_include(struct px_opt *o, const char *v)
+{
+	return add_rule(o, PX_RULE_INCLUDE, 0, v);
+}
+
+static int set_keep_source(struct px_opt *o, const char *v)
+{
+	return add_rule(o, PX_RULE_KEEP_SOURCE, 0, v);
+}
+
+static int set_optimize_for(struct px_opt *o, const char *v)
+{
+	if (*v < '0' || *v > '2' || v[1] != ':')
+		return -EINVAL;
+	return add_rule(o, PX_RULE_OPTIMIZE, (unsigned)(*v - '0'), v + 2);
+}
+
+static int set_rules(struct px_opt *o, const char *v)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = RULES_MAX};
+	PX_AUTOCLOSE int fd = open(v, O_RDONLY | O_CLOEXEC);
+	const char *what = NULL;
+	size_t line = 0;
+	ssize_t n = 1;
+	int r;
+
+	while (fd >= 0 && n > 0 && px_buf_reserve(&text, 4096) == 0) {
+		n = px_read_full(fd, text.data + text.size, 4096);
+		text.size += n > 0 ? (size_t)n : 0;
+	}
+	if (fd < 0 || n != 0)
+		return px_because(&o->bad, -EINVAL,
+				  "cannot read rules '%s': "
+				  "%s",
+				  v,
+				  fd < 0  ? strerror(errno)
+				  : n < 0 ? strerror((int)-n)
+					  : "larger than 1 MiB");
+	if (!o->rules && px_rules_new(&o->rules) < 0)
+		return -ENOMEM;
+	r = px_rules_parse(o->rules, (const char *)text.data, text.size, &line,
+			   &what);
+	if (r == -EINVAL)
+		px_because(&o->bad, r, "%s:%zu: %s", v, line, what);
+	return r;
+}
+
+static int set_owner(struct px_opt *o, const char *v)
+{
+	const char *colon = strchr(v, ':');
+	unsigned uid, gid;
+	char text[16];
+
+	if (!colon || colon - v >= (ptrdiff_t)sizeof(text))
+		return -EINVAL;
+	memcpy(text, v, (size_t)(colon - v));
+	text[colon - v] = '\0';
+	/* -1 means "unchanged" to chown(2): no owner of anything. */
+	if (take_uint(text, UINT_MAX - 1, &uid) < 0 ||
+	    take_uint(colon + 1, UINT_MAX - 1, &gid) < 0)
+		return -EINVAL;
+	o->uid = uid;
+	o->gid = gid;
+	return 0;
+}
+
+/* What a 32-bit field of a .pyc or a gzip header holds. */
+int px_opt_mtime(struct px_opt *o, const char *v)
+{
+	unsigned seconds;
+
+	if (take_uint(v, UINT_MAX, &seconds) < 0)
+		return -EINVAL;
+	o->mtime = seconds;
+	return 0;
+}
+
+#define FLAG(member) NULL, offsetof(struct px_opt, member)
+
+/* clang-format off */
+const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
+	{"python", 0, "PY", VIEW, set_python, 0,
+	 "compile with this Python: a path, a program name or a version "
+	 "(default: python3 of PATH)"},
+	{"optimize", 'O', "N", VIEW, set_optimize, 0,
+	 "optimize level 0, 1 (no asserts) or 2 (no docstrings either; the "
+	 "default)"},
+	{"debug-ranges", 0, NULL, VIEW, FLAG(debug_ranges),
+	 "keep column numbers for tracebacks (3.11 and later; a third larger)"},
+	{"invalidation-mode", 0, "MODE", VIEW, set_mode, 0,
+	 "unchecked-hash (default), checked-hash or timestamp, as compileall"},
+	{"marshal", 0, "FORM", VIEW, set_marshal, 0,
+	 "canonical (default): the same bytes everywhere; cpython: as CPython "
+	 "happens to write them"},
+	{"prefix", 0, "PATH", VIEW, set_prefix, 0,
+	 "what file names in tracebacks start with (default: they are relative "
+	 "to SOURCE)"},
+	{"exclude", 0, "PATTERN", VIEW, set_exclude, 0,
+	 "do not ship what matches, as in .gitignore; the last of these rules "
+	 "that matches decides"},
+	{"include", 0, "PATTERN", VIEW, set_include, 0,
+	 "ship it all the same"},
+	{"keep-source", 0, "PATTERN", VIEW, set_keep_source, 0,
+	 "ship X.py itself, with its bytecode in __pycache__"},
+	{"optimize-for", 0, "N:PATTERN", VIEW, set_optimize_for, 0,
+	 "compile what matches at level N"},
+	{"rules", 0, "FILE", VIEW, set_rules, 0,
+	 "rules, one a line: exclude P, include P, keep-source P, optimize N P"},
+	{"owner", 0, "UID:GID", VIEW, set_owner, 0,
+	 "show everything as owned by these (default: as in SOURCE)"},
+	{"mtime", 0, "EPOCH", VIEW, px_opt_mtime, 0,
+	 "modification time of everything, in seconds (default: "
+	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)"},
+	{"on-error", 0, "HOW", VIEW, set_on_error, 0,
+	 "a module that does not compile: fail (stat and open give EIO; the "
+	 "default), source (shipped as .py), omit (not listed)"},
+	{"jobs", 'j', "N", VIEW, set_jobs, 0,
+	 "compile processes (default: one per CPU)"},
+	{"timeout", 0, "SECONDS", VIEW, set_timeout, 0,
+	 "give a module up after this time (default 60; 0: never)"},
+	{"cache", 0, "DIR", VIEW | PX_VERB_CACHE, set_cache, 0,
+	 "where compiled modules are kept (default: $PYCFS_CACHE, "
+	 "/var/cache/pycfs for root, else ~/.cache/pycfs)"},
+	{"cache-size", 0, "BYTES", VIEW, set_cache_size, 0,
+	 "evict what was not used for longest above this size; K, M, G "
+	 "(default 2G)"},
+	{"no-cache", 0, NULL, VIEW, FLAG(no_cache),
+	 "keep compiled modules for this mount only"},
+	{"immutable", 0, NULL, VIEW, FLAG(immutable),
+	 "SOURCE will not change while mounted: faster"},
+	{"no-ahead", 0, NULL, VIEW, FLAG(no_ahead),
+	 "compile only what is asked for, not what is beside it"},
+	{"foreground", 'f', NULL, PX_VERB_MOUNT, FLAG(foreground),
+	 "stay in front; messages go to stderr"},
+	{"log-file", 0, "FILE", VIEW, set_log_file, 0,
+	 "append messages to this file (default: stderr, or syslog in the "
+	 "background)"},
+	{"verbose", 'v', NULL, VIEW, FLAG(verbose),
+	 "say more: what was mounted, and counters at the end"},
+	{"fuse-debug", 0, NULL, PX_VERB_MOUNT, FLAG(fuse_debug),
+	 "log every request (implies -f)"},
+	{"options", 'o', "OPTIONS", VIEW, px_opt_mount_options, 0,
+	 "comma separated: any option above as name or name=value, allow_other, "
+	 "auto_unmount, nonempty, and what mount(8) knows"},
+	{"lazy", 'z', NULL, PX_VERB_UMOUNT, FLAG(lazy),
+	 "detach now even if it is in use"},
+	{"json", 0, NULL, PX_VERB_CACHE | PX_VERB_REPORT, FLAG(json),
+	 "print JSON"},
+	{"help", 'h', NULL, ALL, FLAG(help), "print this"},
+};
+/* clang-format on */

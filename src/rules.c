@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/rules.h"
+
+#include <limits.h>
+
+/* A segment is one name of a pattern, NUL-terminated, escapes kept. */
+struct rule {
+	enum px_rule_verb verb;
+	unsigned level;
+	bool negated;
+	bool dir_only;
+	bool any_depth; /* a name, without a slash */
+	unsigned n_segments;
+	char **segments; /* into text */
+	char *text;
+};
+
+struct px_rules {
+	struct rule *rules;
+	size_t n;
+	bool hides;
+};
+
+/* ------------------------------------------------------------- matching */
+
+/* One [...] at `p` (behind the bracket): whether it has `c`; *ret_end is
+ * behind it. The pattern was checked: the end is there. */
+static bool match_set(const char *p, unsigned char c, const char **ret_end)
+{
+	const bool inverted = *p == '!' || *p == '^';
+	bool found = false, first = true;
+
+	p += inverted;
+	for (; *p != ']' || first; first = false) {
+		unsigned char low, high;
+
+		p += *p == '\\';
+		low = high = (unsigned char)*p++;
+		if (p[0] == '-' && p[1] != ']') {
+			p++;
+			p += *p == '\\';
+			high = (unsigned char)*p++;
+		}
+		found |= low <= c && c <= high;
+	}
+	*ret_end = p + 1;
+	return found != inverted;
+}
+
+/* One byte of a name; *p moves behind what matched it. */
+static bool match_one(const char **p, char c)
+{
+	const char *at = *p;
+
+	switch (*at) {
+	case '\0':
+	case '*':
+		return false;
+	case '?':
+		*p = at + 1;
+		return true;
+	case '[':
+		return match_set(at + 1, (unsigned char)c, p);
+	case '\\':
+		at++;
+		break;
+	default:
+		break;
+	}
+	*p = at + 1;
+	return *at == c;
+}
+
+/* A name of `n` bytes. A star that matched too little is the only thing ever
+ * to go back to: no more than n times the pattern's length. */
+static bool match_name(const char *pattern, const char *name, size_t n)
+{
+	const char *p = pattern, *star = NULL;
+	size_t i = 0, star_i = 0;
+
+	while (i < n) {
+		if (*p == '*') {
+			star = ++p;
+			star_i = i;
+		} else if (match_one(&p, name[i])) {
+			i++;
+		} else if (star) {
+			p = star;
+			i = ++star_i;
+		} else {
+			return false;
+		}
+	}
+	while (*p == '*')
+		p++;
+	return *p == '\0';
+}
+
+static bool is_double_star(const char *segment)
+{
+	return strcmp(segment, "**") == 0;
+}
+
+/* `path` has `n` bytes. The same way of going back, over names: a ** that
+ * matched too few directories. */
+static bool match_path(const struct rule *r, const char *path, size_t n)
+{
+	size_t at = 0, star_at = 0;
+	unsigned s = 0, star = UINT_MAX;
+
+	while (at < n) {
+		const char *slash = memchr(path + at, '/', n - at);
+		const size_t len = slash ? (size_t)(slash - path) - at : n - at;
+
+		if (s < r->n_segments && is_double_star(r->segments[s])) {
+			/* At the end it needs something to match. */
+			if (s + 1 == r->n_segments)
+				return true;
+			star = s++;
+			star_at = at;
+			continue;
+		}
+		if (s < r->n_segments &&
+		    match_name(r->segments[s], path + at, len)) {
+			s++;
+			at += len + (slash != NULL);
+			if (s < r->n_segments || at >= n)
+				continue;
+		}
+		if (star == UINT_MAX)
+			return false;
+		slash = memchr(path + star_at, '/', n - star_at);
+		if (!slash)
+			return false;
+		star_at = (size_t)(slash - path) + 1;
+		at = star_at;
+		s = star + 1;
+	}
+	return s == r->n_segments;
+}
+
+static bool matches(const struct rule *r, const char *path, size_t n,
+		    bool is_dir)
+{
+	const char *name;
+
+	if (r->dir_only && !is_dir)
+		return false;
+	if (!r->any_depth)
+		return match_path(r, path, n);
+	name = memrchr(path, '/', n);
+	name = name ? name + 1 : path;
+	return match_name(r->segments[0], name, n - (size_t)(name - path));
+}
+
+/* `path` or any directory it lies in. */
+static bool matches_within(const struct rule *r, const char *path)
+{
+	const size_t n = strlen(path);
+	const char *slash;
+
+	if (matches(r, path, n, false))
+		return true;
+	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+		if (matches(r, path, (size_t)(slash - path), true))
+			return true;
+	return false;
+}
+
+bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir)
+{
+	const size_t n = strlen(path);
+	size_t i;
+
+	for (i = r && r->hides ? r->n : 0; i > 0; i--) {
+		const struct rule *rule = &r->rules[i - 1];
+
+		if ((rule->verb == PX_RULE_EXCLUDE ||
+		     rule->verb == PX_RULE_INCLUDE) &&
+		    matches(rule, path, n, is_dir))
+			return (rule->verb == PX_RULE_EXCLUDE) != rule->negated;
+	}
+	return false;
+}
+
+/* The last rule of this verb that holds for `path`, or NULL. */
+static const struct rule *find(const struct px_rules *r, enum px_rule_verb verb,
+			       const char *path)
+{
+	size_t i;
+
+	for (i = r ? r->n : 0; i > 0; i--)
+		if (r->rules[i - 1].verb == verb &&
+		    matches_within(&r->rules[i - 1], path))
+			return &r->rules[i - 1];
+	return NULL;
+}
+
+bool px_rules_keep_source(const struct px_rules *r, const char *path)
+{
+	const struct rule *rule = find(r, PX_RULE_KEEP_SOURCE, path);
+
+	return rule && !rule->negated;
+}
+
+unsigned px_rules_optimize(const struct px_rules *r, const char *path,
+			   unsigned otherwise)
+{
+	const struct rule *rule = find(r, PX_RULE_OPTIMIZE, path);
+
+	return rule && !rule->negated ? rule->level : otherwise;
+}
+
+bool px_rules_hide(const struct px_rules *r)
+{
+	return r && r->hides;
+}
+
+/* ------------------------------------------------------------- building */
+
+/* NULL, or what is wrong with the name at `p`. */
+static const char *check_name(const char *p)
+{
+	while (*p) {
+		if (*p == '\\') {
+			if (*++p == '\0')
+				return "a backslash at the end";
+			p++;
+		} else if (*p++ == '[') {
+			p += *p == '!' || *p == '^';
+			/* A bracket that comes first is one of the set. */
+			do {
+				if (*p == '\\')
+					p++;
+				if (*p == '\0')
+					return "a [ without its ]";
+				p++;
+			} while (*p != ']');
+			p++;
+		}
+	}
+	return NULL;
+}
+
+/* A trailing blank counts only behind a backslash. */
+static size_t trimmed_length(const char *p, size_t n)
+{
+	while (n > 0 &&
+	       (p[n - 1] == ' ' || p[n - 1] == '\t' || p[n - 1] == '\r') &&
+	       !(n > 1 && p[n - 2] == '\\'))
+		n--;
+	return n;
+}
+
+static const char *split(struct rule *r)
+{
+	char *p = r->text;
+	size_t n = strlen(p);
+	const char *what;
+
+	if (n > 0 && p[n - 1] == '/') {
+		r->dir_only = true;
+		p[--n] = '\0';
+	}
+	r->any_depth = strchr(p, '/') == NULL;
+	if (*p == '/')
+		p++;
+	if (*p == '\0')
+		return "an empty pattern";
+	for (; p; r->n_segments++) {
+		r->segments[r->n_segments] = p;
+		p = strchr(p, '/');
+		if (p)
+			*p++ = '\0';
+		if (*r->segments[r->n_segments] == '\0')
+			return "two slashes in a row";
+		what = check_name(r->segments[r->n_segments]);
+		if (what)
+			return what;
+	}
+	return NULL;
+}
+
+static void rule_fini(struct rule *r)
+{
+	free(r->text);
+	free(r->segments);
+}
+
+static int rule_init(struct rule *r, const char *pattern, size_t n,
+		     const char **ret_what)
+{
+	n = trimmed_length(pattern, n);
+	if (n > 0 && *pattern == '!') {
+		r->negated = true;
+		pattern++;
+		n--;
+	}
+	r->text = strndup(pattern, n);
+	r->segments = calloc(n + 1, sizeof(*r->segments));
+	if (!r->text || !r->segments)
+		return -ENOMEM;
+	*ret_what = split(r);
+	return *ret_what ? -EINVAL : 0;
+}
+
+static int add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
+	       const char *pattern, size_t n, const char **ret_what)
+{
+	struct rule rule = {.verb = verb, .level = level};
+	struct rule *rules;
+	int err = rule_init(&rule, pattern, n, ret_what);
+
+	rules = err < 0 ? NULL
+			: reallocarray(r->rules, r->n + 1, sizeof(*rules));
+	if (!rules) {
+		rule_fini(&rule);
+		return err < 0 ? err : -ENOMEM;
+	}
+	r->rules = rules;
+	r->rules[r->n++] = rule;
+	r->hides |= verb == PX_RULE_EXCLUDE ||
+		    (verb == PX_RULE_INCLUDE && rule.negated);
+	return 0;
+}
+
+int px_rules_add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
+		 const char *pattern, const char **ret_what)
+{
+	return add(r, verb, level, pattern, strlen(pattern), ret_what);
+}
+
+static const struct {
+	const char *name;
+	enum px_rule_verb verb;
+} verbs[] = {
+	{"exclude", PX_RULE_EXCLUDE},
+	{"include", PX_RULE_INCLUDE},
+	{"keep-source", PX_RULE_KEEP_SOURCE},
+	{"optimize", PX_RULE_OPTIMIZE},
+};
+
+static size_t blanks(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (p[i] == ' ' || p[i] == '\t'))
+		i++;
+	return i;
+}
+
+static int parse_line(struct px_rules *r, const char *p, size_t n,
+		      const char **ret_what)
+{
+	unsigned level = 0;
+	size_t word, i;
+
+	word = blanks(p, n);
+	p += word;
+	n = trimmed_length(p, n - word);
+	if (n == 0 || *p == '#')
+		return 0;
+	for (word = 0; word < n && p[word] != ' ' && p[word] != '\t'; word++)
+		;
+	for (i = 0; i < PX_ARRAY_LEN(verbs); i++)
+		if (strlen(verbs[i].name) == word &&
+		    memcmp(verbs[i].name, p, word) == 0)
+			break;
+	if (i == PX_ARRAY_LEN(verbs)) {
+		*ret_what = "no exclude, include, keep-source or optimize";
+		return -EINVAL;
+	}
+	p += word;
+	n -= word;
+	word = blanks(p, n);
+	p += word;
+	n -= word;
+	if (verbs[i].verb == PX_RULE_OPTIMIZE) {
+		if (n < 2 || *p < '0' || *p > '2' ||
+		    blanks(p + 1, n - 1) == 0) {
+			*ret_what = "optimize needs 0, 1 or 2 and a pattern";
+			return -EINVAL;
+		}
+		level = (unsigned)(*p - '0');
+		word = 1 + blanks(p + 1, n - 1);
+		p += word;
+		n -= word;
+	}
+	return add(r, verbs[i].verb, level, p, n, ret_what);
+}
+
+int px_rules_parse(struct px_rules *r, const char *text, size_t n,
+		   size_t *ret_line, const char **ret_what)
+{
+	size_t at = 0, line;
+	int err;
+
+	if (memchr(text, '\0', n)) {
+		*ret_line = 1;
+		*ret_what = "a NUL byte: this is no rules file";
+		return -EINVAL;
+	}
+	for (line = 1; at < n; line++) {
+		const char *end = memchr(text + at, '\n', n - at);
+		const size_t len = end ? (size_t)(end - text) - at : n - at;
+
+		err = parse_line(r, text + at, len, ret_what);
+		if (err < 0) {
+			*ret_line = line;
+			return err;
+		}
+		at += len + 1;
+	}
+	return 0;
+}
+
+int px_rules_new(struct px_rules **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+void px_rules_free(struct px_rules *r)
+{
+	size_t i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->n; i++)
+		rule_fini(&r->rules[i]);
+	free(r->rules);
+	free(r);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Input: kind, line, column, a place to damage and how (four le32, one byte),
+ * then a payload. Also taken as a stored value as it is.
+ */
+#include "fuzz.h"
+#include "pycfs/blob.h"
+
+#define FIXED 17
+
+static const uint8_t key[PX_DIGEST_SIZE] = "the fuzzer's key";
+
+static void round_trip(const uint8_t *data, size_t size)
+{
+	struct px_blob *back;
+	struct px_blob *b =
+		px_blob_new((enum px_blob_kind)(1 + px_get_le32(data) % 3),
+			    px_get_le32(data + 4), px_get_le32(data + 8),
+			    data + FIXED, size - FIXED);
+	const size_t n = PX_BLOB_STORED_HEADER + size - FIXED;
+	uint8_t *stored = malloc(n);
+	int r;
+
+	MUST(b && stored);
+	px_blob_header(b, key, stored);
+	if (b->size > 0)
+		memcpy(stored + PX_BLOB_STORED_HEADER, b->data, b->size);
+	r = px_blob_decode(key, stored, n, &back);
+	MUST((r == 0) == (b->kind != PX_BLOB_FAILED));
+	if (r == 0) {
+		MUST(back->kind == b->kind && back->line == b->line);
+		MUST(back->column == b->column && back->size == b->size);
+		MUST(memcmp(back->data, b->data, b->size) == 0);
+		px_blob_unref(back);
+	}
+	if (data[16] != 0) {
+		stored[px_get_le32(data + 12) % n] ^= data[16];
+		MUST(px_blob_decode(key, stored, n, &back) == -EBADMSG);
+	}
+	free(stored);
+	px_blob_unref(b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *p = fuzz_copy(data, size);
+	struct px_blob *b;
+
+	if (px_blob_decode(key, p, size, &b) == 0)
+		px_blob_unref(b);
+	if (size >= FIXED)
+		round_trip(p, size);
+	free(p);
+	return 0;
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool with compilers that fail in every way: tests/unit/fake_compiler.c.
+ * With the real one: test_pool_python.c. */
+#include "pool_unit.h"
+
+/* Jobs ahead that a pool of one worker has room for. */
+#define AHEAD 4
+
+static void gate_path(struct unit_pool *u, char ret[200])
+{
+	snprintf(ret, 200, "%s/gate", u->top);
+}
+
+/* A job that keeps a worker busy until open_gate(). */
+static struct unit_job *shut_gate(struct unit_pool *u)
+{
+	char path[200], name[250];
+
+	gate_path(u, path);
+	snprintf(name, sizeof(name), "wait %s", path);
+	return unit_submit(u, name, "gate");
+}
+
+static void open_gate(struct unit_pool *u)
+{
+	char path[200];
+
+	gate_path(u, path);
+	unit_touch(path);
+}
+
+/* ------------------------------------------------------------- answers */
+
+static void test_answers(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *j;
+
+	unit_fake(u, 1, 0);
+	unit_expect(unit_submit(u, "echo", "some code"), PX_BLOB_CODE,
+		    "some code");
+	unit_expect(unit_submit(u, "plain", "plain"), PX_BLOB_CODE, "plain");
+	unit_expect(unit_submit(u, "failed", "memory"), PX_BLOB_FAILED,
+		    "memory");
+	j = unit_submit(u, "reject", "no good");
+	unit_expect(j, PX_BLOB_REJECTED, "no good");
+	assert_int_equal(j->blob->line, 3);
+	assert_int_equal(j->blob->column, 4);
+	assert_int_equal(unit_stat(u, PX_COUNT_compiled), 4);
+	assert_int_equal(unit_stat(u, PX_COUNT_rejected), 2);
+	assert_int_equal(unit_stat(u, PX_COUNT_plain), 1);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+}
+
+static void test_large_frames(void **state)
+{
+	const size_t n = 20u << 20;
+	struct unit_pool *u = *state;
+	char *source = malloc(n + 1);
+	struct unit_job *j;
+
+	for (size_t i = 0; i < n; i++)
+		source[i] = (char)('a' + i * i % 26);
+	source[n] = '\0';
+	unit_fake(u, 1, 0);
+	j = unit_wait(unit_submit(u, "echo", source));
+	assert_int_equal(j->err, 0);
+	assert_int_equal(j->blob->size, n);
+	assert_memory_equal(j->blob->data, source, n);
+	unit_expect(unit_submit(u, "echo", "small"), PX_BLOB_CODE, "small");
+	free(source);
+}
+
+static void test_many_jobs_once_each(void **state)
+{
+	struct unit_pool *u = *state;
+	char source[20];
+
+	unit_fake(u, 3, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(source, sizeof(source), "<%u>", i);
+		unit_submit(u, "echo", source);
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(source, sizeof(source), "<%u>", i);
+		unit_expect(&u->jobs[i], PX_BLOB_CODE, source);
+	}
+	assert_int_equal(u->n_done, 200);
+	assert_int_equal(unit_stat(u, PX_COUNT_compiled), 200);
+	assert_in_range(unit_stat(u, PX_COUNT_spawned), 1, 3);
+}
+
+/* -------------------------------------------------------------- ordering */
+
+static void test_priorities(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *a, *b, *c, *w1, *w2;
+
+	unit_fake(u, 1, 0);
+	shut_gate(u);
+	a = unit_ahead(u, "echo");
+	b = unit_ahead(u, "echo");
+	c = unit_ahead(u, "echo");
+	w1 = unit_submit(u, "echo", "");
+	px_pool_promote(u->p, c->id);
+	w2 = unit_submit(u, "echo", "");
+	px_pool_promote(u->p, c->id);	   /* it is waited for already */
+	px_pool_promote(u->p, w1->id);	   /* so is this */
+	px_pool_promote(u->p, 1000000000); /* nobody */
+	assert_false(unit_ends(w1, 50));
+	open_gate(u);
+	unit_wait(a);
+	unit_wait(b);
+	assert_int_equal(w1->order, 2);
+	assert_int_equal(unit_wait(c)->order, 3);
+	assert_int_equal(w2->order, 4);
+	assert_int_equal(a->order, 5);
+	assert_int_equal(b->order, 6);
+	px_pool_promote(u->p, a->id); /* done long ago */
+	/* Somebody asked for c before it was compiled. */
+	assert_int_equal(unit_stat(u, PX_COUNT_ahead), 2);
+}
+
+/* Taking the last of a queue, then adding to it. */
+static void test_promote_the_last(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *a, *b, *c;
+
+	unit_fake(u, 1, 0);
+	shut_gate(u);
+	a = unit_ahead(u, "echo");
+	b = unit_ahead(u, "echo");
+	px_pool_promote(u->p, b->id);
+	c = unit_ahead(u, "echo");
+	px_pool_promote(u->p, a->id);
+	open_gate(u);
+	assert_int_equal(unit_wait(c)->order, 4);
+	assert_int_equal(b->order, 2);
+	assert_int_equal(a->order, 3);
+}
+
+static void *wait_room(void *arg)
+{
+	struct unit_pool *u = arg;
+
+	return (void *)(intptr_t)px_pool_wait_room(u->p);
+}
+
+static bool joins(pthread_t thread, unsigned ms, int expected)
+{
+	struct timespec end;
+	void *r;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += ms / 1000;
+	end.tv_nsec += ms % 1000 * 1000000;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	if (pthread_timedjoin_np(thread, &r, &end) != 0)
+		return false;
+	assert_int_equal((intptr_t)r, expected);
+	return true;
+}
+
+static void test_room(void **state)
+{
+	struct unit_pool *u = *state;
+	pthread_t thread;
+
+	unit_fake(u, 1, 0);
+	assert_int_equal(px_pool_wait_room(u->p), 0);
+	shut_gate(u);
+	for (int i = 0; i < AHEAD; i++) {
+		assert_int_equal(px_pool_wait_room(u->p), 0);
+		unit_ahead(u, "echo");
+	}
+	unit_submit(u, "echo", ""); /* does not count */
+	pthread_create(&thread, NULL, wait_room, u);
+	assert_false(joins(thread, 100, 0));
+	open_gate(u);
+	assert_true(joins(thread, PATIENCE * 1000, 0));
+}
+
+static void test_promotion_makes_room(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *a = NULL;
+	pthread_t thread;
+
+	unit_fake(u, 1, 0);
+	shut_gate(u);
+	for (int i = 0; i < AHEAD; i++)
+		a = unit_ahead(u, "echo");
+	pthread_create(&thread, NULL, wait_room, u);
+	assert_false(joins(thread, 50, 0));
+	px_pool_promote(u->p, a->id);
+	assert_true(joins(thread, PATIENCE * 1000, 0));
+	open_gate(u);
+	unit_wait(a);
+}
+
+/* -------------------------------------------------------------- failures */
+
+static void test_death_is_tried_again(void **state)
+{
+	struct unit_pool *u = *state;
+	char name[250];
+
+	unit_fake(u, 1, 0);
+	snprintf(name, sizeof(name), "die-once %s/died", u->top);
+	unit_expect(unit_submit(u, name, "survived"), PX_BLOB_CODE, "survived");
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 1);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
+	assert_int_equal(unit_stat(u, PX_COUNT_rejected), 0);
+}
+
+static void test_death_twice_is_final(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *text;
+	} cases[] = {
+		{"die", "status 5: last words"},
+		{"signal", "signal 6"},
+		{"garbage", "died"},
+		{"unknown", "died"},
+		{"huge", "status 4"},
+		{"short", "died"},
+		{"wrong-id", "died"},
+		{"hello", "died"},
+	};
+	struct unit_pool *u = *state;
+
+	unit_fake(u, 1, 0);
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		struct unit_job *j, *next;
+
+		print_message("%s\n", cases[i].name);
+		j = unit_submit(u, cases[i].name, "");
+		next = unit_submit(u, "echo", "fine");
+		unit_expect(j, PX_BLOB_FAILED, cases[i].text);
+		unit_expect(next, PX_BLOB_CODE, "fine");
+		assert_int_equal(unit_stat(u, PX_COUNT_crashes), 2 * (i + 1));
+		assert_int_equal(unit_stat(u, PX_COUNT_rejected), i + 1);
+	}
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1 + 2 * 8);
+}
+
+static void test_deadline(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *late, *next;
+	int64_t start;
+
+	unit_fake(u, 1, 300);
+	start = px_now_ms();
+	late = unit_submit(u, "stall", "");
+	next = unit_submit(u, "echo", "fine");
+	unit_expect(late, PX_BLOB_FAILED, "0.300 seconds");
+	assert_true(px_now_ms() - start >= 300);
+	unit_expect(next, PX_BLOB_CODE, "fine");
+	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 1);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+}
+
+/* A deadline is a job's, not a queue's. */
+static void test_waiting_is_not_compiling(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *last = NULL;
+
+	unit_fake(u, 1, 400);
+	for (int i = 0; i < 3; i++)
+		unit_submit(u, "stall", "");
+	last = unit_submit(u, "echo", "fine");
+	unit_expect(last, PX_BLOB_CODE, "fine");
+	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 3);
+}
+
+static void test_one_stalls_others_go_on(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *gate;
+
+	unit_fake(u, 2, 0);
+	gate = shut_gate(u);
+	for (int i = 0; i < 20; i++)
+		unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE,
+			    "fine");
+	assert_int_equal(gate->n_done, 0);
+	open_gate(u);
+	unit_wait(gate);
+}
+
+static void test_killed_while_idle(void **state)
+{
+	struct unit_pool *u = *state;
+	pid_t pid;
+
+	unit_fake(u, 1, 0);
+	for (int i = 0; i < 3; i++) {
+		pid = unit_child();
+		assert_true(pid > 0);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE,
+			    "fine");
+	}
+	unit_expect(unit_submit(u, "twice", "fine"), PX_BLOB_CODE, "fine");
+	unit_expect(unit_submit(u, "quit", "fine"), PX_BLOB_CODE, "fine");
+	unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE, "fine");
+	assert_int_equal(unit_stat(u, PX_COUNT_rejected), 0);
+}
+
+static void test_killed_while_busy(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *gate;
+
+	unit_fake(u, 1, 0);
+	gate = shut_gate(u);
+	assert_false(unit_ends(gate, 100));
+	assert_int_equal(kill(unit_child(), SIGKILL), 0);
+	open_gate(u);
+	unit_expect(gate, PX_BLOB_CODE, "gate");
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 1);
+}
+
+/* Reinstalled, or its file system is gone: jobs fail, they do not hang, and
+ * go on once it is back. */
+static void test_compiler_vanishes(void **state)
+{
+	const char *program = unit_program("PYCFS_FAKE_COMPILER");
+	struct unit_pool *u = *state;
+	char path[200], away[200];
+	struct unit_job *j;
+
+	snprintf(path, sizeof(path), "%s/compiler", u->top);
+	snprintf(away, sizeof(away), "%s/away", u->top);
+	assert_int_equal(symlink(program, path), 0);
+	u->o.compiler = path;
+	unit_fake(u, 1, 0);
+	assert_int_equal(rename(path, away), 0);
+	j = unit_submit(u, "die", "");
+	if (!unit_ends(j, 5000))
+		fail_msg("a job hangs when no worker can be started");
+	assert_int_equal(j->err, -EIO);
+	assert_int_equal(rename(away, path), 0);
+	do
+		j = unit_wait(unit_submit(u, "echo", "back"));
+	while (j->err == -EIO && usleep(100000) == 0 && u->n_jobs < 100);
+	unit_expect(j, PX_BLOB_CODE, "back");
+}
+
+/* -------------------------------------------------------------- starting */
+
+static void test_start_errors(void **state)
+{
+	static const struct {
+		const char *how;
+		const char *text;
+	} cases[] = {
+		{"protocol", "another version"},
+		{"magic", "libpython"},
+		{"hexversion", "3.8.1"},
+		{"garbage", "worker"},
+		{"result", "worker"},
+		{"exit", "the last words"},
+		{"long-words", "the last words"},
+	};
+	struct unit_pool *u = *state;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		int r = unit_try_fake(u, cases[i].how, 2, 0);
+
+		print_message("%s: %d %s\n", cases[i].how, r, u->why.text);
+		assert_true(r < 0);
+		assert_null(u->p);
+		assert_non_null(strstr(u->why.text, cases[i].text));
+		assert_int_equal(unit_n_fds(), u->n_fds);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	}
+}
+
+static void test_start_without_compiler(void **state)
+{
+	static const char *const paths[] = {"/nonexistent/pycfs-compiler",
+					    "/dev/null", "/"};
+	struct unit_pool *u = *state;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(paths); i++) {
+		u->o.compiler = paths[i];
+		assert_true(unit_try_fake(u, "ok", 2, 0) < 0);
+		assert_non_null(strstr(u->why.text, paths[i]));
+		assert_null(u->p);
+	}
+}
+
+static void test_slow_start(void **state)
+{
+	struct unit_pool *u = *state;
+
+	assert_int_equal(unit_try_fake(u, "slow", 2, 50), 0);
+	unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE, "fine");
+}
+
+/* -------------------------------------------------------------- stopping */
+
+static void test_stop(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *j;
+	pthread_t thread;
+	unsigned n;
+
+	unit_fake(u, 2, 0);
+	unit_submit(u, "stall", "");
+	unit_submit(u, "stall", "");
+	for (int i = 0; i < 20; i++)
+		unit_submit(u, "echo", "");
+	for (int i = 0; i < 2 * AHEAD; i++)
+		unit_ahead(u, "echo");
+	pthread_create(&thread, NULL, wait_room, u);
+	assert_false(joins(thread, 100, 0));
+	n = u->n_jobs;
+	px_pool_stop(u->p);
+	assert_true(joins(thread, PATIENCE * 1000, -ECANCELED));
+	assert_int_equal(u->n_done, n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(u->jobs[i].n_done, 1);
+		assert_int_equal(u->jobs[i].err, -ECANCELED);
+		assert_null(u->jobs[i].blob);
+	}
+	assert_int_equal(px_pool_wait_room(u->p), -ECANCELED);
+	assert_int_equal(unit_try_submit(u, "echo", "", PX_PRIORITY_WAITED, &j),
+			 -ECANCELED);
+	assert_int_equal(unit_try_submit(u, "echo", "", PX_PRIORITY_AHEAD, &j),
+			 -ECANCELED);
+	assert_int_equal(j->n_done, 0);
+	px_pool_promote(u->p, 1);
+	px_pool_stop(u->p);
+	px_pool_stop(NULL);
+	px_pool_free(NULL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void test_stop_at_once(void **state)
+{
+	struct unit_pool *u = *state;
+
+	for (int i = 0; i < 10; i++) {
+		unit_fake(u, 4, 0);
+		for (int k = 0; k < 20; k++)
+			unit_submit(u, k % 3 ? "echo" : "die", "");
+		px_pool_free(u->p);
+		u->p = NULL;
+		assert_int_equal(u->n_done, u->n_jobs);
+	}
+}
+
+static void test_too_large_to_send(void **state)
+{
+	struct unit_pool *u = *state;
+	const struct px_frame_compile task = {
+		.co_filename = {(const uint8_t *)"x", 1},
+		.source = {(const uint8_t *)"", PX_FRAME_MAX},
+	};
+
+	unit_fake(u, 1, 0);
+	assert_int_equal(px_pool_submit(u->p, &task, PX_PRIORITY_WAITED,
+					unit_on_done, NULL, NULL),
+			 -EFBIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		POOL_TEST(test_answers),
+		POOL_TEST(test_large_frames),
+		POOL_TEST(test_many_jobs_once_each),
+		POOL_TEST(test_priorities),
+		POOL_TEST(test_promote_the_last),
+		POOL_TEST(test_room),
+		POOL_TEST(test_promotion_makes_room),
+		POOL_TEST(test_death_is_tried_again),
+		POOL_TEST(test_death_twice_is_final),
+		POOL_TEST(test_deadline),
+		POOL_TEST(test_waiting_is_not_compiling),
+		POOL_TEST(test_one_stalls_others_go_on),
+		POOL_TEST(test_killed_while_idle),
+		POOL_TEST(test_killed_while_busy),
+		POOL_TEST(test_compiler_vanishes),
+		POOL_TEST(test_start_errors),
+		POOL_TEST(test_start_without_compiler),
+		POOL_TEST(test_slow_start),
+		POOL_TEST(test_stop),
+		POOL_TEST(test_stop_at_once),
+		POOL_TEST(test_too_large_to_send),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
