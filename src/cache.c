@@ -2,6 +2,7 @@
 #include "cache_i.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -169,6 +170,19 @@ int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 	return rc ? px_cache_err(rc) : px_used_decode(&v, ret);
 }
 
+/* Takes the whole pages of a value out of this process: it was copied and is
+ * not looked at again soon, and the page cache keeps it. Without this a daemon
+ * that served a large tree is as large as the tree. */
+static void forget_pages(const MDB_val *v)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t from = ((uintptr_t)v->mv_data + page - 1) & ~(page - 1);
+	const uintptr_t to = ((uintptr_t)v->mv_data + v->mv_size) & ~(page - 1);
+
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		       struct px_blob **ret)
@@ -188,6 +202,7 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 	if (r < 0 || !ret)
 		return r;
 	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
+	forget_pages(&v);
 	if (r != -EBADMSG)
 		return r;
 	/* Only a payload that is damaged behind an intact beginning is sure to

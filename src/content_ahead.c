@@ -2,7 +2,9 @@
 /*
  * Compiling ahead. Whoever walks a tree with one thread (cp, tar, find) asks
  * for one module at a time; the modules beside the first one are compiled
- * meanwhile, at low priority and a few at a time.
+ * meanwhile, at low priority and a few at a time. Where the source does not
+ * change (an image is being built), so is the rest of the tree: one directory
+ * rarely keeps all workers busy.
  */
 #include "content_i.h"
 
@@ -54,19 +56,49 @@ static bool is_quiet(struct px_content *c)
 	return quiet;
 }
 
-/* The next directory, or NULL at the end. */
-static struct ahead_dir *next_dir(struct px_content *c)
+static struct ahead_dir *ahead_dir_new(const char *path, size_t n)
+{
+	struct ahead_dir *d = calloc(1, sizeof(*d) + n + 1);
+
+	if (d)
+		memcpy(d->path, path, n);
+	return d;
+}
+
+static void free_dirs(struct ahead_dir *d)
+{
+	struct ahead_dir *next;
+
+	for (; d; d = next) {
+		next = d->next;
+		free(d);
+	}
+}
+
+static struct ahead_dir *pop(struct ahead_dir **stack)
+{
+	struct ahead_dir *d = *stack;
+
+	*stack = d->next;
+	return d;
+}
+
+/* The next directory, or NULL at the end: first those that somebody has
+ * touched, then those of the tree that are left. */
+static struct ahead_dir *next_dir(struct px_content *c,
+				  struct ahead_dir **stack)
 {
 	struct ahead_dir *d = NULL;
 
 	pthread_mutex_lock(&c->ahead_lock);
-	while (!c->quiet && !c->ahead_head)
+	while (!c->quiet && !c->ahead_head && !*stack)
 		pthread_cond_wait(&c->ahead_changed, &c->ahead_lock);
-	if (!c->quiet) {
-		d = c->ahead_head;
-		c->ahead_head = d->next;
+	if (!c->quiet && c->ahead_head) {
+		d = pop(&c->ahead_head);
 		if (!c->ahead_head)
 			c->ahead_tail = &c->ahead_head;
+	} else if (!c->quiet) {
+		d = pop(stack);
 	}
 	pthread_mutex_unlock(&c->ahead_lock);
 	return d;
@@ -79,7 +111,43 @@ static void wait_for_room(struct px_content *c)
 	px_pool_wait_room(c->o.pool);
 }
 
-static void walk(struct px_content *c, const char *dir)
+static void compile_ahead(struct px_content *c, const char *dir,
+			  const struct px_entry *e)
+{
+	PX_AUTOFREE char *path = px_path_join(dir, e->source);
+
+	if (!path)
+		return;
+	wait_for_room(c);
+	px_content_start_ahead(c, path, e->kind);
+}
+
+/* Leaves the directories below on the stack, the first one on top. */
+static void push_below(const struct px_view *v, const char *dir,
+		       struct ahead_dir **stack)
+{
+	size_t i;
+
+	for (i = px_view_count(v); i > 0; i--) {
+		const struct px_entry *e = px_view_at(v, i - 1);
+		PX_AUTOFREE char *path = NULL;
+		struct ahead_dir *d = NULL;
+
+		if (e->kind != PX_KIND_DIR)
+			continue;
+		path = px_path_join(dir, e->source);
+		if (path)
+			d = ahead_dir_new(path, strlen(path));
+		if (!d)
+			return;
+		d->in_tree = true;
+		d->next = *stack;
+		*stack = d;
+	}
+}
+
+static void walk(struct px_content *c, const char *dir,
+		 struct ahead_dir **stack)
 {
 	struct px_fingerprint fp;
 	struct px_view *v;
@@ -88,31 +156,33 @@ static void walk(struct px_content *c, const char *dir)
 
 	if (px_content_view(c, dir, PX_KIND_DIR, &v, &fp, &stable) < 0)
 		return;
-	for (i = 0; i < px_view_count(v) && !is_quiet(c); i++) {
-		const struct px_entry *e = px_view_at(v, i);
-		char *path;
-
-		if (e->kind != PX_KIND_MODULE)
-			continue;
-		path = px_path_join(dir, e->source);
-		if (!path)
-			break;
-		wait_for_room(c);
-		px_content_start_ahead(c, path, e->kind);
-		free(path);
-	}
+	for (i = 0; i < px_view_count(v) && !is_quiet(c); i++)
+		if (px_view_at(v, i)->kind == PX_KIND_MODULE)
+			compile_ahead(c, dir, px_view_at(v, i));
+	if (stack)
+		push_below(v, dir, stack);
 	px_view_unref(v);
 }
 
 static void *ahead_main(void *arg)
 {
 	struct px_content *c = arg;
-	struct ahead_dir *d;
+	struct ahead_dir *stack = NULL, *d;
+	bool planted = !c->o.ahead_tree;
 
-	while ((d = next_dir(c))) {
-		walk(c, d->path);
+	while ((d = next_dir(c, &stack))) {
+		/* What was touched may be met again in the tree: by then it is
+		 * known and costs little. */
+		walk(c, d->path, d->in_tree ? &stack : NULL);
 		free(d);
+		if (!planted) {
+			planted = true;
+			stack = ahead_dir_new("", 0);
+			if (stack)
+				stack->in_tree = true;
+		}
 	}
+	free_dirs(stack);
 	return NULL;
 }
 
@@ -126,9 +196,8 @@ void px_content_ahead_touch(struct px_content *c, const char *path)
 		return;
 	pthread_mutex_lock(&c->ahead_lock);
 	if (!c->quiet && !px_seen_add(&c->touched, px_hash64(0, path, n))) {
-		d = calloc(1, sizeof(*d) + n + 1);
+		d = ahead_dir_new(path, n);
 		if (d) {
-			memcpy(d->path, path, n);
 			*c->ahead_tail = d;
 			c->ahead_tail = &d->next;
 			pthread_cond_signal(&c->ahead_changed);
@@ -165,15 +234,10 @@ void px_content_ahead_quiet(struct px_content *c)
 
 void px_content_ahead_stop(struct px_content *c)
 {
-	struct ahead_dir *d;
-
 	px_content_ahead_quiet(c);
 	if (c->ahead_running)
 		pthread_join(c->ahead_thread, NULL);
-	while ((d = c->ahead_head)) {
-		c->ahead_head = d->next;
-		free(d);
-	}
+	free_dirs(c->ahead_head);
 	pthread_mutex_destroy(&c->ahead_lock);
 	pthread_cond_destroy(&c->ahead_changed);
 }

@@ -20,6 +20,7 @@ struct seen {
 
 struct ahead_dir {
 	struct ahead_dir *next;
+	bool in_tree; /* what is below comes after it */
 	char path[];
 };
 

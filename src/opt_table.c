@@ -261,7 +261,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"no-cache", 0, NULL, VIEW, FLAG(no_cache),
 	 "keep compiled modules for this mount only"},
 	{"immutable", 0, NULL, VIEW, FLAG(immutable),
-	 "SOURCE will not change while mounted: faster"},
+	 "SOURCE will not change while mounted: faster, and once one module is asked for, all are compiled"},
 	{"no-ahead", 0, NULL, VIEW, FLAG(no_ahead),
 	 "compile only what is asked for, not what is beside it"},
 	{"foreground", 'f', NULL, PX_VERB_MOUNT, FLAG(foreground),

@@ -115,6 +115,7 @@ static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 		.debug_ranges = o->debug_ranges,
 		.canonical = !o->plain_marshal,
 		.ahead = !o->no_ahead,
+		.ahead_tree = o->immutable,
 		.mode = o->mode,
 		.prefix = o->prefix,
 	};

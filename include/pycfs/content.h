@@ -33,9 +33,10 @@ struct px_content_options {
 	int64_t uid, gid;
 	int64_t mtime; /* seconds */
 	bool debug_ranges;
-	bool canonical; /* bytecode as marshal.h says, not as CPython wrote it
-			 */
-	bool ahead;	/* compile siblings of what is asked for */
+	bool canonical;	 /* bytecode as marshal.h says, not as CPython wrote it
+			  */
+	bool ahead;	 /* compile siblings of what is asked for */
+	bool ahead_tree; /* and then the whole tree */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename starts with; "" for none */
 };

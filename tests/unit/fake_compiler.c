@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A pycfs-compiler without Python: says hello as --libpython tells it to, and
- * does with each module what its co_filename says. For tests of the pool.
+ * does with each module what the first word of its co_filename's last part
+ * says: "echo", "a/echo.py", "a/echo b.py". For tests of the pool and of what
+ * stands on it.
  *
  *   --libpython ok            a proper hello
  *               protocol, magic, hexversion     a hello that is wrong there
@@ -86,7 +88,7 @@ static bool is(const char *name, const char *what, const char **ret_file)
 {
 	const size_t n = strlen(what);
 
-	if (strncmp(name, what, n) != 0 || (name[n] && name[n] != ' '))
+	if (strncmp(name, what, n) != 0 || !strchr(" .", name[n]))
 		return false;
 	*ret_file = name[n] ? name + n + 1 : "";
 	return true;
@@ -125,11 +127,15 @@ static void misbehave(const char *name, const struct px_frame_compile *t)
 
 static void act(const struct px_frame_compile *t)
 {
-	char name[4096];
+	char text[4096], *name = text;
 	const char *file;
+	size_t i;
 
-	snprintf(name, sizeof(name), "%.*s", (int)t->co_filename.size,
+	snprintf(text, sizeof(text), "%.*s", (int)t->co_filename.size,
 		 (const char *)t->co_filename.data);
+	for (i = 0; text[i] && text[i] != ' '; i++)
+		if (text[i] == '/')
+			name = text + i + 1;
 	if (is(name, "die", &file)) {
 		fputs("some talk\nlast words\n", stderr);
 		_exit(5);

@@ -1,0 +1,1055 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tree, cache, pool and content together. Most tests have a fake compiler,
+ * which gives back the source, so that every compile can be seen; what Python
+ * itself makes of it is in the tests named "python".
+ */
+#include "pool_unit.h"
+
+#include "pycfs/content.h"
+#include "pycfs/log.h"
+
+#define N_THREADS 50
+
+/* One SOURCE for all tests, because its files must be two seconds old. */
+static char top[100];
+static struct px_python *python;
+
+struct unit_content {
+	char dir[200]; /* of the cache */
+	int n_fds;
+	struct px_stats stats;
+	struct px_python fake;
+	struct px_tree *tree;
+	struct px_cache *cache;
+	struct px_pool *pool;
+	struct px_content *c;
+	struct px_content_options o;
+	unsigned n_workers;
+	unsigned timeout_ms;
+};
+
+/* How a get ended. */
+struct answer {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned n; /* under lock, as all of it */
+	int err;
+	struct px_module m;
+	char text[2000]; /* of the blob, with a NUL behind it */
+};
+
+static void put_at(const char *path, const char *text, int64_t mtime)
+{
+	const struct timespec times[2] = {{mtime, 0}, {mtime, 0}};
+	char full[400];
+	char *slash;
+	int fd;
+
+	snprintf(full, sizeof(full), "%s/src/%s", top, path);
+	for (slash = strchr(full + strlen(top) + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0755);
+		*slash = '/';
+	}
+	fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(px_write_full(fd, text, strlen(text)), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+}
+
+static void put(const char *path, const char *text)
+{
+	put_at(path, text, 1700000000);
+}
+
+static int make_tree(void **state PX_UNUSED)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct px_why why;
+
+	snprintf(top, sizeof(top), "%s/px-content-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(top) ||
+	    px_python_find(NULL, unit_program("PYCFS_COMPILER"), &python,
+			   &why) < 0)
+		return -1;
+	px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
+	put("echo a.py", "source of a");
+	put("echo b.py", "source of b");
+	put("echo change.py", "before");
+	put("echo damaged.py", "a payload to be damaged");
+	put("echo once.py", "compiled once");
+	put("stall.py", "never");
+	put("stall 2.py", "never");
+	put("reject.py", "no good");
+	put("dir/echo a.py", "one");
+	put("dir/echo b.py", "two");
+	put("dir/echo c.py", "three");
+	put("dir/data.txt", "data");
+	put("dir/sub/echo d.py", "four");
+	put("dir2/echo e.py", "five");
+	put("mixed/echo good.py", "good");
+	put("mixed/reject bad.py", "bad");
+	put("mixed/data.txt", "data");
+	put_at("times/echo.py", "same", 1700000000);
+	put_at("later/echo.py", "same", 1700000000);
+	put_at("real/m.py", "'''doc'''\nx = 'constant'\n", 1700000001);
+	put("real/bad.py", "x = 1\ny = (\n");
+	/* See PX_TREE_YOUNG_NS. */
+	usleep(2100000);
+	return 0;
+}
+
+static int remove_tree(void **state PX_UNUSED)
+{
+	px_python_free(python);
+	return nftw(top, unit_pool_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---------------------------------------------------------------- fixture */
+
+static int setup(void **state)
+{
+	struct unit_content *u = calloc(1, sizeof(*u));
+
+	u->n_fds = unit_n_fds();
+	snprintf(u->dir, sizeof(u->dir), "%s/cache-XXXXXX", top);
+	if (!mkdtemp(u->dir))
+		return -1;
+	u->fake = (struct px_python){
+		.libpython = (char *)(uintptr_t) "ok",
+		.version = (char *)(uintptr_t) "3.9.0 (fake)",
+		.cache_tag = (char *)(uintptr_t) "cpython-39",
+		.magic = 1,
+		.hexversion = 0x030900f0,
+	};
+	u->n_workers = 2;
+	u->o = (struct px_content_options){
+		.python = &u->fake,
+		.stats = &u->stats,
+		.optimize = 2,
+		.uid = -1,
+		.gid = -1,
+		.mtime = -1,
+		.canonical = true,
+		.mode = PX_PYC_UNCHECKED_HASH,
+		.prefix = "",
+	};
+	*state = u;
+	return 0;
+}
+
+static void begin(struct unit_content *u)
+{
+	const struct px_cache_options cache = {u->dir, 1u << 30, &u->stats};
+	const struct px_pool_options pool = {
+		.python = u->o.python,
+		.compiler = unit_program(u->o.python == &u->fake
+						 ? "PYCFS_FAKE_COMPILER"
+						 : "PYCFS_COMPILER"),
+		.n_workers = u->n_workers,
+		.timeout_ms = u->timeout_ms,
+		.stats = &u->stats,
+	};
+	struct px_why why = {""};
+	char src[120];
+	int r;
+
+	snprintf(src, sizeof(src), "%s/src", top);
+	r = px_tree_open(src, &u->tree, &why);
+	if (r == 0)
+		r = px_cache_open(&cache, &u->cache, &why);
+	if (r == 0)
+		r = px_pool_start(&pool, &u->pool, &why);
+	if (r < 0)
+		fail_msg("%d: %s", r, why.text);
+	u->o.tree = u->tree;
+	u->o.cache = u->cache;
+	u->o.pool = u->pool;
+	assert_int_equal(px_content_new(&u->o, &u->c), 0);
+}
+
+static void end(struct unit_content *u)
+{
+	if (u->c)
+		px_content_quiet(u->c);
+	px_pool_stop(u->pool);
+	px_content_free(u->c);
+	px_pool_free(u->pool);
+	px_cache_close(u->cache);
+	px_tree_close(u->tree);
+	u->c = NULL;
+	u->pool = NULL;
+	u->cache = NULL;
+	u->tree = NULL;
+}
+
+/* The same once more, as by the next mount: over the same cache. */
+static void again(struct unit_content *u)
+{
+	end(u);
+	memset(&u->stats, 0, sizeof(u->stats));
+	begin(u);
+}
+
+static int teardown(void **state)
+{
+	struct unit_content *u = *state;
+	int left, children;
+
+	end(u);
+	left = unit_n_fds() - u->n_fds;
+	children = waitpid(-1, NULL, WNOHANG);
+	free(u);
+	if (left != 0 || children != -1)
+		print_error("%d descriptors left, waitpid: %d\n", left,
+			    children);
+	return left != 0 || children != -1 ? -1 : 0;
+}
+
+static uint64_t count(struct unit_content *u, enum px_counter c)
+{
+	return px_stats_get(&u->stats, c);
+}
+
+static void answer_init(struct answer *a)
+{
+	memset(a, 0, sizeof(*a));
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->changed, NULL);
+}
+
+static void on_answer(void *arg, int err, const struct px_module *m)
+{
+	struct answer *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	a->n++;
+	a->err = err;
+	if (m)
+		a->m = *m;
+	if (m && m->blob && m->blob->size < sizeof(a->text))
+		memcpy(a->text, m->blob->data, m->blob->size);
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* False: no answer within `ms`. */
+static bool answered(struct answer *a, unsigned ms)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&a->lock);
+	while (a->n == 0 && r == 0)
+		r = pthread_cond_timedwait(&a->changed, &a->lock, &until);
+	r = a->n > 0;
+	pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+/* Asks and waits. */
+static struct answer get(struct unit_content *u, const char *path,
+			 enum px_kind kind, enum px_want want)
+{
+	struct answer a;
+
+	answer_init(&a);
+	px_content_get(u->c, path, kind, want, on_answer, &a);
+	if (!answered(&a, PATIENCE * 1000))
+		fail_msg("no answer for %s", path);
+	assert_int_equal(a.n, 1);
+	return a;
+}
+
+static struct answer bytes(struct unit_content *u, const char *path)
+{
+	return get(u, path, PX_KIND_MODULE, PX_WANT_BYTES);
+}
+
+static struct answer size(struct unit_content *u, const char *path)
+{
+	return get(u, path, PX_KIND_MODULE, PX_WANT_SIZE);
+}
+
+/* Until a counter has reached `n`; else false. */
+static bool reaches(struct unit_content *u, enum px_counter c, uint64_t n)
+{
+	for (int i = 0; i < PATIENCE * 100 && count(u, c) < n; i++)
+		usleep(10000);
+	return count(u, c) >= n;
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static void test_size_and_bytes(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a;
+
+	begin(u);
+	a = bytes(u, "echo a.py");
+	assert_int_equal(a.err, 0);
+	assert_int_equal(a.m.kind, PX_BLOB_CODE);
+	assert_string_equal(a.text, "source of a");
+	assert_int_equal(a.m.attr.size, strlen("source of a"));
+	assert_int_equal(a.m.attr.kind, PX_KIND_MODULE);
+	assert_int_equal(a.m.attr.mode, 0644);
+	assert_int_equal(a.m.attr.uid, geteuid());
+	assert_int_equal(a.m.attr.mtime, 1700000000);
+	assert_int_equal(a.m.source_size, strlen("source of a"));
+	assert_true(a.m.tag != 0);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 0);
+	/* Its size is known now, and so are its bytes. */
+	a = size(u, "echo a.py");
+	assert_int_equal(a.m.attr.size, strlen("source of a"));
+	assert_null(a.m.blob);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
+	a = bytes(u, "echo a.py");
+	assert_string_equal(a.text, "source of a");
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 2);
+	a = size(u, "echo b.py");
+	assert_int_equal(a.m.attr.size, strlen("source of b"));
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+	assert_int_equal(count(u, PX_COUNT_source_reads), 2);
+	assert_int_equal(count(u, PX_COUNT_rejected), 0);
+}
+
+static void test_attributes(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_attr attr;
+	struct answer a;
+
+	u->o.uid = 12345;
+	u->o.gid = 54321;
+	u->o.mtime = 5;
+	begin(u);
+	a = size(u, "echo a.py");
+	assert_int_equal(a.m.attr.uid, 12345);
+	assert_int_equal(a.m.attr.gid, 54321);
+	assert_int_equal(a.m.attr.mtime, 315532800); /* 1980 */
+	assert_int_equal(
+		px_content_attr(u->c, "dir/data.txt", PX_KIND_FILE, &attr), 0);
+	assert_int_equal(attr.size, 4);
+	assert_int_equal(attr.uid, 12345);
+	assert_int_equal(px_content_attr(u->c, "dir", PX_KIND_DIR, &attr), 0);
+	assert_int_equal(attr.mode, 0755);
+	assert_int_equal(
+		px_content_attr(u->c, "dir/data.txt", PX_KIND_DIR, &attr),
+		-ESTALE);
+	assert_int_equal(px_content_attr(u->c, "absent", PX_KIND_FILE, &attr),
+			 -ENOENT);
+}
+
+static void test_source_errors(void **state)
+{
+	static const struct {
+		const char *path;
+		int r;
+	} cases[] = {
+		{"absent.py", -ENOENT},
+		{"absent/m.py", -ENOENT},
+		{"dir", -EINVAL},
+		{"../secret.py", -EXDEV},
+	};
+	struct unit_content *u = *state;
+	struct px_module m;
+
+	begin(u);
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		struct answer a = bytes(u, cases[i].path);
+
+		print_message("%s: %d\n", cases[i].path, a.err);
+		assert_int_equal(a.err, cases[i].r);
+		assert_int_equal(size(u, cases[i].path).err, cases[i].r);
+		assert_int_equal(px_content_peek(u->c, cases[i].path,
+						 PX_KIND_MODULE, &m),
+				 cases[i].r);
+	}
+	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
+}
+
+static void test_peek(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_module m;
+
+	begin(u);
+	assert_int_equal(px_content_peek(u->c, "echo a.py", PX_KIND_MODULE, &m),
+			 -ENOENT);
+	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
+	bytes(u, "echo a.py");
+	assert_int_equal(px_content_peek(u->c, "echo a.py", PX_KIND_MODULE, &m),
+			 0);
+	assert_int_equal(m.kind, PX_BLOB_CODE);
+	assert_int_equal(m.attr.size, strlen("source of a"));
+	assert_null(m.blob);
+	assert_true(m.tag == bytes(u, "echo a.py").m.tag);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+}
+
+struct asker {
+	pthread_t thread;
+	struct unit_content *u;
+	pthread_barrier_t *together;
+	struct answer a;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *k = arg;
+
+	pthread_barrier_wait(k->together);
+	px_content_get(k->u->c, "echo once.py", PX_KIND_MODULE, PX_WANT_BYTES,
+		       on_answer, &k->a);
+	return NULL;
+}
+
+static void test_fifty_at_once(void **state)
+{
+	struct asker *askers = calloc(N_THREADS, sizeof(*askers));
+	struct unit_content *u = *state;
+	pthread_barrier_t together;
+
+	begin(u);
+	pthread_barrier_init(&together, NULL, N_THREADS);
+	for (int i = 0; i < N_THREADS; i++) {
+		struct asker *k = &askers[i];
+
+		k->u = u;
+		k->together = &together;
+		answer_init(&k->a);
+		assert_int_equal(pthread_create(&k->thread, NULL, ask, k), 0);
+	}
+	for (int i = 0; i < N_THREADS; i++) {
+		assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+		assert_true(answered(&askers[i].a, PATIENCE * 1000));
+		assert_int_equal(askers[i].a.n, 1);
+		assert_int_equal(askers[i].a.err, 0);
+		assert_string_equal(askers[i].a.text, "compiled once");
+	}
+	pthread_barrier_destroy(&together);
+	free(askers);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	/* Everybody waited, or came when it was known. */
+	assert_int_equal(count(u, PX_COUNT_joined) +
+				 count(u, PX_COUNT_stat_hits) +
+				 count(u, PX_COUNT_source_reads),
+			 N_THREADS);
+}
+
+/* ------------------------------------------------------------- the cache */
+
+static void test_next_mount(void **state)
+{
+	static const char *const paths[] = {"echo a.py", "echo b.py",
+					    "dir/echo a.py", "reject.py"};
+	const size_t n = PX_ARRAY_LEN(paths);
+	struct unit_content *u = *state;
+	struct answer first[4], a;
+
+	begin(u);
+	for (size_t i = 0; i < n; i++)
+		first[i] = bytes(u, paths[i]);
+	assert_int_equal(count(u, PX_COUNT_compiled), n);
+	again(u);
+	for (size_t i = 0; i < n; i++) {
+		a = size(u, paths[i]);
+		assert_int_equal(a.err, 0);
+		assert_int_equal(a.m.kind, first[i].m.kind);
+		assert_int_equal(a.m.attr.size, first[i].m.attr.size);
+		a = bytes(u, paths[i]);
+		assert_string_equal(a.text, first[i].text);
+		assert_true(a.m.tag == first[i].m.tag);
+	}
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 2 * n);
+}
+
+static void test_profile_is_part_of_the_key(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_rules *rules;
+	const char *what;
+
+	begin(u);
+	bytes(u, "echo a.py");
+	u->o.optimize = 1;
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	u->o.mode = PX_PYC_CHECKED_HASH;
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	u->o.prefix = "/opt";
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	u->o.canonical = false;
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	u->fake.version = (char *)(uintptr_t) "3.9.0 (another fake)";
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	/* 3.9 has no columns to leave out. */
+	u->o.debug_ranges = true;
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	assert_int_equal(px_rules_new(&rules), 0);
+	assert_int_equal(
+		px_rules_add(rules, PX_RULE_OPTIMIZE, 0, "echo a.py", &what),
+		0);
+	u->o.rules = rules;
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	/* What that rule does not match is as it was. */
+	bytes(u, "echo b.py");
+	u->o.rules = NULL;
+	again(u);
+	bytes(u, "echo b.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	px_rules_free(rules);
+}
+
+/* The name is part of the code: same bytes, another module. */
+static void test_name_is_part_of_the_key(void **state)
+{
+	struct unit_content *u = *state;
+
+	begin(u);
+	bytes(u, "times/echo.py");
+	bytes(u, "later/echo.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+}
+
+static void test_young_files_prove_nothing(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_module m;
+
+	put("echo young.py", "young");
+	begin(u);
+	for (unsigned i = 0; i < 3; i++) {
+		struct answer a = size(u, "echo young.py");
+
+		assert_int_equal(a.err, 0);
+		assert_int_equal(a.m.attr.size, 5);
+		assert_int_equal(count(u, PX_COUNT_source_reads), i + 1);
+		assert_int_equal(count(u, PX_COUNT_blob_hits), i);
+	}
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 0);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(
+		px_content_peek(u->c, "echo young.py", PX_KIND_MODULE, &m),
+		-ENOENT);
+	again(u);
+	assert_string_equal(bytes(u, "echo young.py").text, "young");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	assert_int_equal(count(u, PX_COUNT_blob_hits), 1);
+	/* In time it does. */
+	usleep(2100000);
+	bytes(u, "echo young.py");
+	bytes(u, "echo young.py");
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
+}
+
+static void test_change_is_noticed(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer before, after;
+
+	begin(u);
+	before = bytes(u, "echo change.py");
+	assert_string_equal(before.text, "before");
+	/* As long, and with the same time. */
+	put("echo change.py", "AFTER!");
+	after = bytes(u, "echo change.py");
+	assert_string_equal(after.text, "AFTER!");
+	assert_true(before.m.tag != after.m.tag);
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+	/* Back to what is known. */
+	put("echo change.py", "before");
+	after = bytes(u, "echo change.py");
+	assert_string_equal(after.text, "before");
+	assert_true(before.m.tag == after.m.tag);
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+}
+
+/* Where LMDB keeps it: cache.h does not say, so look for it. */
+static int damage(const char *path, const struct stat *st, int type PX_UNUSED,
+		  struct FTW *w PX_UNUSED)
+{
+	static const char text[] = "a payload to be damaged";
+	const size_t n = (size_t)st->st_size;
+	int fd, done = 0;
+	uint8_t *data;
+	uint8_t *at;
+
+	if (!S_ISREG(st->st_mode) || !strstr(path, "data.mdb"))
+		return 0;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	data = malloc(n);
+	assert_int_equal(px_read_full(fd, data, n), n);
+	for (at = data;
+	     (at = memmem(at, n - (size_t)(at - data), text, sizeof(text) - 1));
+	     at++, done++)
+		assert_int_equal(pwrite(fd, "A", 1, at - data), 1);
+	close(fd);
+	free(data);
+	assert_true(done > 0);
+	return 0;
+}
+
+static void test_damage_is_repaired(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a;
+
+	begin(u);
+	bytes(u, "echo damaged.py");
+	bytes(u, "echo a.py");
+	end(u);
+	nftw(u->dir, damage, 8, FTW_PHYS);
+	memset(&u->stats, 0, sizeof(u->stats));
+	begin(u);
+	a = bytes(u, "echo damaged.py");
+	assert_int_equal(a.err, 0);
+	assert_string_equal(a.text, "a payload to be damaged");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_cache_damaged), 1);
+	assert_string_equal(bytes(u, "echo a.py").text, "source of a");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	again(u);
+	a = bytes(u, "echo damaged.py");
+	assert_string_equal(a.text, "a payload to be damaged");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+}
+
+static void test_timestamps(void **state)
+{
+	struct unit_content *u = *state;
+
+	put_at("touched/echo.py", "same", 1700000000);
+	u->o.mode = PX_PYC_TIMESTAMP;
+	begin(u);
+	bytes(u, "touched/echo.py");
+	put_at("touched/echo.py", "same", 1700000001);
+	bytes(u, "touched/echo.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+	u->o.mode = PX_PYC_UNCHECKED_HASH;
+	again(u);
+	bytes(u, "touched/echo.py");
+	put_at("touched/echo.py", "same", 1700000002);
+	bytes(u, "touched/echo.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+}
+
+/* ------------------------------------------------------------- refusals */
+
+static int stderr_to(const char *path)
+{
+	const int saved = dup(2);
+	const int fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+
+	fflush(stderr);
+	dup2(fd, 2);
+	close(fd);
+	return saved;
+}
+
+static unsigned count_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "r");
+	char line[2000];
+	unsigned n = 0;
+
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
+	fclose(f);
+	return n;
+}
+
+static void test_refusal(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a[3];
+	char log[300];
+	int saved;
+
+	snprintf(log, sizeof(log), "%s/log", u->dir);
+	begin(u);
+	saved = stderr_to(log);
+	for (int i = 0; i < 3; i++)
+		a[i] = i % 2 ? size(u, "reject.py") : bytes(u, "reject.py");
+	bytes(u, "mixed/reject bad.py");
+	dup2(saved, 2);
+	close(saved);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(a[i].err, 0);
+		assert_int_equal(a[i].m.kind, PX_BLOB_REJECTED);
+		assert_int_equal(a[i].m.attr.size, 0);
+		assert_string_equal(a[i].text, "no good");
+	}
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+	assert_int_equal(count(u, PX_COUNT_rejected), 2);
+	assert_int_equal(count_text(log, "reject.py:3:4: no good"), 1);
+	assert_int_equal(count_text(log, "reject bad.py:3:4: bad"), 1);
+	assert_int_equal(count_text(log, "--on-error"), 1);
+	/* The next mount says it again, without compiling it again. */
+	again(u);
+	saved = stderr_to(log);
+	bytes(u, "reject.py");
+	size(u, "reject.py");
+	dup2(saved, 2);
+	close(saved);
+	assert_int_equal(count_text(log, "reject.py:3:4: no good"), 2);
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+}
+
+static void test_deadline_is_tried_by_the_next_mount(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a;
+
+	u->timeout_ms = 200;
+	begin(u);
+	for (int i = 0; i < 3; i++) {
+		a = bytes(u, "stall.py");
+		assert_int_equal(a.err, 0);
+		assert_int_equal(a.m.kind, PX_BLOB_FAILED);
+		assert_int_equal(a.m.attr.size, 0);
+		assert_non_null(strstr(a.text, "0.200 seconds"));
+	}
+	assert_int_equal(count(u, PX_COUNT_timeouts), 1);
+	again(u);
+	a = bytes(u, "stall.py");
+	assert_int_equal(a.m.kind, PX_BLOB_FAILED);
+	assert_int_equal(count(u, PX_COUNT_timeouts), 1);
+}
+
+/* ---------------------------------------------------------------- settle */
+
+struct settled {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned n;
+	int err;
+	char names[300]; /* with a blank behind each */
+};
+
+static void on_settled(void *arg, int err, struct px_view *v)
+{
+	struct settled *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	s->n++;
+	s->err = err;
+	for (size_t i = 0; v && i < px_view_count(v); i++) {
+		strcat(s->names, px_view_at(v, i)->name);
+		strcat(s->names, "|");
+	}
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void settle(struct unit_content *u, struct settled *s)
+{
+	struct px_fingerprint fp;
+	struct px_view *v;
+	bool stable;
+
+	*s = (struct settled){.err = 1};
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	assert_int_equal(
+		px_content_view(u->c, "mixed", PX_KIND_DIR, &v, &fp, &stable),
+		0);
+	px_content_settle(u->c, "mixed", v, on_settled, s);
+	px_view_unref(v);
+	pthread_mutex_lock(&s->lock);
+	while (s->n == 0)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	assert_int_equal(s->n, 1);
+}
+
+static void test_settle(void **state)
+{
+	static const struct {
+		enum px_on_error how;
+		const char *names;
+	} cases[] = {
+		{PX_ON_ERROR_FAIL, "data.txt|echo good.pyc|reject bad.pyc|"},
+		{PX_ON_ERROR_SOURCE, "data.txt|echo good.pyc|reject bad.py|"},
+		{PX_ON_ERROR_OMIT, "data.txt|echo good.pyc|"},
+	};
+	struct unit_content *u = *state;
+	struct settled s;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		u->o.on_error = cases[i].how;
+		begin(u);
+		settle(u, &s);
+		assert_int_equal(s.err, 0);
+		assert_string_equal(s.names, cases[i].names);
+		settle(u, &s);
+		assert_string_equal(s.names, cases[i].names);
+		end(u);
+	}
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+}
+
+static void test_settle_when_stopping(void **state)
+{
+	struct unit_content *u = *state;
+	struct settled s;
+
+	u->o.on_error = PX_ON_ERROR_OMIT;
+	begin(u);
+	px_content_quiet(u->c);
+	px_pool_stop(u->pool);
+	settle(u, &s);
+	assert_int_equal(s.err, -ECANCELED);
+	assert_string_equal(s.names, "");
+}
+
+/* ----------------------------------------------------------------- ahead */
+
+static void test_ahead(void **state)
+{
+	struct unit_content *u = *state;
+
+	u->o.ahead = true;
+	begin(u);
+	bytes(u, "dir/echo a.py");
+	assert_true(reaches(u, PX_COUNT_compiled, 3));
+	usleep(200000);
+	/* Not what lies below nor beside. */
+	assert_int_equal(count(u, PX_COUNT_compiled), 3);
+	assert_int_equal(count(u, PX_COUNT_ahead), 2);
+	px_content_flush(u->c);
+	assert_string_equal(bytes(u, "dir/echo b.py").text, "two");
+	assert_string_equal(bytes(u, "dir/echo c.py").text, "three");
+	assert_int_equal(count(u, PX_COUNT_compiled), 3);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 2);
+	bytes(u, "dir/sub/echo d.py");
+	bytes(u, "dir2/echo e.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 5);
+}
+
+static void test_not_ahead(void **state)
+{
+	struct unit_content *u = *state;
+
+	begin(u);
+	bytes(u, "dir/echo a.py");
+	usleep(200000);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_ahead), 0);
+}
+
+static void test_nothing_ahead_once_quiet(void **state)
+{
+	struct unit_content *u = *state;
+
+	u->o.ahead = true;
+	begin(u);
+	px_content_quiet(u->c);
+	bytes(u, "dir/echo a.py");
+	usleep(100000);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+}
+
+/* -------------------------------------------------------------- stopping */
+
+static void test_stop_answers_everybody(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a[10], after;
+
+	u->n_workers = 1;
+	u->o.ahead = true;
+	begin(u);
+	for (int i = 0; i < 10; i++) {
+		answer_init(&a[i]);
+		px_content_get(u->c,
+			       i < 5   ? "stall.py"
+			       : i < 8 ? "stall 2.py"
+				       : "echo a.py",
+			       PX_KIND_MODULE, PX_WANT_BYTES, on_answer, &a[i]);
+	}
+	assert_false(answered(&a[9], 100));
+	px_content_quiet(u->c);
+	px_pool_stop(u->pool);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(a[i].n, 1);
+		assert_int_equal(a[i].err, -ECANCELED);
+	}
+	after = bytes(u, "echo b.py");
+	assert_int_equal(after.err, -ECANCELED);
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+}
+
+static void test_no_worker(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a;
+
+	begin(u);
+	u->fake.libpython = (char *)(uintptr_t) "exit";
+	for (int i = 0; i < 2; i++)
+		if (unit_child() > 0)
+			kill(unit_child(), SIGKILL);
+	usleep(200000);
+	a = bytes(u, "echo a.py");
+	assert_int_equal(a.err, -EIO);
+	/* That says nothing about the module. */
+	u->fake.libpython = (char *)(uintptr_t) "ok";
+	usleep(1200000);
+	a = bytes(u, "echo a.py");
+	assert_int_equal(a.err, 0);
+	assert_string_equal(a.text, "source of a");
+}
+
+/* ---------------------------------------------------------------- python */
+
+static void get_pyc(struct unit_content *u, const char *path, enum px_kind kind,
+		    struct px_pyc_header *ret, const char *text)
+{
+	struct answer a = get(u, path, kind, PX_WANT_BYTES);
+	const struct px_module *m = &a.m;
+
+	assert_int_equal(a.err, 0);
+	assert_int_equal(m->kind, PX_BLOB_CODE);
+	assert_true(m->attr.size < sizeof(a.text));
+	assert_int_equal(
+		px_pyc_decode((const uint8_t *)a.text, m->attr.size, ret), 0);
+	if (text)
+		assert_non_null(
+			memmem(a.text, m->attr.size, text, strlen(text)));
+}
+
+static void test_python(void **state)
+{
+	static const struct {
+		enum px_pyc_mode mode;
+		const char *prefix;
+		const char *name;
+	} cases[] = {
+		{PX_PYC_UNCHECKED_HASH, "", "\x09real/m.py"},
+		{PX_PYC_CHECKED_HASH, "/opt", "\x0e/opt/real/m.py"},
+		{PX_PYC_TIMESTAMP, "/opt/", "\x0e/opt/real/m.py"},
+		{PX_PYC_UNCHECKED_HASH, "a b",
+		 "\x0d"
+		 "a b/real/m.py"},
+	};
+	struct unit_content *u = *state;
+	struct px_pyc_header h;
+
+	u->o.python = python;
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		u->o.mode = cases[i].mode;
+		u->o.prefix = cases[i].prefix;
+		begin(u);
+		get_pyc(u, "real/m.py", PX_KIND_MODULE, &h, cases[i].name);
+		assert_int_equal(h.magic, python->magic);
+		assert_int_equal(h.mode, cases[i].mode);
+		if (h.mode == PX_PYC_TIMESTAMP) {
+			assert_int_equal(h.mtime, 1700000001);
+			assert_int_equal(h.source_size, 25);
+		}
+		/* Beside a kept source: valid whatever the times are. */
+		get_pyc(u, "real/m.py", PX_KIND_KEPT, &h, cases[i].name);
+		assert_int_equal(h.mode, PX_PYC_UNCHECKED_HASH);
+		end(u);
+	}
+}
+
+static void test_python_refusal(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a;
+
+	u->o.python = python;
+	begin(u);
+	a = bytes(u, "real/bad.py");
+	assert_int_equal(a.err, 0);
+	assert_int_equal(a.m.kind, PX_BLOB_REJECTED);
+	assert_non_null(strstr(a.text, "SyntaxError"));
+}
+
+static void test_python_optimizes(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_pyc_header h;
+	struct px_rules *rules;
+	const char *what;
+	struct answer a;
+
+	assert_int_equal(px_rules_new(&rules), 0);
+	assert_int_equal(
+		px_rules_add(rules, PX_RULE_OPTIMIZE, 0, "m.py", &what), 0);
+	u->o.python = python;
+	begin(u);
+	a = bytes(u, "real/m.py");
+	assert_null(memmem(a.text, a.m.attr.size, "doc", 4));
+	get_pyc(u, "real/m.py", PX_KIND_MODULE, &h, "constant");
+	u->o.rules = rules;
+	again(u);
+	get_pyc(u, "real/m.py", PX_KIND_MODULE, &h,
+		"\x03"
+		"doc");
+	end(u);
+	px_rules_free(rules);
+}
+
+#define CONTENT_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CONTENT_TEST(test_size_and_bytes),
+		CONTENT_TEST(test_attributes),
+		CONTENT_TEST(test_source_errors),
+		CONTENT_TEST(test_peek),
+		CONTENT_TEST(test_fifty_at_once),
+		CONTENT_TEST(test_next_mount),
+		CONTENT_TEST(test_profile_is_part_of_the_key),
+		CONTENT_TEST(test_name_is_part_of_the_key),
+		CONTENT_TEST(test_young_files_prove_nothing),
+		CONTENT_TEST(test_change_is_noticed),
+		CONTENT_TEST(test_damage_is_repaired),
+		CONTENT_TEST(test_timestamps),
+		CONTENT_TEST(test_refusal),
+		CONTENT_TEST(test_deadline_is_tried_by_the_next_mount),
+		CONTENT_TEST(test_settle),
+		CONTENT_TEST(test_settle_when_stopping),
+		CONTENT_TEST(test_ahead),
+		CONTENT_TEST(test_not_ahead),
+		CONTENT_TEST(test_nothing_ahead_once_quiet),
+		CONTENT_TEST(test_stop_answers_everybody),
+		CONTENT_TEST(test_no_worker),
+		CONTENT_TEST(test_python),
+		CONTENT_TEST(test_python_refusal),
+		CONTENT_TEST(test_python_optimizes),
+	};
+
+	return cmocka_run_group_tests(tests, make_tree, remove_tree);
+}

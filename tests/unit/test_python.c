@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "pycfs/python.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* What a good interpreter answers; line 8 is its libpython. */
+#define ANSWER(implementation, hexversion, version)                    \
+	"printf 'pycfs\\n" implementation "\\n168627659\\n" hexversion \
+	"\\n" version " (fake)\\ncpython-312\\n/opt/python\\n/opt/lib" \
+	"python3.12.so\\n'\n"
+#define GOOD ANSWER("cpython", "51118576", "3.12.1") /* 0x030c01f0 */
+
+struct fixture {
+	char top[100];
+	char *path; /* PATH before */
+	struct px_python *py;
+	struct px_why why;
+};
+
+static int setup(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->top, sizeof(f->top), "%s/px-python-XXXXXX",
+		 tmp ? tmp : "/tmp");
+	if (!mkdtemp(f->top))
+		return -1;
+	f->path = strdup(getenv("PATH"));
+	*state = f;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st PX_UNUSED,
+		      int type PX_UNUSED, struct FTW *w PX_UNUSED)
+{
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	const int children = waitpid(-1, NULL, WNOHANG);
+
+	setenv("PATH", f->path, 1);
+	unsetenv("PYENV_ROOT");
+	px_python_free(f->py);
+	nftw(f->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(f->path);
+	free(f);
+	return children == -1 ? 0 : -1;
+}
+
+static const char *compiler(void)
+{
+	const char *path = getenv("PYCFS_COMPILER");
+
+	if (!path)
+		fail_msg("PYCFS_COMPILER must name the compiler");
+	return path;
+}
+
+/* A script TOP/name that does what `body` says; its path in `ret`. */
+static void put_script(struct fixture *f, const char *name, const char *body,
+		       char ret[300])
+{
+	char *slash;
+	int fd;
+
+	snprintf(ret, 300, "%s/%s", f->top, name);
+	for (slash = strchr(ret + strlen(f->top) + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(ret, 0755);
+		*slash = '/';
+	}
+	fd = open(ret, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	assert_true(fd >= 0);
+	assert_int_equal(px_write_full(fd, body, strlen(body)), 0);
+	close(fd);
+}
+
+static int find(struct fixture *f, const char *spec)
+{
+	int r;
+
+	px_python_free(f->py);
+	f->py = NULL;
+	f->why.text[0] = '\0';
+	r = px_python_find(spec, compiler(), &f->py, &f->why);
+	print_message("%s: %d %s\n", spec ? spec : "(none)", r, f->why.text);
+	/* A sentence exactly with an error, a Python exactly without. */
+	assert_true((r < 0) == (f->why.text[0] != '\0'));
+	assert_true((r < 0) == (f->py == NULL));
+	return r;
+}
+
+static int find_script(struct fixture *f, const char *body)
+{
+	char path[300];
+
+	put_script(f, "python", body, path);
+	return find(f, path);
+}
+
+/* ------------------------------------------------------------- real ones */
+
+static void check_real(const struct px_python *py)
+{
+	char version[32];
+
+	assert_int_equal(py->magic >> 16, 0x0a0d);
+	assert_int_equal(py->hexversion >> 24, 3);
+	assert_true((py->hexversion >> 16 & 255) >= 8);
+	px_python_short(py, version, sizeof(version));
+	assert_memory_equal(py->version, version, strlen(version));
+	assert_int_equal(py->version[strlen(version)], ' ');
+	assert_null(strchr(py->version, '\n'));
+	assert_memory_equal(py->cache_tag, "cpython-3", 9);
+	assert_non_null(strstr(py->libpython, "libpython3"));
+}
+
+static void test_real(void **state)
+{
+	struct fixture *f = *state;
+	char version[32], *short_one;
+	uint32_t hexversion;
+
+	assert_int_equal(find(f, NULL), 0);
+	check_real(f->py);
+	assert_string_equal(f->py->executable, "python3");
+	assert_int_equal(find(f, "python3"), 0);
+	check_real(f->py);
+	hexversion = f->py->hexversion;
+	px_python_short(f->py, version, sizeof(version));
+	/* The same one by its exact version and by its series. */
+	assert_int_equal(find(f, version), 0);
+	assert_int_equal(f->py->hexversion, hexversion);
+	short_one = strrchr(version, '.');
+	*short_one = '\0';
+	assert_int_equal(find(f, version), 0);
+	check_real(f->py);
+	assert_int_equal(f->py->hexversion >> 16, hexversion >> 16);
+	if (access("/usr/bin/python3", X_OK) == 0) {
+		assert_int_equal(find(f, "/usr/bin/python3"), 0);
+		check_real(f->py);
+		assert_string_equal(f->py->executable, "/usr/bin/python3");
+	}
+}
+
+/* Without any python3: the libpython of the build. */
+static void test_without_path(void **state)
+{
+	struct fixture *f = *state;
+
+	setenv("PATH", f->top, 1);
+	assert_int_equal(find(f, NULL), 0);
+	check_real(f->py);
+	assert_null(f->py->executable);
+	assert_int_equal(find(f, "python3"), -ENOENT);
+	assert_non_null(strstr(f->why.text, "python3"));
+	assert_int_equal(
+		px_python_find(NULL, "/nonexistent/compiler", &f->py, &f->why),
+		-ENOENT);
+	assert_non_null(strstr(f->why.text, "install python3"));
+}
+
+static void test_absent(void **state)
+{
+	static const char *const specs[] = {
+		"/nonexistent/python3",
+		"./nonexistent",
+		"python9.99",
+		"3.99",
+		"9.9",
+		"3.12.999",
+		"3.",
+		".",
+		"..",
+		"",
+	};
+	struct fixture *f = *state;
+
+	setenv("PYENV_ROOT", f->top, 1);
+	for (size_t i = 0; i < PX_ARRAY_LEN(specs); i++)
+		assert_int_equal(find(f, specs[i]), -ENOENT);
+	assert_non_null(strstr(f->why.text, "--python"));
+}
+
+/* ------------------------------------------------------------------ fakes */
+
+static void test_good_answer(void **state)
+{
+	struct fixture *f = *state;
+	char version[32];
+
+	assert_int_equal(find_script(f, "#!/bin/sh\n" GOOD), 0);
+	assert_int_equal(f->py->magic, 168627659);
+	assert_int_equal(f->py->hexversion, 0x030c01f0);
+	assert_string_equal(f->py->version, "3.12.1 (fake)");
+	assert_string_equal(f->py->cache_tag, "cpython-312");
+	assert_string_equal(f->py->home, "/opt/python");
+	assert_string_equal(f->py->libpython, "/opt/libpython3.12.so");
+	px_python_short(f->py, version, sizeof(version));
+	assert_string_equal(version, "3.12.1");
+}
+
+/* Version managers and site hooks talk before, on either stream. */
+static void test_chatty(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(find_script(f,
+				     "#!/bin/sh\n"
+				     "echo warning: old configuration >&2\n"
+				     "echo hello\n" GOOD "echo goodbye >&2\n"),
+			 0);
+	assert_int_equal(f->py->magic, 168627659);
+	assert_int_equal(find_script(f, "#!/bin/sh\nseq 1 4000\n" GOOD), 0);
+}
+
+static void test_bad_answers(void **state)
+{
+	static const struct {
+		const char *body;
+		int r;
+		const char *text;
+	} cases[] = {
+		{"", -EIO, "no usable Python"},
+		{"exit 1\n", -EIO, "no usable Python"},
+		{"echo it broke >&2; exit 1\n", -EIO, "it broke"},
+		{"echo nonsense\n", -EIO, "nonsense"},
+		{"kill -9 $$\n", -EIO, "no usable Python"},
+		{GOOD "exit 1\n", -EIO, "no usable Python"},
+		{"echo pycfs\n", -EIO, "no usable Python"},
+		{"printf 'pycfs\\ncpython\\n1\\n2\\n3\\n4\\n5\\n6'\n", -EIO,
+		 "no usable Python"},
+		{"printf 'pycfs\\ncpython\\nx\\n2\\n3\\n4\\n5\\n6\\n'\n", -EIO,
+		 "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n1\\n2x\\n3\\n4\\n5\\n6\\n'\n", -EIO,
+		 "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n99999999999\\n2\\n3\\n4\\n5\\n6"
+		 "\\n'\n",
+		 -EIO, "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n1\\n51118576\\n\\n4\\n5\\n6\\n'\n",
+		 -EIO, "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n1\\n51118576\\n3.12.1\\nt\\nh\\n"
+		 "\\n'\n",
+		 -ELIBACC, "libpython3.12"},
+		{ANSWER("cpython", "50792944", "3.7.9"), -EPROTONOSUPPORT,
+		 "3.8 or later"}, /* 0x030709f0 */
+		{ANSWER("cpython", "34017776", "2.7.18"), -EPROTONOSUPPORT,
+		 "3.8 or later"},
+		{ANSWER("cpython", "67174640", "4.1.0"), -EPROTONOSUPPORT,
+		 "3.8 or later"},
+		{ANSWER("pypy", "51118576", "3.12.1"), -EPROTONOSUPPORT,
+		 "pypy"},
+		{ANSWER("free-threaded cpython", "51183344", "3.13.0"),
+		 -EPROTONOSUPPORT, "free-threaded"},
+		{"head -c 20000000 /dev/zero\n", -EFBIG, "python"},
+	};
+	struct fixture *f = *state;
+	char body[1000];
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		snprintf(body, sizeof(body), "#!/bin/sh\n%s", cases[i].body);
+		assert_int_equal(find_script(f, body), cases[i].r);
+		assert_non_null(strstr(f->why.text, cases[i].text));
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	}
+}
+
+static void test_no_program(void **state)
+{
+	struct fixture *f = *state;
+	char path[300];
+
+	assert_true(find(f, f->top) < 0);
+	assert_non_null(strstr(f->why.text, f->top));
+	put_script(f, "python", "not a program\n", path);
+	assert_true(find(f, path) < 0);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(find(f, path), -EACCES);
+	assert_int_equal(unlink(path), 0);
+	/* What shims say when they have no such version. */
+	assert_int_equal(find_script(f, "#!/bin/sh\n"
+					"echo no such version >&2\n"
+					"exit 127\n"),
+			 -ENOENT);
+}
+
+/* One that closes its output and goes on must not hold the mount up. */
+static void test_closes_its_output(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t start = px_now_ms();
+	int r;
+
+	/* The answer is there; to be late after it may count as no answer. */
+	r = find_script(f, "#!/bin/sh\n" GOOD
+			   "exec >/dev/null 2>&1\nexec sleep 60\n");
+	assert_true(r == 0 || r == -ETIMEDOUT);
+	assert_true(px_now_ms() - start < 20000);
+}
+
+/* ------------------------------------------------------------- versions */
+
+/* TOP/versions/NAME/bin/python3, as pyenv lays them out. */
+static void put_version(struct fixture *f, const char *name, unsigned minor,
+			unsigned micro, const char *libpython)
+{
+	char path[300], body[600], place[100];
+
+	snprintf(place, sizeof(place), "versions/%s/bin/python3", name);
+	snprintf(body, sizeof(body),
+		 "#!/bin/sh\nprintf 'pycfs\\ncpython\\n168627659\\n%u\\n"
+		 "3.%u.%u (fake)\\ncpython-3%u\\n/opt\\n%s\\n'\n",
+		 0x030000f0 | minor << 16 | micro << 8, minor, micro, minor,
+		 libpython);
+	put_script(f, place, body, path);
+}
+
+static void test_pyenv(void **state)
+{
+	static const struct {
+		const char *spec;
+		uint32_t hexversion; /* 0: not found */
+	} cases[] = {
+		{"3.28", 0x031c01f0},	 {"3.28.1", 0x031c01f0},
+		{"3.28.0", 0},		 {"3.2", 0},
+		{"3.29", 0x031d0af0}, /* the newest is 10, not 9 */
+		{"3.29.9", 0x031d09f0},	 {"3.29.1", 0},
+		{"3.29.10", 0x031d0af0}, {"3.30", 0},
+	};
+	struct fixture *f = *state;
+
+	setenv("PYENV_ROOT", f->top, 1);
+	put_version(f, "3.28.1", 28, 1, "/lib/libpython3.28.so");
+	put_version(f, "3.29.9", 29, 9, "/lib/libpython3.29.so");
+	put_version(f, "3.29.10", 29, 10, "/lib/libpython3.29.so");
+	put_version(f, "3.29-broken", 7, 1, "/lib/libpython3.7.so");
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		int r = find(f, cases[i].spec);
+
+		assert_int_equal(r, cases[i].hexversion ? 0 : -ENOENT);
+		if (r == 0)
+			assert_int_equal(f->py->hexversion,
+					 cases[i].hexversion);
+	}
+}
+
+/* It is there: "install it" would be wrong advice. */
+static void test_version_without_libpython(void **state)
+{
+	struct fixture *f = *state;
+
+	setenv("PYENV_ROOT", f->top, 1);
+	put_version(f, "3.28.1", 28, 1, "");
+	assert_int_equal(find(f, "3.28"), -ELIBACC);
+	assert_non_null(strstr(f->why.text, "libpython3.28"));
+}
+
+static void test_version_in_path(void **state)
+{
+	struct fixture *f = *state;
+	char path[300], search[400];
+
+	put_script(f, "python3.12", "#!/bin/sh\n" GOOD, path);
+	snprintf(search, sizeof(search), "%s:%s", f->top, f->path);
+	setenv("PATH", search, 1);
+	setenv("PYENV_ROOT", "/nonexistent", 1);
+	assert_int_equal(find(f, "3.12"), 0);
+	assert_string_equal(f->py->version, "3.12.1 (fake)");
+	assert_int_equal(find(f, "3.12.1"), 0);
+	assert_int_equal(find(f, "3.12.2"), -ENOENT);
+}
+
+/* Waits for its ten seconds: it is the only limit there is. */
+static void test_hangs(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t start = px_now_ms();
+
+	if (!getenv("PYCFS_SLOW_TESTS"))
+		skip();
+	assert_int_equal(find_script(f, "#!/bin/sh\nexec sleep 100\n"),
+			 -ETIMEDOUT);
+	assert_true(px_now_ms() - start < 30000);
+}
+
+static void test_compiler_is_found(void **state)
+{
+	struct fixture *f = *state;
+	char *path = NULL;
+	int r = px_python_compiler(&path, &f->why);
+
+	/* Beside a unit test there is none; where it is installed there may
+	 * be one. */
+	if (r == 0)
+		assert_int_equal(access(path, X_OK), 0);
+	else
+		assert_non_null(strstr(f->why.text, "install pycfs"));
+	free(path);
+}
+
+#define PYTHON_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PYTHON_TEST(test_real),
+		PYTHON_TEST(test_without_path),
+		PYTHON_TEST(test_absent),
+		PYTHON_TEST(test_good_answer),
+		PYTHON_TEST(test_chatty),
+		PYTHON_TEST(test_bad_answers),
+		PYTHON_TEST(test_no_program),
+		PYTHON_TEST(test_closes_its_output),
+		PYTHON_TEST(test_pyenv),
+		PYTHON_TEST(test_version_without_libpython),
+		PYTHON_TEST(test_version_in_path),
+		PYTHON_TEST(test_hangs),
+		PYTHON_TEST(test_compiler_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
