@@ -60,6 +60,10 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct parked *p = NULL;
 	int r;
 
+	if (f->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	r = px_fuse_dir(f, ino, &dir);
 	if (r == 0)
 		r = px_fuse_view(f, &dir, &v);
@@ -128,40 +132,68 @@ static size_t add_entry(fuse_req_t req, const struct dir_handle *d, size_t i,
 				      (off_t)i + 1);
 }
 
-static void read_dir(fuse_req_t req, size_t size, off_t off,
-		     const struct fuse_file_info *fi, bool plus)
+/* Fills `buf` from entry `off` on; the bytes used. */
+static size_t list(fuse_req_t req, const struct dir_handle *d, off_t off,
+		   bool plus, char *buf, size_t size)
 {
-	const struct dir_handle *d = (struct dir_handle *)(uintptr_t)fi->fh;
 	const size_t n = px_view_count(d->view) + 2;
-	PX_AUTOFREE char *buf = malloc(size);
 	size_t used = 0, took, i;
 
-	px_stats_add(self(req)->o.stats, PX_COUNT_readdirs, 1);
-	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
 	for (i = (size_t)off; i < n; i++) {
 		took = add_entry(req, d, i, plus, buf + used, size - used);
 		if (took == 0)
 			break;
 		used += took;
 	}
-	fuse_reply_buf(req, buf, used);
+	return used;
+}
+
+/* Without OPENDIR, each request finds its directory again: in a source that
+ * does not change, it has the same names in the same places. */
+static int find_dir(struct px_fuse *f, fuse_ino_t ino,
+		    const struct fuse_file_info *fi, struct dir_handle *ret)
+{
+	int r;
+
+	if (fi->fh != 0) {
+		*ret = *(struct dir_handle *)(uintptr_t)fi->fh;
+		return 0;
+	}
+	r = px_fuse_dir(f, ino, &ret->dir);
+	if (r == 0)
+		r = px_fuse_view(f, &ret->dir, &ret->view);
+	return r;
+}
+
+static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		     const struct fuse_file_info *fi, bool plus)
+{
+	struct px_fuse *f = self(req);
+	struct dir_handle d = {0};
+	PX_AUTOFREE char *buf = malloc(size);
+	int r = buf ? find_dir(f, ino, fi, &d) : -ENOMEM;
+
+	px_stats_add(f->o.stats, PX_COUNT_readdirs, 1);
+	if (r == 0)
+		fuse_reply_buf(req, buf, list(req, &d, off, plus, buf, size));
+	else
+		fuse_reply_err(req, -r);
+	if (fi->fh == 0) {
+		px_inode_fini(&d.dir);
+		px_view_unref(d.view);
+	}
 }
 
 void px_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		   struct fuse_file_info *fi)
 {
-	(void)ino;
-	read_dir(req, size, off, fi, false);
+	read_dir(req, ino, size, off, fi, false);
 }
 
 void px_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
-	(void)ino;
-	read_dir(req, size, off, fi, true);
+	read_dir(req, ino, size, off, fi, true);
 }
 
 void px_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

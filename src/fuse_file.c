@@ -7,6 +7,67 @@
 #include "fuse_i.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+
+/* Enough for a few readers at once; a large file is read in many requests. */
+#define N_RECENT 8
+
+struct px_recent {
+	pthread_mutex_t lock;
+	unsigned next; /* to be replaced */
+	struct {
+		uint64_t id;
+		struct px_blob *blob;
+	} slot[N_RECENT];
+};
+
+struct px_recent *px_recent_new(void)
+{
+	struct px_recent *r = calloc(1, sizeof(*r));
+
+	if (r)
+		pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+void px_recent_free(struct px_recent *r)
+{
+	unsigned i;
+
+	if (!r)
+		return;
+	for (i = 0; i < N_RECENT; i++)
+		px_blob_unref(r->slot[i].blob);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+/* A reference to the blob of node `id`; NULL: not among them. */
+static struct px_blob *recent_get(struct px_recent *r, uint64_t id)
+{
+	struct px_blob *b = NULL;
+	unsigned i;
+
+	pthread_mutex_lock(&r->lock);
+	for (i = 0; i < N_RECENT && !b; i++)
+		if (r->slot[i].id == id && r->slot[i].blob)
+			b = px_blob_ref(r->slot[i].blob);
+	pthread_mutex_unlock(&r->lock);
+	return b;
+}
+
+static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
+{
+	struct px_blob *old;
+
+	pthread_mutex_lock(&r->lock);
+	old = r->slot[r->next].blob;
+	r->slot[r->next].id = id;
+	r->slot[r->next].blob = px_blob_ref(b);
+	r->next = (r->next + 1) % N_RECENT;
+	pthread_mutex_unlock(&r->lock);
+	px_blob_unref(old);
+}
 
 static struct px_blob *blob_of(const struct fuse_file_info *fi)
 {
@@ -96,6 +157,10 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct parked *p;
 	int r;
 
+	if (f->no_open) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	px_stats_add(f->o.stats, PX_COUNT_opens, 1);
 	r = px_inodes_get(f->inodes, ino, &inode);
 	if (r == 0 && (fi->flags & O_ACCMODE) != O_RDONLY)
@@ -120,18 +185,24 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_open(req, fi);
 }
 
-static void read_plain(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
+static void reply_blob(fuse_req_t req, const struct px_blob *blob, size_t size,
+		       off_t off)
 {
-	struct px_fuse *f = self(req);
-	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	const size_t at = (size_t)off < blob->size ? (size_t)off : blob->size;
+
+	if (size > blob->size - at)
+		size = blob->size - at;
+	fuse_reply_buf(req, (const char *)blob->data + at, size);
+}
+
+static void reply_source(fuse_req_t req, const struct px_inode *inode,
+			 size_t size, off_t off)
+{
 	struct fuse_bufvec data = FUSE_BUFVEC_INIT(size);
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
-	int r;
+	int r = open_source(self(req), inode, &fd, &st);
 
-	r = px_inodes_get(f->inodes, ino, &inode);
-	if (r == 0)
-		r = open_source(f, &inode, &fd, &st);
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 		return;
@@ -142,22 +213,69 @@ static void read_plain(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
 	fuse_reply_data(req, &data, FUSE_BUF_SPLICE_MOVE);
 }
 
+static void read_known(void *arg, int err, const struct px_module *m)
+{
+	struct parked *p = arg;
+
+	if (!px_claim(p))
+		return;
+	err = px_fuse_module_errno(err, m);
+	if (err == 0 && !px_inodes_is(p->f->inodes, p->inode.id, m->tag))
+		err = -ESTALE;
+	if (err == 0) {
+		/* The last piece of a file is not followed by another. */
+		if ((size_t)p->off + p->size < m->blob->size)
+			recent_put(p->f->recent, p->inode.id, m->blob);
+		reply_blob(p->req, m->blob, p->size, p->off);
+	} else {
+		fuse_reply_err(p->req, -err);
+	}
+	px_parked_free(p);
+}
+
+/* No open file holds the blob: the one of the last requests, or asked for. */
+static void read_made(fuse_req_t req, struct px_inode *inode, size_t size,
+		      off_t off)
+{
+	struct px_fuse *f = self(req);
+	struct px_blob *blob = recent_get(f->recent, inode->id);
+	struct parked *p;
+
+	if (blob) {
+		reply_blob(req, blob, size, off);
+		px_blob_unref(blob);
+		return;
+	}
+	p = px_park(req, inode);
+	if (!p) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	p->size = size;
+	p->off = off;
+	px_content_get(f->o.content, p->inode.path, p->inode.kind,
+		       PX_WANT_BYTES, read_known, p);
+}
+
 void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		struct fuse_file_info *fi)
 {
-	const struct px_blob *blob = blob_of(fi);
-	size_t at = (size_t)off;
+	struct px_fuse *f = self(req);
+	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	int r;
 
-	px_stats_add(self(req)->o.stats, PX_COUNT_reads, 1);
-	if (!blob) {
-		read_plain(req, ino, size, off);
+	px_stats_add(f->o.stats, PX_COUNT_reads, 1);
+	if (blob_of(fi)) {
+		reply_blob(req, blob_of(fi), size, off);
 		return;
 	}
-	if (at > blob->size)
-		at = blob->size;
-	if (size > blob->size - at)
-		size = blob->size - at;
-	fuse_reply_buf(req, (const char *)blob->data + at, size);
+	r = px_inodes_get(f->inodes, ino, &inode);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else if (px_kind_is_made(inode.kind))
+		read_made(req, &inode, size, off);
+	else
+		reply_source(req, &inode, size, off);
 }
 
 void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

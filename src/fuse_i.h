@@ -15,10 +15,20 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+/* The blobs read last, where no open file holds one (fuse_file.c). */
+struct px_recent;
+struct px_recent *px_recent_new(void);	  /* NULL: ENOMEM */
+void px_recent_free(struct px_recent *r); /* NULL is fine */
+
 struct px_fuse {
 	struct px_fuse_options o;
 	struct fuse_session *session;
 	struct px_inodes *inodes;
+	struct px_recent *recent;
+	/* The kernel sends no OPEN, or OPENDIR, for it was told once that there
+	 * is none: the source does not change, so there is nothing to hold. */
+	bool no_open;
+	bool no_opendir;
 	double timeout; /* seconds the kernel may keep names and attributes */
 };
 
@@ -29,6 +39,8 @@ struct parked {
 	atomic_bool claimed;   /* somebody answers it */
 	struct px_inode inode; /* asked about; for lookup, the directory */
 	struct fuse_file_info fi;
+	size_t size;	   /* read */
+	off_t off;	   /* read */
 	enum px_kind kind; /* lookup: of the entry */
 	bool by_source;	   /* lookup: X.py was asked, to exist if rejected */
 	char *name;	   /* lookup */

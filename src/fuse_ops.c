@@ -239,13 +239,22 @@ int px_fuse_enter_known(struct px_fuse *f, const struct px_inode *dir,
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
-	/* Plain READDIR where nobody wants attributes, or `ls` would pay for
-	 * them. */
+	struct px_fuse *f = userdata;
+
 	conn->want |= conn->capable &
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
 		       FUSE_CAP_IOCTL_DIR | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_CACHE_SYMLINKS);
+	if (!f->o.immutable)
+		return;
+	/* What is known of a name stays true: it may as well come with every
+	 * listing. */
+	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+	f->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	/* A directory that must be settled is, when it is opened. */
+	f->no_opendir = (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) &&
+			!px_content_unsettled(f->o.content, PX_KIND_DIR) &&
+			!f->o.has_rules;
 }
 
 static void reply_absent(fuse_req_t req, const struct px_fuse *f)

@@ -186,7 +186,8 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		return px_because(why, -ENOMEM, "out of memory");
 	f->o = *o;
 	f->timeout = o->immutable ? IMMUTABLE_TIMEOUT_S : LIVE_TIMEOUT_S;
-	r = px_inodes_new(&f->inodes);
+	f->recent = px_recent_new();
+	r = f->recent ? px_inodes_new(&f->inodes) : -ENOMEM;
 	if (r == 0)
 		r = make_args(o, &args);
 	if (r < 0)
@@ -198,6 +199,7 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		if (f->session)
 			fuse_session_destroy(f->session);
 		px_inodes_free(f->inodes);
+		px_recent_free(f->recent);
 		free(f);
 		return r;
 	}
@@ -237,6 +239,7 @@ void px_fuse_unmount(struct px_fuse *f)
 	fuse_session_unmount(f->session);
 	fuse_session_destroy(f->session);
 	px_inodes_free(f->inodes);
+	px_recent_free(f->recent);
 	free(f);
 }
 

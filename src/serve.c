@@ -125,6 +125,7 @@ static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 		.mountpoint = mountpoint,
 		.mount_options = o->fuse_options,
 		.on_error = o->on_error,
+		.has_rules = o->rules != NULL,
 		.immutable = o->immutable,
 		.debug = o->fuse_debug,
 	};

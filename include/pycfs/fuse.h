@@ -20,6 +20,7 @@ struct px_fuse_options {
 	const char *mountpoint;
 	const char *mount_options; /* for libfuse, comma separated; "" */
 	enum px_on_error on_error;
+	bool has_rules; /* there may be a generated __pycache__ */
 	bool immutable; /* the source will not change: cache for ever */
 	bool debug;
 };

@@ -67,8 +67,33 @@ def blobs():
     put("blob", "stored", b"PXB1" + struct.pack("<III", 1, 0, 0) + bytes(40))
 
 
+def rules():
+    for n, (text, path) in enumerate((
+            ("exclude *.pyi\ninclude /a/*.pyi\n", "a/b.pyi"),
+            ("# comment\n\nexclude tests/\nkeep-source patch.py\n",
+             "x/tests/y.py"),
+            ("optimize 0 sympy/**\noptimize 1 **/m.py\n!x\n", "sympy/a/m.py"),
+            ("exclude !a\nexclude [!a-c]?\\*x[]]\n", "d*x]"),
+            ("exclude a*a*a*a*a*b\nexclude **/**/**/**/x\n",
+             "aaaaaaaaaaaaaaaaaaaaaaa/a/a/a/a/a"),
+    )):
+        put("rules", str(n), text.encode() + b"\0" + path.encode())
+
+
+def records():
+    for n, text in enumerate((
+            "a.py,sha256=abc,12\na.dist-info/RECORD,,\n",
+            'a.py,,\r\n"b,c.py",x,1\r\n\r\n"d""e",,\r\n',
+            '../../bin/x,,\n"a\nb",,\n',
+            'plain\n"unfinished',
+    )):
+        put("record", str(n), text.encode())
+
+
 if __name__ == "__main__":
     marshal()
     frames()
     pycs()
     blobs()
+    rules()
+    records()

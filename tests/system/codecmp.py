@@ -8,9 +8,12 @@ line tables, positions, exception tables, qualified names. co_filename is not
 compared but reported, so that the caller can hold it against what it expects.
 A file of another Python's in both trees must have the same bytes.
 
+The order in which a frozenset yields its elements is no difference; "orders"
+says how many have another.
+
 Prints JSON: {"files": N, "foreign": N, "codes": N, "constants": N,
-"ranges": {path: N}, "differences": [...], "filenames": {path: [...]},
-"headers": {path: hex}}
+"orders": N, "ranges": {path: N}, "differences": [...],
+"filenames": {path: [...]}, "headers": {path: hex}}
 """
 import importlib.util
 import json
@@ -20,7 +23,7 @@ import struct
 import sys
 import types
 
-seen = {"codes": 0, "constants": 0}
+seen = {"codes": 0, "constants": 0, "orders": 0}
 ranges = {}  # path: how many instructions know their columns
 
 PLAIN = ("co_argcount", "co_posonlyargcount", "co_kwonlyargcount",
@@ -45,6 +48,14 @@ def key(c):
     if t in (int, bool, str, bytes, type(None), type(Ellipsis)):
         return t.__name__, c
     raise TypeError("constant of an unknown type: %r" % t)
+
+
+def count_orders(a, b):
+    if type(a) is tuple:
+        for x, y in zip(a, b):
+            count_orders(x, y)
+    elif type(a) is frozenset:
+        seen["orders"] += list(map(key, a)) != list(map(key, b))
 
 
 def compare(a, b, path, where, out):
@@ -75,6 +86,8 @@ def compare(a, b, path, where, out):
         seen["constants"] += 1
         if key(x) != key(y):
             out.append("%s: constant %d: %.200r, %.200r" % (where, i, x, y))
+        else:
+            count_orders(x, y)
         if isinstance(x, types.CodeType) and isinstance(y, types.CodeType):
             compare(x, y, path, "%s.%s" % (where, x.co_name), out)
 
@@ -124,7 +137,7 @@ def main(reference, copy):
         headers[path] = b[:16].hex()
     result = dict(seen, files=len(names), foreign=foreign, ranges=ranges,
                   filenames=names, headers=headers,
-                  differences=differences[:50])
+                  differences=differences)
     sys.stdout.write(json.dumps(result, ensure_ascii=True))
 
 

@@ -351,6 +351,7 @@ class Python:
         self.version = tuple(facts["version"])
         self.minor = self.version[:2]
         self.stdlib = facts["stdlib"]
+        self.prefix = facts["prefix"]
         self.name = "%d.%d.%d" % self.version
 
     def __repr__(self):
@@ -380,6 +381,20 @@ def pyenv_root():
     return root if os.path.isdir(os.path.join(root, "versions")) else None
 
 
+def ask(exe):
+    """The Python `exe` is; None if it is none that we can use."""
+    try:
+        out = subprocess.run([exe, "-I", "-S", "-c", _ASK],
+                             stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, timeout=20)
+        facts = json.loads(out.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    if (3, 8) <= tuple(facts["version"][:2]) <= (3, 13) and facts["shared"]:
+        return Python(exe, facts)
+    return None
+
+
 def find_pythons():
     """Every 3.8 to 3.13 here that has a libpython, one of each build."""
     candidates = [DEBIAN_PYTHON]
@@ -395,19 +410,10 @@ def find_pythons():
                 candidates.append(os.path.join(d, "python3.%d" % minor))
     found = {}
     for exe in candidates:
-        if not os.access(exe, os.X_OK):
-            continue
-        try:
-            out = subprocess.run([exe, "-I", "-S", "-c", _ASK],
-                                 stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, timeout=20)
-            facts = json.loads(out.stdout)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
-            continue
-        if (3, 8) <= tuple(facts["version"][:2]) <= (3, 13) and \
-                facts["shared"]:
-            found.setdefault((tuple(facts["version"]), facts["prefix"]),
-                             Python(exe, facts))
+        if os.access(exe, os.X_OK):
+            p = ask(exe)
+            if p:
+                found.setdefault((p.version, p.prefix), p)
     return [found[k] for k in sorted(found)]
 
 

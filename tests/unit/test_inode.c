@@ -278,6 +278,205 @@ static void test_tags(void **state)
 	assert_false(px_inodes_same_tag(t, 999, 0));
 }
 
+/* ------------------------------------------------------------ versions */
+
+static uint64_t enter_version(struct px_inodes *t, const struct px_entry *e,
+			      uint64_t version)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(px_inodes_enter(t, PX_INODE_ROOT, e, version, &id), 0);
+	return id;
+}
+
+static uint64_t version_of(struct px_inodes *t, const char *name)
+{
+	return px_inodes_version(t, PX_INODE_ROOT, name);
+}
+
+static void test_a_changed_version_is_a_new_node(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t old = enter_version(t, &module_m, 7);
+	uint64_t current;
+
+	assert_true(version_of(t, "m.pyc") == 7);
+	assert_true(enter_version(t, &module_m, 7) == old);
+	current = enter_version(t, &module_m, 8);
+	assert_true(current > old);
+	assert_true(version_of(t, "m.pyc") == 8);
+	assert_true(enter_version(t, &module_m, 8) == current);
+	/* Back to the old content: not to the old node. */
+	assert_true(enter_version(t, &module_m, 7) > current);
+	assert_int_equal(px_inodes_count(t), 4);
+}
+
+/* Entered without a version it stays what it is; the first one that is known
+ * becomes the node's. */
+static void test_unknown_versions(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t m = enter_version(t, &module_m, 0);
+
+	assert_true(version_of(t, "m.pyc") == 0);
+	assert_true(enter_version(t, &module_m, 0) == m);
+	assert_true(enter_version(t, &module_m, 5) == m);
+	assert_true(version_of(t, "m.pyc") == 5);
+	assert_true(enter_version(t, &module_m, 0) == m);
+	assert_true(version_of(t, "m.pyc") == 5);
+	assert_true(enter_version(t, &module_m, 6) != m);
+}
+
+static void test_version_of_what_is_not_there(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t m = 0;
+
+	assert_int_equal(px_inodes_enter(t, a, &module_m, 3, &m), 0);
+	assert_true(px_inodes_version(t, a, "m.pyc") == 3);
+	assert_true(px_inodes_version(t, a, "m.py") == 0);
+	assert_true(version_of(t, "m.pyc") == 0);
+	assert_true(version_of(t, "a") == 0);
+	assert_true(px_inodes_version(t, 999, "m.pyc") == 0);
+	px_inodes_forget(t, m, 1);
+	assert_true(px_inodes_version(t, a, "m.pyc") == 0);
+}
+
+/* Who has the old version goes on with it: its path, its attributes. */
+static void test_old_nodes_live_on(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t old = enter_version(t, &module_m, 7);
+	struct px_attr attr = {.size = 70};
+	struct px_inode i;
+	uint64_t current, number;
+
+	assert_true(px_inodes_settle(t, old, 7, &attr));
+	assert_int_equal(px_inodes_get(t, old, &i), 0);
+	number = i.number;
+	free(i.path);
+	current = enter_version(t, &module_m, 8);
+	attr.size = 80;
+	assert_true(px_inodes_settle(t, current, 8, &attr));
+
+	check(t, old, PX_KIND_MODULE, "m.py");
+	/* It is the same file for stat(2). */
+	assert_int_equal(px_inodes_get(t, current, &i), 0);
+	assert_true(i.number == number);
+	free(i.path);
+	/* Its content is gone, but not what it was. */
+	attr.size = 80;
+	assert_false(px_inodes_settle(t, old, 8, &attr));
+	assert_true(attr.size == 70);
+	assert_false(px_inodes_is(t, old, 8));
+	assert_true(px_inodes_is(t, old, 7));
+	assert_true(px_inodes_is(t, current, 8));
+
+	px_inodes_forget(t, old, 1);
+	assert_true(is_gone(t, old));
+	assert_true(version_of(t, "m.pyc") == 8);
+	assert_true(enter_version(t, &module_m, 8) == current);
+}
+
+static void test_the_new_node_may_go_first(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t old = enter_version(t, &module_m, 7);
+	uint64_t current = enter_version(t, &module_m, 8);
+
+	px_inodes_forget(t, current, 1);
+	assert_true(is_gone(t, current));
+	assert_false(is_gone(t, old));
+	assert_true(version_of(t, "m.pyc") == 0);
+	assert_true(enter_version(t, &module_m, 7) > current);
+}
+
+static void test_settle(void **state)
+{
+	struct px_inodes *t = *state;
+	uint64_t m = enter_version(t, &module_m, 0);
+	struct px_attr attr = {.kind = PX_KIND_MODULE, .size = 10, .mtime = 1};
+	struct px_attr got = {.size = 99};
+
+	/* Nothing is known: nothing is given. */
+	assert_false(px_inodes_get_attr(t, m, &got));
+	assert_true(got.size == 99);
+	assert_true(px_inodes_is(t, m, 4));
+	assert_true(px_inodes_is(t, m, 5));
+
+	/* The first version is the node's, and its attributes are kept. */
+	assert_true(px_inodes_settle(t, m, 4, &attr));
+	assert_true(version_of(t, "m.pyc") == 4);
+	assert_true(px_inodes_is(t, m, 4));
+	assert_false(px_inodes_is(t, m, 5));
+	assert_true(px_inodes_get_attr(t, m, &got));
+	assert_memory_equal(&got, &attr, sizeof(got));
+
+	/* The same version: newer attributes. */
+	attr.mtime = 2;
+	assert_true(px_inodes_settle(t, m, 4, &attr));
+	assert_true(px_inodes_get_attr(t, m, &got));
+	assert_true(got.mtime == 2);
+
+	/* Another: what was. */
+	attr = (struct px_attr){.size = 1000};
+	assert_false(px_inodes_settle(t, m, 5, &attr));
+	assert_true(attr.size == 10 && attr.mtime == 2);
+	assert_true(px_inodes_get_attr(t, m, &got));
+	assert_true(got.size == 10);
+	assert_true(version_of(t, "m.pyc") == 4);
+}
+
+static void test_settle_what_is_gone(void **state)
+{
+	struct px_inodes *t = *state;
+	struct px_attr attr = {.size = 10};
+	uint64_t m = enter_version(t, &module_m, 4);
+
+	assert_true(px_inodes_settle(t, m, 4, &attr));
+	px_inodes_forget(t, m, 1);
+	assert_false(px_inodes_settle(t, m, 4, &attr));
+	assert_true(attr.size == 10);
+	assert_false(px_inodes_is(t, m, 4));
+	assert_false(px_inodes_get_attr(t, m, &attr));
+	assert_false(px_inodes_is(t, 999, 4));
+}
+
+/* A directory and its generated __pycache__ have one path in the source. */
+static void test_generated_pycache(void **state)
+{
+	static const struct px_entry pycache = {"__pycache__", "",
+						PX_KIND_PYCACHE};
+	static const struct px_entry kept = {"m.cpython-312.pyc", "m.py",
+					     PX_KIND_KEPT};
+	struct px_inodes *t = *state;
+	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	uint64_t cache = enter(t, a, &pycache);
+	uint64_t m = enter(t, cache, &kept);
+	uint64_t top = enter(t, PX_INODE_ROOT, &pycache);
+	uint64_t top_m = enter(t, top, &kept);
+	struct px_inode i;
+
+	check(t, cache, PX_KIND_PYCACHE, "a");
+	check(t, m, PX_KIND_KEPT, "a/m.py");
+	check(t, top, PX_KIND_PYCACHE, "");
+	check(t, top_m, PX_KIND_KEPT, "m.py");
+	assert_true(enter(t, a, &pycache) == cache);
+	/* Their st_ino are those of their names. */
+	assert_int_equal(px_inodes_get(t, top_m, &i), 0);
+	assert_true(i.number == px_inode_number(px_inode_number(PX_INODE_ROOT,
+								"__pycache__"),
+						"m.cpython-312.pyc"));
+	free(i.path);
+	assert_true(px_inodes_enter(t, a, &module_m, 0, &i.id) == 0);
+	assert_true(i.id != m);
+	px_inodes_forget(t, cache, 2);
+	check(t, m, PX_KIND_KEPT, "a/m.py");
+	px_inodes_forget(t, m, 1);
+	assert_true(is_gone(t, cache));
+}
+
 #define N_MANY 5000
 
 static uint64_t enter_numbered(struct px_inodes *t, uint64_t parent, int i)
@@ -427,6 +626,14 @@ int main(void)
 		TEST(test_numbers),
 		TEST(test_views),
 		TEST(test_tags),
+		TEST(test_a_changed_version_is_a_new_node),
+		TEST(test_unknown_versions),
+		TEST(test_version_of_what_is_not_there),
+		TEST(test_old_nodes_live_on),
+		TEST(test_the_new_node_may_go_first),
+		TEST(test_settle),
+		TEST(test_settle_what_is_gone),
+		TEST(test_generated_pycache),
 		TEST(test_tables_grow),
 		TEST(test_growing_with_replaced_nodes),
 		TEST(test_path_max),

@@ -499,7 +499,7 @@ static void test_depth(void **state PX_UNUSED)
 	check_depth("(", ")", DEEP - 3, 0);
 	check_depth("(", ")", DEEP - 2, -EBADMSG);
 	check_depth("<", ">", DEEP - 2, -EBADMSG);
-	check_depth("[", "]", 5 * DEEP, -EBADMSG);
+	check_depth("[", "]", 2 * DEEP, -EBADMSG);
 }
 
 /* Depth built of references: ((((i1)))) one level at a time, and then a set

@@ -125,11 +125,18 @@ static const struct view_case cases[] = {
 		     {"d.pyc", "d.py", PX_KIND_MODULE}}},
 };
 
+typedef int (*view_maker)(const struct px_listing *l, const char *dir,
+			  const struct px_view_options *o,
+			  struct px_view **ret);
+
 /* Everything is copied to the heap and freed once the view is made, so that
  * the sanitizer sees a view that points into its listing. */
-static struct px_view *make_view(const struct px_name *names, size_t n)
+static struct px_view *make_with(view_maker make, const struct px_name *names,
+				 size_t n, const char *dir,
+				 const struct px_view_options *o)
 {
 	struct px_listing l = {.n = n};
+	char *copy = strdup(dir);
 	struct px_view *v;
 
 	l.names = calloc(n + 1, sizeof(*l.names));
@@ -140,20 +147,31 @@ static struct px_view *make_view(const struct px_name *names, size_t n)
 			assert_true(strcmp(names[i - 1].name, names[i].name) <
 				    0);
 	}
-	assert_int_equal(px_view_new(&l, "", &no_rules, &v), 0);
+	assert_int_equal(make(&l, copy, o, &v), 0);
 	for (size_t i = 0; i < n; i++)
 		free((void *)(uintptr_t)l.names[i].name);
 	free(l.names);
+	free(copy);
 	return v;
+}
+
+static struct px_view *make_view(const struct px_name *names, size_t n)
+{
+	return make_with(px_view_new, names, n, "", &no_rules);
+}
+
+static size_t count_names(const struct px_name *names)
+{
+	size_t n = 0;
+
+	while (n < MAX_ROWS && names[n].name)
+		n++;
+	return n;
 }
 
 static struct px_view *make_case(const struct view_case *c)
 {
-	size_t n = 0;
-
-	while (n < MAX_ROWS && c->names[n].name)
-		n++;
-	return make_view(c->names, n);
+	return make_view(c->names, count_names(c->names));
 }
 
 static void check_entries(const struct px_view *v,
@@ -179,24 +197,305 @@ static void check_entries(const struct px_view *v,
 	assert_int_equal(px_view_count(v), n);
 }
 
-static void test_rules(void **state PX_UNUSED)
+static void check_notes(const struct px_view *v, const char *const *noted)
+{
+	size_t n = 0;
+
+	for (; n < MAX_ROWS && noted[n]; n++) {
+		const struct px_note *note = px_view_note(v, n);
+
+		assert_true(n < px_view_n_notes(v));
+		assert_string_equal(note->source, noted[n]);
+		assert_true(strlen(note->text) > 10);
+	}
+	assert_int_equal(px_view_n_notes(v), n);
+}
+
+static void test_without_rules(void **state PX_UNUSED)
 {
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
 		struct px_view *v = make_case(&cases[i]);
-		size_t n = 0;
 
 		print_message("%s\n", cases[i].title);
 		check_entries(v, cases[i].entries);
-		for (; n < MAX_ROWS && cases[i].noted[n]; n++) {
-			const struct px_note *note = px_view_note(v, n);
-
-			assert_true(n < px_view_n_notes(v));
-			assert_string_equal(note->source, cases[i].noted[n]);
-			assert_true(strlen(note->text) > 10);
-		}
-		assert_int_equal(px_view_n_notes(v), n);
+		check_notes(v, cases[i].noted);
+		assert_int_equal(px_view_n_excluded(v), 0);
 		px_view_unref(v);
 	}
+}
+
+/* ------------------------------------------------------ what the user wants */
+
+/* A listing, rules, and what both its views must be. */
+struct ruled_case {
+	const char *title;
+	const char *rules; /* a rules file */
+	const char *dir;
+	struct px_name names[MAX_ROWS];
+	struct px_entry entries[MAX_ROWS];
+	struct px_entry cached[MAX_ROWS]; /* of the generated __pycache__ */
+	size_t n_excluded;
+	const char *noted[MAX_ROWS];
+};
+
+#define PYCACHE                                    \
+	{                                          \
+		"__pycache__", "", PX_KIND_PYCACHE \
+	}
+
+static const struct ruled_case ruled_cases[] = {
+	{.title = "excluded names",
+	 .rules = "exclude *.pyi\nexclude tests/\nexclude b.py",
+	 .dir = "",
+	 .names = {REG("a.py"), REG("a.pyi"), REG("b.py"), REG("b.pyx"),
+		   DIR("tests")},
+	 .entries = {{"a.pyc", "a.py", PX_KIND_MODULE},
+		     {"b.pyx", "b.pyx", PX_KIND_FILE}},
+	 .n_excluded = 3},
+	{.title = "rules know the directory",
+	 .rules = "exclude /a.py\nexclude d/e/b.py\nexclude e/c.py",
+	 .dir = "d/e",
+	 .names = {REG("a.py"), REG("b.py"), REG("c.py")},
+	 .entries = {{"a.pyc", "a.py", PX_KIND_MODULE},
+		     {"c.pyc", "c.py", PX_KIND_MODULE}},
+	 .n_excluded = 1},
+	{.title = "an anchored rule at the top",
+	 .rules = "exclude /a.py",
+	 .dir = "",
+	 .names = {REG("a.py"), REG("b.py")},
+	 .entries = {{"b.pyc", "b.py", PX_KIND_MODULE}},
+	 .n_excluded = 1},
+	{.title = "rules mean source names",
+	 .rules = "exclude *.pyc",
+	 .dir = "",
+	 .names = {REG("a.py"), REG("a.pyc"), REG("b.pyc")},
+	 .entries = {{"a.pyc", "a.py", PX_KIND_MODULE}},
+	 .n_excluded = 2},
+	{.title = "an excluded source takes its .pyc along",
+	 .rules = "exclude a.py",
+	 .dir = "",
+	 .names = {REG("a.py"), REG("a.pyc"), REG("b.py")},
+	 .entries = {{"b.pyc", "b.py", PX_KIND_MODULE}},
+	 .n_excluded = 1},
+	{.title = "excluded links and special files",
+	 .rules = "exclude [lps]*",
+	 .dir = "",
+	 .names = {REG("a"), LNK("l"), LNKF("p.py"), SPC("s"), SPC("t")},
+	 .entries = {{"a", "a", PX_KIND_FILE}},
+	 .n_excluded = 3,
+	 .noted = {"t"}},
+	{.title = "what is hidden anyhow was not excluded",
+	 .rules = "exclude *.pyo\nexclude __pycache__\nexclude a.py*",
+	 .dir = "",
+	 .names = {DIR("__pycache__"), REG("b.py"), REG("b.pyo")},
+	 .entries = {{"b.pyc", "b.py", PX_KIND_MODULE}}},
+	{.title = "what is excluded in the way is no matter",
+	 .rules = "exclude a.pyc/",
+	 .dir = "",
+	 .names = {REG("a.py"), DIR("a.pyc")},
+	 .entries = {{"a.pyc", "a.py", PX_KIND_MODULE}},
+	 .n_excluded = 1},
+	{.title = "all of it",
+	 .rules = "exclude *",
+	 .dir = "d",
+	 .names = {REG("a.py"), DIR("b"), LNK("c")},
+	 .n_excluded = 3},
+	{.title = "included after all",
+	 .rules = "exclude *\ninclude a.py",
+	 .dir = "d",
+	 .names = {REG("a.py"), REG("b.py")},
+	 .entries = {{"a.pyc", "a.py", PX_KIND_MODULE}},
+	 .n_excluded = 1},
+
+	{.title = "a kept source",
+	 .rules = "keep-source b.py",
+	 .dir = "",
+	 .names = {REG("a.py"), REG("b.py"), REG("c.txt")},
+	 .entries = {PYCACHE,
+		     {"a.pyc", "a.py", PX_KIND_MODULE},
+		     {"b.py", "b.py", PX_KIND_FILE},
+		     {"c.txt", "c.txt", PX_KIND_FILE}},
+	 .cached = {{"b.cpython-312.pyc", "b.py", PX_KIND_KEPT}}},
+	{.title = "kept in a directory",
+	 .rules = "keep-source e/",
+	 .dir = "d/e",
+	 .names = {REG("b.py")},
+	 .entries = {PYCACHE, {"b.py", "b.py", PX_KIND_FILE}},
+	 .cached = {{"b.cpython-312.pyc", "b.py", PX_KIND_KEPT}}},
+	{.title = "kept elsewhere",
+	 .rules = "keep-source /b.py\nkeep-source e/b.py",
+	 .dir = "d/e",
+	 .names = {REG("b.py")},
+	 .entries = {{"b.pyc", "b.py", PX_KIND_MODULE}}},
+	{.title = "kept, beside an old .pyc and an old __pycache__",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {DIR("__pycache__"), REG("a.py"), REG("a.pyc"), REG("b.pyc")},
+	 .entries = {PYCACHE,
+		     {"a.py", "a.py", PX_KIND_FILE},
+		     {"b.pyc", "b.pyc", PX_KIND_FILE}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "a kept link is a file",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {LNKF("a.py"), LNK("b.py")},
+	 .entries = {PYCACHE,
+		     {"a.py", "a.py", PX_KIND_FILE},
+		     {"b.py", "b.py", PX_KIND_LINK}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "nothing to keep",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {DIR("__pycache__"), DIR("a.py"), REG("b.pyc"), REG("c.txt"),
+		   SPC("d.py")},
+	 .entries = {{"a.py", "a.py", PX_KIND_DIR},
+		     {"b.pyc", "b.pyc", PX_KIND_FILE},
+		     {"c.txt", "c.txt", PX_KIND_FILE}},
+	 .noted = {"d.py"}},
+	{.title = "excluded is not kept",
+	 .rules = "keep-source *\nexclude a.py",
+	 .dir = "",
+	 .names = {REG("a.py")},
+	 .n_excluded = 1},
+	{.title = "no __pycache__ wanted",
+	 .rules = "keep-source *\nexclude __pycache__/",
+	 .dir = "",
+	 .names = {REG("a.py")},
+	 .entries = {{"a.py", "a.py", PX_KIND_FILE}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "no __pycache__ wanted here",
+	 .rules = "keep-source *\nexclude /d/__pycache__",
+	 .dir = "d",
+	 .names = {REG("a.py")},
+	 .entries = {{"a.py", "a.py", PX_KIND_FILE}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "__pycache__ taken by a file",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {REG("__pycache__"), REG("a.py")},
+	 .entries = {{"__pycache__", "__pycache__", PX_KIND_FILE},
+		     {"a.py", "a.py", PX_KIND_FILE}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "__pycache__ taken by a link",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {LNK("__pycache__"), REG("a.py")},
+	 .entries = {{"__pycache__", "__pycache__", PX_KIND_LINK},
+		     {"a.py", "a.py", PX_KIND_FILE}},
+	 .cached = {{"a.cpython-312.pyc", "a.py", PX_KIND_KEPT}}},
+	{.title = "names in __pycache__, in order",
+	 .rules = "keep-source *",
+	 .dir = "",
+	 .names = {REG(".py"), REG("a-b.py"), REG("a.b.py"), REG("a.py"),
+		   REG("a0.py"), REG("\xff\n.py")},
+	 .entries = {{".py", ".py", PX_KIND_FILE},
+		     PYCACHE,
+		     {"a-b.py", "a-b.py", PX_KIND_FILE},
+		     {"a.b.py", "a.b.py", PX_KIND_FILE},
+		     {"a.py", "a.py", PX_KIND_FILE},
+		     {"a0.py", "a0.py", PX_KIND_FILE},
+		     {"\xff\n.py", "\xff\n.py", PX_KIND_FILE}},
+	 .cached = {{".cpython-312.pyc", ".py", PX_KIND_KEPT},
+		    {"a-b.cpython-312.pyc", "a-b.py", PX_KIND_KEPT},
+		    {"a.b.cpython-312.pyc", "a.b.py", PX_KIND_KEPT},
+		    {"a.cpython-312.pyc", "a.py", PX_KIND_KEPT},
+		    {"a0.cpython-312.pyc", "a0.py", PX_KIND_KEPT},
+		    {"\xff\n.cpython-312.pyc", "\xff\n.py", PX_KIND_KEPT}}},
+
+	{.title = "RECORD",
+	 .rules = "",
+	 .dir = "a-1.dist-info",
+	 .names = {REG("METADATA"), REG("RECORD"), REG("RECORD.jws")},
+	 .entries = {{"METADATA", "METADATA", PX_KIND_FILE},
+		     {"RECORD", "RECORD", PX_KIND_RECORD},
+		     {"RECORD.jws", "RECORD.jws", PX_KIND_FILE}}},
+	{.title = "RECORD further down",
+	 .rules = "",
+	 .dir = "x/y/a-1.dist-info",
+	 .names = {REG("RECORD")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_RECORD}}},
+	{.title = "RECORD of nothing",
+	 .rules = "",
+	 .dir = "",
+	 .names = {REG("RECORD")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_FILE}}},
+	{.title = "RECORD below a dist-info",
+	 .rules = "",
+	 .dir = "a-1.dist-info/licenses",
+	 .names = {REG("RECORD")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_FILE}}},
+	{.title = "RECORD elsewhere",
+	 .rules = "",
+	 .dir = "a-1.dist-info-x",
+	 .names = {REG("RECORD")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_FILE}}},
+	{.title = "RECORD that is a directory",
+	 .rules = "",
+	 .dir = "a-1.dist-info",
+	 .names = {DIR("RECORD"), REG("record")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_DIR},
+		     {"record", "record", PX_KIND_FILE}}},
+	{.title = "RECORD that is a link",
+	 .rules = "",
+	 .dir = "a-1.dist-info",
+	 .names = {LNK("RECORD")},
+	 .entries = {{"RECORD", "RECORD", PX_KIND_LINK}}},
+	{.title = "RECORD excluded",
+	 .rules = "exclude *.dist-info/*\ninclude METADATA",
+	 .dir = "a-1.dist-info",
+	 .names = {REG("METADATA"), REG("RECORD")},
+	 .entries = {{"METADATA", "METADATA", PX_KIND_FILE}},
+	 .n_excluded = 1},
+};
+
+static struct px_rules *parse_rules(const char *text)
+{
+	struct px_rules *r;
+	const char *what = NULL;
+	size_t line = 0;
+
+	assert_int_equal(px_rules_new(&r), 0);
+	if (px_rules_parse(r, text, strlen(text), &line, &what) != 0)
+		fail_msg("line %zu: %s", line, what);
+	return r;
+}
+
+static void test_with_rules(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_ARRAY_LEN(ruled_cases); i++) {
+		const struct ruled_case *c = &ruled_cases[i];
+		struct px_rules *rules = parse_rules(c->rules);
+		struct px_view_options o = {rules, "cpython-312"};
+		const size_t n = count_names(c->names);
+		struct px_view *v, *cached;
+
+		print_message("%s\n", c->title);
+		v = make_with(px_view_new, c->names, n, c->dir, &o);
+		cached = make_with(px_view_pycache, c->names, n, c->dir, &o);
+		px_rules_free(rules);
+		check_entries(v, c->entries);
+		check_notes(v, c->noted);
+		assert_int_equal(px_view_n_excluded(v), c->n_excluded);
+		check_entries(cached, c->cached);
+		assert_int_equal(px_view_n_notes(cached), 0);
+		px_view_unref(v);
+		px_view_unref(cached);
+	}
+}
+
+/* The tag is the target's, whatever that is. */
+static void test_cache_tags(void **state PX_UNUSED)
+{
+	static const struct px_name names[] = {REG("a.py"), REG("b.py")};
+	struct px_rules *rules = parse_rules("keep-source *");
+	struct px_view_options o = {rules, "pypy311-pp73-with-a-long-tag"};
+	struct px_view *v = make_with(px_view_pycache, names, 2, "d", &o);
+
+	assert_int_equal(px_view_count(v), 2);
+	assert_string_equal(px_view_at(v, 1)->name,
+			    "b.pypy311-pp73-with-a-long-tag.pyc");
+	px_view_unref(v);
+	px_rules_free(rules);
 }
 
 static void test_find_misses(void **state PX_UNUSED)
@@ -271,6 +570,46 @@ static void test_longest_names(void **state PX_UNUSED)
 	px_view_unref(v);
 }
 
+/* A stem that leaves no room for .cpython-312.pyc is without one; the source
+ * is shipped all the same. */
+static void test_longest_cached_names(void **state PX_UNUSED)
+{
+	/* stem, ".cpython-312.pyc" */
+	const size_t longest = NAME_MAX - 16;
+	struct px_rules *rules = parse_rules("keep-source *");
+	struct px_view_options o = {rules, "cpython-312"};
+	char fits[NAME_MAX + 1];
+	char too_long[NAME_MAX + 1];
+	struct px_name names[2] = {REG(fits), REG(too_long)};
+	struct px_view *v;
+
+	fill_name(fits, longest + 3);
+	fill_name(too_long, longest + 4);
+	/* Byte order: 'x' comes after '.'. */
+	v = make_with(px_view_new, names, 2, "d", &o);
+	assert_int_equal(px_view_count(v), 3);
+	assert_int_equal(px_view_find(v, fits)->kind, PX_KIND_FILE);
+	assert_int_equal(px_view_find(v, too_long)->kind, PX_KIND_FILE);
+	px_view_unref(v);
+	v = make_with(px_view_pycache, names, 2, "d", &o);
+	assert_int_equal(px_view_count(v), 1);
+	assert_string_equal(px_view_at(v, 0)->source, fits);
+	assert_int_equal(strlen(px_view_at(v, 0)->name), NAME_MAX);
+	px_view_unref(v);
+
+	/* No module, so nothing to keep. */
+	fill_name(too_long, NAME_MAX);
+	v = make_with(px_view_new, names + 1, 1, "d", &o);
+	assert_int_equal(px_view_count(v), 1);
+	assert_int_equal(px_view_at(v, 0)->kind, PX_KIND_FILE);
+	assert_int_equal(px_view_n_notes(v), 1);
+	px_view_unref(v);
+	v = make_with(px_view_pycache, names + 1, 1, "d", &o);
+	assert_int_equal(px_view_count(v), 0);
+	px_view_unref(v);
+	px_rules_free(rules);
+}
+
 static void test_settle(void **state PX_UNUSED)
 {
 	static const struct px_name names[] = {
@@ -314,6 +653,105 @@ static void test_settle(void **state PX_UNUSED)
 		assert_int_equal(px_view_n_notes(settled), 1);
 		assert_string_equal(px_view_note(settled, 0)->source, "s");
 		px_view_unref(settled);
+	}
+}
+
+/* In a generated __pycache__ what does not compile is left out, however
+ * errors are shown: the source is there. In its directory nothing changes. */
+static void test_settle_kept(void **state PX_UNUSED)
+{
+	static const struct px_name names[] = {REG("a.py"), REG("b.py"),
+					       REG("c.py")};
+	static const bool rejected[] = {true, false, true, true};
+	static const struct px_entry above[MAX_ROWS] = {
+		PYCACHE,
+		{"a.py", "a.py", PX_KIND_FILE},
+		{"b.py", "b.py", PX_KIND_FILE},
+		{"c.py", "c.py", PX_KIND_FILE},
+	};
+	static const struct px_entry expected[MAX_ROWS] = {
+		{"b.cpython-312.pyc", "b.py", PX_KIND_KEPT}};
+	struct px_rules *rules = parse_rules("keep-source *");
+	struct px_view_options o = {rules, "cpython-312"};
+
+	for (int how = PX_ON_ERROR_FAIL; how <= PX_ON_ERROR_OMIT; how++) {
+		struct px_view *v =
+			make_with(px_view_pycache, names, 3, "", &o);
+		struct px_view *w = make_with(px_view_new, names, 3, "", &o);
+		struct px_view *settled;
+
+		assert_int_equal(px_view_settle(v, rejected,
+						(enum px_on_error)how,
+						&settled),
+				 0);
+		px_view_unref(v);
+		check_entries(settled, expected);
+		px_view_unref(settled);
+		assert_int_equal(px_view_settle(w, rejected,
+						(enum px_on_error)how,
+						&settled),
+				 0);
+		px_view_unref(w);
+		check_entries(settled, above);
+		px_view_unref(settled);
+	}
+	px_rules_free(rules);
+}
+
+static void test_without(void **state PX_UNUSED)
+{
+	static const struct px_name names[] = {
+		DIR("a"), REG("b.py"), DIR("c"), SPC("s"), REG("x.c"),
+	};
+	static const bool gone[] = {true, false, true};
+	static const bool all_gone[] = {true, true, true};
+	static const struct px_entry expected[MAX_ROWS] = {
+		{"b.pyc", "b.py", PX_KIND_MODULE}};
+	struct px_rules *rules = parse_rules("exclude *.c");
+	struct px_view_options o = {rules, NULL};
+	struct px_view *v = make_with(px_view_new, names, 5, "", &o);
+	struct px_view *rest, *none, *settled;
+
+	assert_int_equal(px_view_without(v, gone, &rest), 0);
+	assert_int_equal(px_view_without(v, all_gone, &none), 0);
+	assert_int_equal(px_view_count(v), 3);
+	px_view_unref(v);
+	assert_int_equal(px_view_count(none), 0);
+	px_view_unref(none);
+	check_entries(rest, expected);
+	assert_int_equal(px_view_n_excluded(rest), 1);
+	assert_int_equal(px_view_n_notes(rest), 1);
+	assert_string_equal(px_view_note(rest, 0)->source, "s");
+	/* A view of a view of a view. */
+	assert_int_equal(
+		px_view_settle(rest, all_gone, PX_ON_ERROR_SOURCE, &settled),
+		0);
+	px_view_unref(rest);
+	assert_int_equal(px_view_count(settled), 1);
+	assert_string_equal(px_view_at(settled, 0)->name, "b.py");
+	assert_int_equal(px_view_n_excluded(settled), 1);
+	px_view_unref(settled);
+	px_rules_free(rules);
+}
+
+static void test_kinds(void **state PX_UNUSED)
+{
+	static const struct {
+		enum px_kind kind;
+		bool is_dir;
+		bool is_made;
+	} kinds[] = {
+		{PX_KIND_DIR, true, false},    {PX_KIND_FILE, false, false},
+		{PX_KIND_LINK, false, false},  {PX_KIND_MODULE, false, true},
+		{PX_KIND_RECORD, false, true}, {PX_KIND_PYCACHE, true, false},
+		{PX_KIND_KEPT, false, true},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(kinds); i++) {
+		assert_int_equal(px_kind_is_dir(kinds[i].kind),
+				 kinds[i].is_dir);
+		assert_int_equal(px_kind_is_made(kinds[i].kind),
+				 kinds[i].is_made);
 	}
 }
 
@@ -381,11 +819,17 @@ static void test_all_subsets(void **state PX_UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_without_rules),
+		cmocka_unit_test(test_with_rules),
+		cmocka_unit_test(test_cache_tags),
 		cmocka_unit_test(test_find_misses),
 		cmocka_unit_test(test_longest_names),
+		cmocka_unit_test(test_longest_cached_names),
 		cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_settle_kept),
 		cmocka_unit_test(test_settle_nothing),
+		cmocka_unit_test(test_without),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_all_subsets),
 	};

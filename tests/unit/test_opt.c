@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "opt_i.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define MAX_ARGS 16
+
+static const struct px_verb verbs[] = {
+	{"mount", PX_VERB_MOUNT, NULL, 2, 2, "SOURCE MOUNTPOINT", "mount it",
+	 "Mounts a view of SOURCE that is described here in more words than "
+	 "one line of a terminal of eighty columns has room for."},
+	{"run", PX_VERB_RUN, NULL, 3, -1, "SOURCE MOUNTPOINT -- COMMAND...",
+	 "run COMMAND", "Runs it."},
+	{"umount", PX_VERB_UMOUNT, NULL, 1, 1, "MOUNTPOINT", "unmount it",
+	 "Unmounts it."},
+	{"cache", PX_VERB_CACHE, NULL, 1, 1, "stat|clear", "look", "Looks."},
+	{"report", PX_VERB_REPORT, NULL, 1, 1, "MOUNTPOINT", "report",
+	 "Reports."},
+};
+
+#define MOUNT (&verbs[0])
+#define RUN   (&verbs[1])
+
+/* A command line; its strings are on the heap, and its last option ends where
+ * the block does. */
+struct line {
+	int argc;
+	char *argv[MAX_ARGS + 1];
+	struct px_opt o;
+	struct px_why why;
+};
+
+static int parse_as(struct line *l, const struct px_verb *verb, bool helper)
+{
+	memset(&l->o, 0xff, sizeof(l->o));
+	*l->why.text = '\0';
+	return px_opt_parse(&l->o, verb, helper, l->argc, l->argv, &l->why);
+}
+
+static void push(struct line *l, const char *arg)
+{
+	assert_true(l->argc < MAX_ARGS);
+	l->argv[l->argc++] = strdup(arg);
+	l->argv[l->argc] = NULL;
+}
+
+/* `words` is NULL-terminated; the verb comes first, as main() has it. */
+static struct line *make_line(const char *const *words)
+{
+	struct line *l = calloc(1, sizeof(*l));
+
+	push(l, "verb");
+	for (; *words; words++)
+		push(l, *words);
+	return l;
+}
+
+static void line_free(struct line *l)
+{
+	px_opt_fini(&l->o);
+	for (int i = 0; i < l->argc; i++)
+		free(l->argv[i]);
+	free(l);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Adds as many arguments as the verb wants. */
+static void add_arguments(struct line *l, const struct px_verb *verb)
+{
+	for (int i = 0; i < verb->min_args; i++)
+		push(l, "argument");
+}
+
+static struct line *parsed(const char *const *words)
+{
+	struct line *l = make_line(words);
+
+	add_arguments(l, MOUNT);
+	if (parse_as(l, MOUNT, false) != 0)
+		fail_msg("%s: %s", words[0], l->why.text);
+	return l;
+}
+
+static void check_refused(const struct px_verb *verb, bool helper,
+			  const char *const *words, const char *says)
+{
+	struct line *l = make_line(words);
+
+	add_arguments(l, verb);
+	if (parse_as(l, verb, helper) != -EINVAL)
+		fail_msg("%s %s is accepted", words[0],
+			 words[1] ? words[1] : "");
+	if (!strstr(l->why.text, says))
+		fail_msg("it says \"%s\", not \"%s\"", l->why.text, says);
+	assert_null(strchr(l->why.text, '\n'));
+	line_free(l);
+}
+
+/* --------------------------------------------------------------- the table */
+
+#define IS(name, condition)                           \
+	static bool is_##name(const struct px_opt *o) \
+	{                                             \
+		return condition;                     \
+	}
+
+IS(python, o->python &&strcmp(o->python, "3.12") == 0)
+IS(optimize, o->optimize == 1)
+IS(debug_ranges, o->debug_ranges)
+IS(mode, o->mode == PX_PYC_CHECKED_HASH)
+IS(marshal, o->plain_marshal)
+IS(prefix, strcmp(o->prefix, "/opt/x") == 0)
+IS(exclude, o->rules &&px_rules_excluded(o->rules, "d/a.c", false))
+IS(include, o->rules && !px_rules_hide(o->rules))
+IS(keep_source, o->rules &&px_rules_keep_source(o->rules, "d/a.c"))
+IS(optimize_for, o->rules &&px_rules_optimize(o->rules, "d/a.py", 2) == 1)
+IS(owner, o->uid == 1000 && o->gid == 0)
+IS(mtime, o->mtime == 1700000000)
+IS(on_error, o->on_error == PX_ON_ERROR_OMIT)
+IS(jobs, o->jobs == 3)
+IS(timeout, o->timeout_ms == 1500)
+IS(cache, o->cache &&strcmp(o->cache, "/c") == 0)
+IS(cache_size, o->cache_size == 5u << 20)
+IS(no_cache, o->no_cache)
+IS(immutable, o->immutable)
+IS(no_ahead, o->no_ahead)
+IS(foreground, o->foreground)
+IS(log_file, o->log_file &&strcmp(o->log_file, "/l") == 0)
+IS(verbose, o->verbose)
+IS(fuse_debug, o->fuse_debug)
+IS(allowed_other, strcmp(o->fuse_options, "allow_other") == 0)
+IS(lazy, o->lazy)
+IS(json, o->json)
+IS(help, o->help)
+
+/* A good value of every option, what it does, and bad ones. */
+static const struct sample {
+	const char *name;
+	const char *value;
+	bool (*is_set)(const struct px_opt *o);
+	const char *bad[14];
+} samples[] = {
+	{"python", "3.12", is_python, {""}},
+	{"optimize",
+	 "1",
+	 is_optimize,
+	 {"", "3", "-1", "x", "1x", " 1", "+1", "01x", "1.0", "4294967297"}},
+	{"debug-ranges", NULL, is_debug_ranges, {0}},
+	{"invalidation-mode",
+	 "checked-hash",
+	 is_mode,
+	 {"", "checked", "checked_hash", "Timestamp", "timestamp ", "none"}},
+	{"marshal", "cpython", is_marshal, {"", "CPython", "canonica", "4"}},
+	{"prefix", "/opt/x", is_prefix, {0}},
+	{"exclude", "a.c", is_exclude, {"", "/", "!", "[a", "a//b", "a/\\"}},
+	{"include", "a.c", is_include, {"", "/", "!", "[a", "a//b", "a/\\"}},
+	{"keep-source", "a.c", is_keep_source, {"", "!/", "[a", "a//b"}},
+	{"optimize-for",
+	 "1:a.py",
+	 is_optimize_for,
+	 {"", "1", "1:", "3:a", ":a", "a", "-1:a", "11:a", "1:[", "1 a"}},
+	{"rules", NULL, NULL, {0}}, /* needs a file: tested apart */
+	{"owner",
+	 "1000:0",
+	 is_owner,
+	 {"", ":", "0", "0:", ":0", "x:0", "0:x", "0:0:0", "-1:0", "0:-1",
+	  "4294967295:0", "0:4294967295", "00000000000000000:0"}},
+	{"mtime",
+	 "1700000000",
+	 is_mtime,
+	 {"", "-1", "x", "1.5", " 1", "4294967296", "1e9", "0x10",
+	  "18446744073709551617"}},
+	{"on-error", "omit", is_on_error, {"", "Fail", "omi", "omits", "none"}},
+	{"jobs", "3", is_jobs, {"", "-1", "1025", "x", "3x", "3.5"}},
+	{"timeout",
+	 "1.5",
+	 is_timeout,
+	 {"", "-1", "x", "1s", "86400.5", "nan", "inf", " 1", "1e99"}},
+	{"cache", "/c", is_cache, {""}},
+	{"cache-size",
+	 "5M",
+	 is_cache_size,
+	 {"", "0", "0K", "-1", "M", "5X", "5MB", "99999999T"}},
+	{"no-cache", NULL, is_no_cache, {0}},
+	{"immutable", NULL, is_immutable, {0}},
+	{"no-ahead", NULL, is_no_ahead, {0}},
+	{"foreground", NULL, is_foreground, {0}},
+	{"log-file", "/l", is_log_file, {""}},
+	{"verbose", NULL, is_verbose, {0}},
+	{"fuse-debug", NULL, is_fuse_debug, {0}},
+	{"options",
+	 "allow_other",
+	 is_allowed_other,
+	 {"nonsense", "optimize", "debug-ranges=1", "optimize=3", "python=",
+	  "=", "jobs=1,x", "lazy", "json", "max_read", "options=ro"}},
+	{"lazy", NULL, is_lazy, {0}},
+	{"json", NULL, is_json, {0}},
+	{"help", NULL, is_help, {0}},
+};
+
+static const struct sample *sample_of(const struct px_opt_row *row)
+{
+	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
+		if (strcmp(samples[i].name, row->name) == 0)
+			return &samples[i];
+	fail_msg("no sample of --%s: add one", row->name);
+	return NULL;
+}
+
+static void test_every_row_has_a_sample(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+
+		assert_non_null(sample_of(row));
+		assert_int_not_equal(row->verbs, 0);
+		assert_non_null(row->help);
+		for (size_t k = 0; k < i; k++) {
+			assert_string_not_equal(row->name, px_opt_rows[k].name);
+			assert_true(row->letter == 0 ||
+				    row->letter != px_opt_rows[k].letter);
+		}
+	}
+	assert_int_equal(PX_ARRAY_LEN(samples), PX_N_OPTS);
+}
+
+static void check_taken(struct line *l, const struct px_verb *verb,
+			const struct sample *s)
+{
+	add_arguments(l, verb);
+	if (parse_as(l, verb, false) != 0)
+		fail_msg("%s %s: %s", l->argv[1], l->argv[2], l->why.text);
+	if (!s->is_set(&l->o))
+		fail_msg("%s %s has no effect", l->argv[1], l->argv[2]);
+	line_free(l);
+}
+
+/* --name VALUE, --name=VALUE, -L VALUE and -LVALUE. */
+static void check_forms(const struct px_verb *verb,
+			const struct px_opt_row *row, const struct sample *s)
+{
+	const char *value = s->value ? s->value : "";
+	char text[100], letter[] = {'-', row->letter, '\0'};
+	struct line *l;
+
+	snprintf(text, sizeof(text), "--%s", row->name);
+	l = make_line(WORDS(text));
+	if (s->value)
+		push(l, s->value);
+	check_taken(l, verb, s);
+	if (s->value) {
+		snprintf(text, sizeof(text), "--%s=%s", row->name, s->value);
+		check_taken(make_line(WORDS(text)), verb, s);
+	}
+	if (!row->letter)
+		return;
+	snprintf(text, sizeof(text), "-%c%s", row->letter, value);
+	check_taken(make_line(WORDS(text)), verb, s);
+	l = make_line(WORDS(letter));
+	if (s->value)
+		push(l, s->value);
+	check_taken(l, verb, s);
+}
+
+static void test_every_row_by_name(void **state PX_UNUSED)
+{
+	for (size_t v = 0; v < PX_ARRAY_LEN(verbs); v++) {
+		for (size_t i = 0; i < PX_N_OPTS; i++) {
+			const struct px_opt_row *row = &px_opt_rows[i];
+			const struct sample *s = sample_of(row);
+			char text[100];
+
+			if (!s->is_set)
+				continue;
+			assert_int_equal(!row->argument, !s->value);
+			if (row->verbs & (unsigned)verbs[v].bit) {
+				check_forms(&verbs[v], row, s);
+				continue;
+			}
+			snprintf(text, sizeof(text), "--%s%s%s", row->name,
+				 s->value ? "=" : "", s->value ? s->value : "");
+			check_refused(&verbs[v], false, WORDS(text),
+				      "unknown option");
+		}
+	}
+}
+
+/* What the samples set is not so by default. */
+static void test_defaults(void **state PX_UNUSED)
+{
+	struct line *l = parsed(WORDS("--"));
+	const struct px_opt *o = &l->o;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
+		if (samples[i].is_set && samples[i].is_set(o))
+			fail_msg("--%s", samples[i].name);
+	assert_null(o->python);
+	assert_int_equal(o->optimize, 2);
+	assert_int_equal(o->mode, PX_PYC_UNCHECKED_HASH);
+	assert_null(o->rules);
+	assert_true(o->uid == -1 && o->gid == -1 && o->mtime == -1);
+	assert_string_equal(o->prefix, "");
+	assert_int_equal(o->on_error, PX_ON_ERROR_FAIL);
+	assert_int_equal(o->jobs, 0);
+	assert_int_equal(o->timeout_ms, 60000);
+	assert_null(o->cache);
+	assert_true(o->cache_size == 2ull << 30);
+	assert_string_equal(o->fuse_options, "");
+	assert_false(o->fake || o->nonempty);
+	line_free(l);
+}
+
+/* The same names as -o NAME=VALUE, dashes or underscores. */
+static void test_every_view_row_by_o(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+		const struct sample *s = sample_of(row);
+		char item[100], with[120], *p;
+
+		if (!s->is_set || strcmp(row->name, "options") == 0)
+			continue;
+		snprintf(item, sizeof(item), "%s%s%s", row->name,
+			 s->value ? "=" : "", s->value ? s->value : "");
+		if (!(row->verbs & PX_VERBS_VIEW)) {
+			check_refused(MOUNT, false, WORDS("-o", item), item);
+			continue;
+		}
+		check_taken(make_line(WORDS("-o", item)), MOUNT, s);
+		snprintf(with, sizeof(with), "ro,,%s,nonempty,", item);
+		check_taken(make_line(WORDS("-o", with)), MOUNT, s);
+		for (p = item; *p && *p != '='; p++)
+			if (*p == '-')
+				*p = '_';
+		check_taken(make_line(WORDS("-o", item)), MOUNT, s);
+		/* A flag takes no value, the others need one. */
+		snprintf(item, sizeof(item), "%s%s", row->name,
+			 s->value ? "" : "=1");
+		check_refused(MOUNT, false, WORDS("-o", item), item);
+		/* Of a name all counts. */
+		snprintf(item, sizeof(item), "%.*s%s%s",
+			 (int)strlen(row->name) - 1, row->name,
+			 s->value ? "=" : "", s->value ? s->value : "");
+		check_refused(MOUNT, false, WORDS("-o", item), item);
+	}
+}
+
+static void test_bad_values(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
+		for (size_t k = 0; k < PX_ARRAY_LEN(samples[i].bad); k++) {
+			const char *bad = samples[i].bad[k];
+			char name[60], text[100];
+
+			if (!bad)
+				break;
+			snprintf(name, sizeof(name), "--%s", samples[i].name);
+			check_refused(MOUNT, false, WORDS(name, bad), bad);
+			if (strcmp(samples[i].name, "options") == 0)
+				continue;
+			snprintf(text, sizeof(text), "%s=%s", samples[i].name,
+				 bad);
+			if (!strchr(bad, '\\'))
+				check_refused(MOUNT, false, WORDS("-o", text),
+					      bad);
+		}
+}
+
+static void test_limits(void **state PX_UNUSED)
+{
+	struct line *l = parsed(WORDS("--jobs=1024", "--timeout=86400",
+				      "--mtime=4294967295",
+				      "--owner=4294967294:4294967294"));
+
+	assert_int_equal(l->o.jobs, 1024);
+	assert_int_equal(l->o.timeout_ms, 86400000);
+	assert_true(l->o.mtime == 4294967295);
+	assert_true(l->o.uid == 4294967294 && l->o.gid == 4294967294);
+	line_free(l);
+	l = parsed(WORDS("-j0", "--timeout=0", "--mtime=0", "--owner=0:0",
+			 "-O0", "--prefix="));
+	assert_true(l->o.jobs == 0 && l->o.timeout_ms == 0);
+	assert_true(l->o.mtime == 0 && l->o.uid == 0 && l->o.gid == 0);
+	assert_int_equal(l->o.optimize, 0);
+	assert_string_equal(l->o.prefix, "");
+	line_free(l);
+}
+
+static void test_the_last_one_counts(void **state PX_UNUSED)
+{
+	struct line *l =
+		parsed(WORDS("-O", "0", "-o", "optimize=1,jobs=2",
+			     "--marshal=cpython", "-j4", "--marshal=canonical",
+			     "-o", "on-error=omit,on_error=source"));
+
+	assert_int_equal(l->o.optimize, 1);
+	assert_int_equal(l->o.jobs, 4);
+	assert_false(l->o.plain_marshal);
+	assert_int_equal(l->o.on_error, PX_ON_ERROR_SOURCE);
+	line_free(l);
+}
+
+/* ------------------------------------------------------- -o of other programs
+ */
+
+static void test_mount_options(void **state PX_UNUSED)
+{
+	static const char all[] =
+		"ro,rw,defaults,auto,noauto,user,nouser,users,owner,group,"
+		"nofail,_netdev,relatime,noatime,nodiratime,x-systemd.requires="
+		"a,comment=b,allow_other,suid,nosuid,dev,nodev,exec,noexec,"
+		"allow_root,auto_unmount,max_read=4096,nonempty";
+	struct line *l = parsed(WORDS("-o", all));
+
+	assert_string_equal(l->o.fuse_options,
+			    "allow_other,suid,nosuid,dev,nodev,exec,noexec,"
+			    "allow_root,auto_unmount,max_read=4096");
+	assert_true(l->o.nonempty);
+	line_free(l);
+	l = parsed(WORDS("-o", "", "-o", ",,", "-o", "nodev", "-onosuid"));
+	assert_string_equal(l->o.fuse_options, "nodev,nosuid");
+	assert_false(l->o.nonempty);
+	line_free(l);
+	/* With a value it is ours; without one it is mount(8)'s. */
+	l = parsed(WORDS("-o", "owner=1:2,owner"));
+	assert_true(l->o.uid == 1 && l->o.gid == 2);
+	line_free(l);
+}
+
+static void test_commas_in_values(void **state PX_UNUSED)
+{
+	struct line *l =
+		parsed(WORDS("-o", "exclude=a\\,b,prefix=\\,\\\\,jobs=2", "-o",
+			     "python=/a\\,b"));
+
+	assert_true(px_rules_excluded(l->o.rules, "a,b", false));
+	assert_false(px_rules_excluded(l->o.rules, "b", false));
+	assert_string_equal(l->o.prefix, ",\\");
+	assert_int_equal(l->o.jobs, 2);
+	assert_string_equal(l->o.python, "/a,b");
+	line_free(l);
+}
+
+/* Values of -o live as long as the options, not as argv does. */
+static void test_values_are_kept(void **state PX_UNUSED)
+{
+	struct line *l = parsed(
+		WORDS("-o", "python=one,prefix=p", "-o", "cache=two,jobs=1"));
+
+	memset(l->argv[2], 'x', strlen(l->argv[2]));
+	memset(l->argv[4], 'x', strlen(l->argv[4]));
+	assert_string_equal(l->o.python, "one");
+	assert_string_equal(l->o.prefix, "p");
+	assert_string_equal(l->o.cache, "two");
+	line_free(l);
+}
+
+/* ------------------------------------------------------------------- rules */
+
+static char *write_rules(const char *text, size_t n)
+{
+	char *path = strdup("/tmp/pycfs-test-rules-XXXXXX");
+	const int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(px_write_full(fd, text, n), 0);
+	close(fd);
+	return path;
+}
+
+static void remove_rules(char *path)
+{
+	unlink(path);
+	free(path);
+}
+
+static void test_order_of_rules(void **state PX_UNUSED)
+{
+	char *path = write_rules("exclude *.c\ninclude b.c\nkeep-source p.py\n"
+				 "optimize 1 o.py\n",
+				 60);
+	char item[100];
+	struct line *l;
+
+	snprintf(item, sizeof(item), "rules=%s", path);
+	l = parsed(WORDS("--include", "a.c", "--rules", path, "--exclude",
+			 "b.c", "--optimize-for", "0:o.py"));
+	assert_true(px_rules_excluded(l->o.rules, "a.c", false));
+	assert_true(px_rules_excluded(l->o.rules, "b.c", false));
+	assert_true(px_rules_keep_source(l->o.rules, "p.py"));
+	assert_int_equal(px_rules_optimize(l->o.rules, "o.py", 2), 0);
+	line_free(l);
+
+	/* The other way round, and through -o. */
+	l = parsed(WORDS("-o",
+			 "exclude=b.c,optimize-for=0:o.py,keep-source=!p.py",
+			 "-o", item, "--include=a.c"));
+	assert_false(px_rules_excluded(l->o.rules, "a.c", false));
+	assert_false(px_rules_excluded(l->o.rules, "b.c", false));
+	assert_true(px_rules_excluded(l->o.rules, "x.c", false));
+	assert_true(px_rules_keep_source(l->o.rules, "p.py"));
+	assert_int_equal(px_rules_optimize(l->o.rules, "o.py", 2), 1);
+	line_free(l);
+
+	/* Twice the same file: its rules are there again, behind. */
+	l = parsed(WORDS("--rules", path, "--include", "*", "--rules", path));
+	assert_true(px_rules_excluded(l->o.rules, "x.c", false));
+	line_free(l);
+	remove_rules(path);
+}
+
+static void check_rules_file(const char *text, size_t n, const char *says)
+{
+	char *path = write_rules(text, n);
+	struct line *l = make_line(WORDS("--rules", path));
+
+	add_arguments(l, MOUNT);
+	assert_int_equal(parse_as(l, MOUNT, false), says ? -EINVAL : 0);
+	if (says && (!strstr(l->why.text, says) || !strstr(l->why.text, path)))
+		fail_msg("\"%s\"", l->why.text);
+	line_free(l);
+	remove_rules(path);
+}
+
+static void test_rules_files(void **state PX_UNUSED)
+{
+	const size_t most = 1 << 20;
+	char *large = malloc(most + 1);
+
+	check_rules_file("", 0, NULL);
+	check_rules_file("# nothing", 9, NULL);
+	check_rules_file("exclude a\n\nexclude [\n", 21, ":3: a [ without");
+	check_rules_file("*.c\n", 4, ":1: no exclude");
+	check_rules_file("exclude a\0", 10, "NUL");
+	memset(large, '\n', most + 1);
+	memcpy(large + most - 10, "exclude [", 9);
+	check_rules_file(large, most - 4096, NULL);
+	check_rules_file(large, most + 1, "1 MiB");
+	free(large);
+	check_refused(MOUNT, false, WORDS("--rules", "/none/such"),
+		      "'/none/such': No such file");
+	check_refused(MOUNT, false, WORDS("--rules", "/"),
+		      "'/': Is a directory");
+	check_refused(MOUNT, false, WORDS("--rules", ""), "cannot read rules");
+	check_refused(MOUNT, false, WORDS("-o", "rules=/none/such"),
+		      "'/none/such': No such file");
+	check_refused(MOUNT, false, WORDS("--exclude", "[a"),
+		      "'[a': a [ without");
+	check_refused(MOUNT, false, WORDS("-o", "ro,keep_source=a//b"),
+		      "'a//b': two slashes");
+}
+
+/* --------------------------------------------------------------- arguments */
+
+static void test_arguments(void **state PX_UNUSED)
+{
+	struct line *l = make_line(WORDS("src", "-O", "1", "mnt", "-v"));
+
+	assert_int_equal(parse_as(l, MOUNT, false), 0);
+	assert_int_equal(l->o.n_args, 2);
+	assert_string_equal(l->o.args[0], "src");
+	assert_string_equal(l->o.args[1], "mnt");
+	assert_true(l->o.verbose && l->o.optimize == 1);
+	line_free(l);
+
+	l = make_line(WORDS("src", "mnt", "-O1", "--", "ls", "-l", "--help"));
+	assert_int_equal(parse_as(l, RUN, false), 0);
+	assert_int_equal(l->o.n_args, 5);
+	assert_string_equal(l->o.args[2], "ls");
+	assert_string_equal(l->o.args[4], "--help");
+	assert_false(l->o.help);
+	line_free(l);
+
+	l = make_line(WORDS("src"));
+	assert_int_equal(parse_as(l, MOUNT, false), -EINVAL);
+	assert_non_null(strstr(l->why.text, "SOURCE MOUNTPOINT"));
+	line_free(l);
+	l = make_line(WORDS("src", "mnt", "more"));
+	assert_int_equal(parse_as(l, MOUNT, false), -EINVAL);
+	assert_non_null(strstr(l->why.text, "'more'"));
+	line_free(l);
+	/* Asking for help is never wrong. */
+	l = make_line(WORDS("--help"));
+	assert_int_equal(parse_as(l, MOUNT, false), 0);
+	assert_true(l->o.help);
+	line_free(l);
+}
+
+static void test_wrong_options(void **state PX_UNUSED)
+{
+	check_refused(MOUNT, false, WORDS("--nonsense"), "'--nonsense'");
+	check_refused(MOUNT, false, WORDS("-Z"), "'-Z'");
+	check_refused(MOUNT, false, WORDS("-vZ"), "'-Z'");
+	check_refused(MOUNT, false, WORDS("--immutable=1"), "'--immutable=1'");
+	check_refused(MOUNT, false, WORDS("--no"), "'--no'"); /* which? */
+	check_refused(MOUNT, false, WORDS("-s"), "'-s'");
+	check_refused(&verbs[2], false, WORDS("-o", "ro"), "'-o'");
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+		char name[60];
+		struct line *l;
+
+		if (!row->argument)
+			continue;
+		snprintf(name, sizeof(name), "--%s", row->name);
+		l = make_line(WORDS("src", "mnt", name));
+		assert_int_equal(parse_as(l, MOUNT, false), -EINVAL);
+		assert_non_null(strstr(l->why.text, "needs a value"));
+		assert_non_null(strstr(l->why.text, name));
+		line_free(l);
+	}
+}
+
+/* ---------------------------------------------------------------- mount(8) */
+
+static void test_helper(void **state PX_UNUSED)
+{
+	/* mount(8): mount.fuse.pycfs SOURCE MOUNTPOINT [-sfnv] [-N NS]
+	 * [-o OPTIONS] [-t TYPE] */
+	struct line *l =
+		make_line(WORDS("src", "mnt", "-sn", "-v", "-N", "ns", "-o",
+				"rw,optimize=1", "-t", "fuse.pycfs"));
+
+	assert_int_equal(parse_as(l, MOUNT, true), 0);
+	assert_int_equal(l->o.n_args, 2);
+	assert_string_equal(l->o.args[0], "src");
+	assert_int_equal(l->o.optimize, 1);
+	assert_false(l->o.fake || l->o.verbose || l->o.foreground);
+	line_free(l);
+
+	l = make_line(WORDS("src", "mnt", "-fv"));
+	assert_int_equal(parse_as(l, MOUNT, true), 0);
+	assert_true(l->o.fake);
+	assert_false(l->o.verbose || l->o.foreground);
+	line_free(l);
+
+	/* By their names they are ours all the same. */
+	l = make_line(
+		WORDS("src", "mnt", "-o", "foreground,verbose", "-O0", "-j2"));
+	assert_int_equal(parse_as(l, MOUNT, true), 0);
+	assert_true(l->o.foreground && l->o.verbose && !l->o.fake);
+	assert_true(l->o.optimize == 0 && l->o.jobs == 2);
+	line_free(l);
+
+	check_refused(MOUNT, true, WORDS("-o", "nonsense"), "'nonsense'");
+	check_refused(MOUNT, true, WORDS("-X"), "'-X'");
+	/* No helper: -f is ours, -s nobody's. */
+	l = parsed(WORDS("-fv"));
+	assert_true(l->o.foreground && l->o.verbose && !l->o.fake);
+	line_free(l);
+}
+
+/* ------------------------------------------------------- SOURCE_DATE_EPOCH */
+
+static void check_epoch(const char *epoch, const char *const *words,
+			int64_t mtime)
+{
+	struct line *l;
+
+	setenv("SOURCE_DATE_EPOCH", epoch, 1);
+	l = parsed(words);
+	assert_true(l->o.mtime == mtime);
+	line_free(l);
+	unsetenv("SOURCE_DATE_EPOCH");
+}
+
+static void test_source_date_epoch(void **state PX_UNUSED)
+{
+	static const char *const bad[] = {"x", "-1", "1.5", " 1", "4294967296"};
+
+	check_epoch("1700000000", WORDS("-v"), 1700000000);
+	check_epoch("0", WORDS("-v"), 0);
+	check_epoch("", WORDS("-v"), -1);
+	check_epoch("5", WORDS("--mtime=7"), 7);
+	check_epoch("5", WORDS("-o", "mtime=0"), 0);
+	check_epoch("x", WORDS("--mtime=7"), 7); /* nobody asks for it */
+	for (size_t i = 0; i < PX_ARRAY_LEN(bad); i++) {
+		setenv("SOURCE_DATE_EPOCH", bad[i], 1);
+		check_refused(MOUNT, false, WORDS("-v"), "SOURCE_DATE_EPOCH");
+		check_refused(MOUNT, false, WORDS("-v"), bad[i]);
+	}
+	unsetenv("SOURCE_DATE_EPOCH");
+}
+
+/* -------------------------------------------------------------------- help */
+
+/* What px_opt_help prints; free() it. */
+static char *help_of(const struct px_verb *verb)
+{
+	char path[] = "/tmp/pycfs-test-help-XXXXXX";
+	const int fd = mkstemp(path), out = dup(STDOUT_FILENO);
+	char *text = calloc(1, 20000);
+
+	assert_true(fd >= 0 && out >= 0);
+	unlink(path);
+	fflush(stdout);
+	dup2(fd, STDOUT_FILENO);
+	px_opt_help(verb);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+	assert_true(pread(fd, text, 19999, 0) > 0);
+	close(fd);
+	return text;
+}
+
+static void check_columns(const char *text)
+{
+	while (*text) {
+		const size_t n = strcspn(text, "\n");
+
+		if (n > 80 || (n > 0 && text[n - 1] == ' '))
+			fail_msg("%zu columns: %.*s", n, (int)n, text);
+		assert_true(text[n] == '\n');
+		text += n + 1;
+	}
+}
+
+static void test_help(void **state PX_UNUSED)
+{
+	for (size_t v = 0; v < PX_ARRAY_LEN(verbs); v++) {
+		char *text = help_of(&verbs[v]);
+		char usage[100];
+
+		check_columns(text);
+		snprintf(usage, sizeof(usage), "usage: pycfs %s [options] %s\n",
+			 verbs[v].name, verbs[v].arguments);
+		assert_int_equal(strncmp(text, usage, strlen(usage)), 0);
+		/* Exactly the options that it takes, each with its value. */
+		for (size_t i = 0; i < PX_N_OPTS; i++) {
+			const struct px_opt_row *row = &px_opt_rows[i];
+			char name[60], letter[8] = "    ";
+			const bool takes = row->verbs & (unsigned)verbs[v].bit;
+
+			if (row->letter)
+				snprintf(letter, sizeof(letter), "-%c, ",
+					 row->letter);
+			snprintf(name, sizeof(name), "\n  %s--%s%s%s ", letter,
+				 row->name, row->argument ? " " : "",
+				 row->argument ? row->argument : "");
+			/* A long name has its text in the next line. */
+			if (!strstr(text, name))
+				name[strlen(name) - 1] = '\n';
+			if ((strstr(text, name) != NULL) != takes)
+				fail_msg("%s --help, --%s", verbs[v].name,
+					 row->name);
+		}
+		free(text);
+	}
+}
+
+/* No word of the texts is lost by wrapping. */
+static void test_help_is_complete(void **state PX_UNUSED)
+{
+	char *text = help_of(MOUNT);
+	const char *at = text;
+
+	for (const char *p = MOUNT->details; *p;) {
+		const size_t n = strcspn(p, " ");
+		char word[40];
+
+		snprintf(word, sizeof(word), "%.*s", (int)n, p);
+		at = strstr(at, word);
+		if (!at)
+			fail_msg("\"%s\" is missing", word);
+		p += n + (p[n] == ' ');
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_row_has_a_sample),
+		cmocka_unit_test(test_every_row_by_name),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_view_row_by_o),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_the_last_one_counts),
+		cmocka_unit_test(test_mount_options),
+		cmocka_unit_test(test_commas_in_values),
+		cmocka_unit_test(test_values_are_kept),
+		cmocka_unit_test(test_order_of_rules),
+		cmocka_unit_test(test_rules_files),
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_wrong_options),
+		cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_source_date_epoch),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_help_is_complete),
+	};
+
+	/* The environment of who runs this is no part of it. */
+	unsetenv("SOURCE_DATE_EPOCH");
+	unsetenv("POSIXLY_CORRECT");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
