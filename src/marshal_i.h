@@ -62,10 +62,13 @@ struct node {
 	struct node *next; /* in its bucket */
 	enum type type;
 	bool interned;
-	bool has_nan;  /* is NaN or has one inside: equal to nothing else */
-	unsigned uses; /* places it is written at */
-	uint32_t ref;  /* 1 + its number once written with FLAG_REF */
-	uint32_t n;    /* bytes of data, or number of kids */
+	/* Is NaN or a code object, or has one inside: equal to nothing else,
+	 * and in no order that follows from values. */
+	bool unordered;
+	uint16_t height;     /* levels below and including this one */
+	unsigned uses;	     /* places it is written at */
+	uint32_t ref;	     /* 1 + its number once written with FLAG_REF */
+	uint32_t n;	     /* bytes of data, or number of kids */
 	const uint8_t *data; /* into the input; of code: its longs */
 	struct node **kids;
 };
@@ -75,6 +78,7 @@ struct graph {
 	const uint8_t *data;
 	size_t size;
 	size_t at;
+	size_t claimed; /* kids of all containers: each takes a byte or more */
 	struct px_fault fault;
 	/* Objects by value. */
 	struct node **buckets;

@@ -35,6 +35,17 @@ static int take_count(struct graph *g, size_t min_each, uint32_t *ret)
 
 static int read_object(struct graph *g, unsigned depth, struct node **ret);
 
+/* Takes a kid in. References can nest deeper than the input does. */
+static int adopt(struct graph *g, struct node *made, const struct node *kid)
+{
+	made->unordered |= kid->unordered;
+	if (kid->height >= MAX_DEPTH)
+		return bad(g, "nested too deeply");
+	if (made->height <= kid->height)
+		made->height = (uint16_t)(kid->height + 1);
+	return 0;
+}
+
 static int finish(struct graph *g, const struct node *made, struct node **ret)
 {
 	*ret = px_graph_merge(g, made);
@@ -59,11 +70,30 @@ static int read_sized(struct graph *g, enum type type, struct node **ret)
 	return r < 0 ? r : read_data(g, type, n, ret);
 }
 
+/* CPython reads these as Latin-1: beyond ASCII they would be another str. */
+static int check_ascii(struct graph *g, const struct node *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->data[i] & 0x80)
+			return bad(g, "ASCII that is none");
+	return 0;
+}
+
+static int read_ascii(struct graph *g, struct node **ret)
+{
+	int r = read_sized(g, TYPE_UNICODE, ret);
+
+	return r < 0 ? r : check_ascii(g, *ret);
+}
+
 static int read_short(struct graph *g, struct node **ret)
 {
 	const uint8_t *n = take(g, 1);
+	int r = n ? read_data(g, TYPE_UNICODE, *n, ret) : -EBADMSG;
 
-	return n ? read_data(g, TYPE_UNICODE, *n, ret) : -EBADMSG;
+	return r < 0 ? r : check_ascii(g, *ret);
 }
 
 /* An integer of 15-bit digits; the sign is that of their number. */
@@ -100,7 +130,7 @@ static int read_float(struct graph *g, enum type type, uint32_t n,
 		return -EBADMSG;
 	if (!is_nan(made.data) && !(n == 16 && is_nan(made.data + 8)))
 		return finish(g, &made, ret);
-	made.has_nan = true;
+	made.unordered = true;
 	*ret = px_graph_add(g, &made);
 	return *ret ? 0 : -ENOMEM;
 }
@@ -126,9 +156,8 @@ static int sort_set(struct graph *g, struct node *set)
 		;
 	if (i == set->n)
 		return 0;
-	/* Two NaNs have no order that follows from their values. */
-	if (set->has_nan)
-		return bad(g, "NaN in a frozenset");
+	if (set->unordered)
+		return bad(g, "NaN or code in a frozenset");
 	qsort(set->kids, set->n, sizeof(*set->kids), compare_kids);
 	return 0;
 }
@@ -140,6 +169,9 @@ static int read_kids(struct graph *g, enum type type, uint32_t n,
 	uint32_t i;
 	int r;
 
+	g->claimed += n;
+	if (g->claimed > g->size)
+		return bad(g, "more objects than the data has bytes");
 	if (n > 0) {
 		made.kids = px_graph_alloc(g, n * sizeof(*made.kids));
 		if (!made.kids)
@@ -147,11 +179,10 @@ static int read_kids(struct graph *g, enum type type, uint32_t n,
 	}
 	for (i = 0; i < n; i++) {
 		r = read_object(g, depth, &made.kids[i]);
+		if (r == 0)
+			r = adopt(g, &made, made.kids[i]);
 		if (r < 0)
 			return r;
-		if (type == TYPE_FROZENSET && made.kids[i]->type == TYPE_CODE)
-			return bad(g, "a code object in a frozenset");
-		made.has_nan |= made.kids[i]->has_nan;
 	}
 	r = type == TYPE_FROZENSET ? sort_set(g, &made) : 0;
 	return r == 0 ? finish(g, &made, ret) : r;
@@ -264,7 +295,7 @@ static int use_field(struct graph *g, char field, struct node **kid)
 
 static int read_code(struct graph *g, unsigned depth, struct node **ret)
 {
-	struct node made = {.type = TYPE_CODE};
+	struct node made = {.type = TYPE_CODE, .unordered = true};
 	uint8_t *longs = px_graph_alloc(g, (MAX_LONGS + 1) * 4);
 	size_t n_longs = 0;
 	const uint8_t *p;
@@ -283,6 +314,8 @@ static int read_code(struct graph *g, unsigned depth, struct node **ret)
 			continue;
 		}
 		r = read_object(g, depth, &made.kids[made.n]);
+		if (r == 0)
+			r = adopt(g, &made, made.kids[made.n]);
 		if (r == 0)
 			r = use_field(g, *f, &made.kids[made.n]);
 		if (r < 0)
@@ -330,9 +363,10 @@ static int read_type(struct graph *g, uint8_t type, unsigned depth,
 		return read_sized(g, TYPE_STRING, ret);
 	case TYPE_UNICODE:
 	case TYPE_INTERNED:
+		return read_sized(g, TYPE_UNICODE, ret);
 	case TYPE_ASCII:
 	case TYPE_ASCII_INTERNED:
-		return read_sized(g, TYPE_UNICODE, ret);
+		return read_ascii(g, ret);
 	case TYPE_SHORT_ASCII:
 	case TYPE_SHORT_ASCII_INTERNED:
 		return read_short(g, ret);
@@ -370,6 +404,14 @@ static int reserve_ref(struct graph *g, size_t *ret)
 	return 0;
 }
 
+/* r_object numbers none of these, flagged or not. */
+static bool is_unnumbered(uint8_t type)
+{
+	return type == TYPE_NONE || type == TYPE_TRUE || type == TYPE_FALSE ||
+	       type == TYPE_ELLIPSIS || type == TYPE_STOPITER ||
+	       type == TYPE_REF;
+}
+
 static int read_object(struct graph *g, unsigned depth, struct node **ret)
 {
 	const uint8_t *byte = take(g, 1);
@@ -383,6 +425,8 @@ static int read_object(struct graph *g, unsigned depth, struct node **ret)
 		return bad(g, "nested too deeply");
 	flagged = *byte & FLAG_REF;
 	if (flagged) {
+		if (is_unnumbered(*byte & (uint8_t)~FLAG_REF))
+			return bad(g, "a flag where CPython reads none");
 		r = reserve_ref(g, &ref);
 		if (r < 0)
 			return r;

@@ -208,7 +208,7 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 	int c;
 
 	make_getopt(verb, helper, longs, shorts);
-	optind = 1;
+	optind = 0; /* GNU: begin anew, also within an argument */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (helper && c < LONG_BASE && strchr("fvnsNt", c)) {
@@ -328,8 +328,9 @@ void px_opt_help(const struct px_verb *verb)
 				: printf("      --%s", row->name);
 		if (row->argument)
 			n += printf(" %s", row->argument);
-		printf("%*s", n < 29 ? 30 - n : 1, "");
-		if (n >= 30)
+		if (n < 29)
+			printf("%*s", 30 - n, "");
+		else
 			printf("\n%*s", 30, "");
 		print_wrapped(row->help, 30);
 	}

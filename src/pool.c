@@ -14,6 +14,7 @@
 #define START_TIMEOUT_MS 30000
 /* Starts that may fail in a row before jobs are failed for a while. */
 #define START_ATTEMPTS 3
+#define RETRY_MS       20
 #define START_PAUSE_MS 1000
 /* Workers that may die of one module before it is given up. */
 #define MAX_TRIES 2
@@ -308,18 +309,23 @@ static void dispatch(struct px_pool *p)
 	}
 }
 
-static int poll_timeout(const struct px_pool *p)
+static int poll_timeout(struct px_pool *p)
 {
 	int64_t next = INT64_MAX, now = px_now_ms();
+	bool any = false;
 	unsigned i;
 
 	for (i = 0; i < p->o.n_workers; i++) {
 		const struct px_worker *w = &p->workers[i];
 
+		any |= w->state != PX_WORKER_NONE;
 		if (w->state != PX_WORKER_NONE && w->deadline_ms != 0 &&
 		    w->deadline_ms < next)
 			next = w->deadline_ms;
 	}
+	/* No worker could be started for what is queued: try again soon. */
+	if (!any && queued(p) > 0)
+		return RETRY_MS;
 	if (next == INT64_MAX)
 		return -1;
 	return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
@@ -522,6 +528,7 @@ void px_pool_promote(struct px_pool *p, uint64_t id)
 	pthread_mutex_lock(&p->lock);
 	for (at = &p->ahead.head; *at; at = &(*at)->next) {
 		if ((*at)->id == id) {
+			(*at)->ahead = false;
 			px_queue_push(&p->waited, px_queue_take(&p->ahead, at));
 			pthread_cond_broadcast(&p->changed);
 			break;

@@ -118,12 +118,24 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 /* The last line of what it wrote, without its newline. */
 static void last_words(int fd, char *buf, size_t size)
 {
-	ssize_t n = read(fd, buf, size - 1);
-	char *line;
+	char piece[256], *line;
+	size_t used = 0, n;
+	ssize_t got;
 
-	buf[n > 0 ? n : 0] = '\0';
-	while (n > 0 && buf[n - 1] == '\n')
-		buf[--n] = '\0';
+	while ((got = read(fd, piece, sizeof(piece))) > 0) {
+		n = (size_t)got;
+		if (used + n > size - 1) {
+			const size_t drop = used + n - (size - 1);
+
+			memmove(buf, buf + drop, used - drop);
+			used -= drop;
+		}
+		memcpy(buf + used, piece, n);
+		used += n;
+	}
+	while (used > 0 && buf[used - 1] == '\n')
+		used--;
+	buf[used] = '\0';
 	line = strrchr(buf, '\n');
 	if (line)
 		memmove(buf, line + 1, strlen(line));

@@ -65,21 +65,27 @@ static const char probe_script[] =
 	"      sys.hexversion, ' '.join(sys.version.split()),\n"
 	"      sys.implementation.cache_tag, home, find(), sep='\\n')\n";
 
-static int wait_child(pid_t pid)
+/* Its wait status; killed if it does not end by itself. */
+static int wait_child(pid_t pid, int64_t deadline_ms)
 {
 	int status;
+	pid_t r;
 
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
+	while ((r = waitpid(pid, &status, WNOHANG)) == 0 &&
+	       px_now_ms() < deadline_ms)
+		usleep(500);
+	if (r == 0) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		return -ETIMEDOUT;
 	}
-	return status;
+	return r < 0 ? -errno : status;
 }
 
 /* All that comes out of `fd` until its end. */
-static int drain(int fd, struct px_buf *out)
+static int drain(int fd, struct px_buf *out, int64_t deadline)
 {
-	const int64_t deadline = px_now_ms() + PROBE_TIMEOUT_MS;
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
 	for (;;) {
@@ -140,6 +146,7 @@ static int run(const char *const argv[], struct px_buf *out)
 {
 	PX_AUTOCLOSE int read_fd = -1;
 	PX_AUTOCLOSE int write_fd = -1;
+	const int64_t deadline = px_now_ms() + PROBE_TIMEOUT_MS;
 	int fds[2], r, status;
 	pid_t pid = 0;
 
@@ -151,10 +158,10 @@ static int run(const char *const argv[], struct px_buf *out)
 	if (r < 0)
 		return r;
 	close(px_steal_fd(&write_fd));
-	r = drain(read_fd, out);
+	r = drain(read_fd, out, deadline);
 	if (r < 0)
 		kill(pid, SIGKILL);
-	status = wait_child(pid);
+	status = wait_child(pid, deadline);
 	if (r < 0)
 		return r;
 	if (status < 0)
@@ -267,8 +274,18 @@ static void first_line(const struct px_buf *out, char *buf, size_t n)
 		 (const char *)out->data);
 }
 
+static bool version_fits(const struct px_python *py, const char *spec)
+{
+	const size_t n = strlen(spec);
+	char version[32];
+
+	px_python_short(py, version, sizeof(version));
+	return strncmp(version, spec, n) == 0 &&
+	       (version[n] == '\0' || version[n] == '.');
+}
+
 /* Runs the probe in argv and makes what it says a struct px_python. */
-static int ask(const char *const argv[], const char *name,
+static int ask(const char *const argv[], const char *name, const char *spec,
 	       struct px_python **ret, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf out = {.max = PROBE_MAX};
@@ -300,6 +317,9 @@ static int ask(const char *const argv[], const char *name,
 	if (r < 0)
 		return px_because(why, r,
 				  "%s gave an answer nobody understands", name);
+	if (spec && !version_fits(py, spec))
+		return px_because(why, -ENOENT, "%s is not Python %s", name,
+				  spec);
 	r = check(py, name, line[1], why);
 	if (r < 0)
 		return r;
@@ -307,12 +327,12 @@ static int ask(const char *const argv[], const char *name,
 	return 0;
 }
 
-static int ask_interpreter(const char *program, struct px_python **ret,
-			   struct px_why *why)
+static int ask_interpreter(const char *program, const char *spec,
+			   struct px_python **ret, struct px_why *why)
 {
 	const char *argv[] = {program, "-I", "-S", "-c", probe_script, NULL};
 	struct px_python *py = NULL;
-	int r = ask(argv, program, &py, why);
+	int r = ask(argv, program, spec, &py, why);
 
 	if (r < 0 || !py)
 		return r;
@@ -333,7 +353,7 @@ static int ask_build(const char *compiler, struct px_python **ret,
 			      PX_BUILD_LIBPYTHON, NULL};
 	struct px_why inner;
 
-	if (ask(argv, PX_BUILD_LIBPYTHON, ret, &inner) == 0)
+	if (ask(argv, PX_BUILD_LIBPYTHON, NULL, ret, &inner) == 0)
 		return 0;
 	return px_because(why, -ENOENT,
 			  "no python3 in PATH and no %s: install python3, or "
@@ -346,62 +366,66 @@ static bool is_version(const char *spec)
 	return strchr(spec, '.') && spec[strspn(spec, "0123456789.")] == '\0';
 }
 
-static bool version_fits(const struct px_python *py, const char *spec)
-{
-	const size_t n = strlen(spec);
-	char version[32];
-
-	px_python_short(py, version, sizeof(version));
-	return strncmp(version, spec, n) == 0 &&
-	       (version[n] == '\0' || version[n] == '.');
-}
-
-/* An interpreter of the version that was asked for, or -ENOENT. */
-static int ask_fitting(const char *program, const char *spec,
-		       struct px_python **ret)
-{
-	struct px_python *py = NULL;
-	struct px_why why;
-
-	if (ask_interpreter(program, &py, &why) < 0 || !py)
-		return -ENOENT;
-	if (!version_fits(py, spec)) {
-		px_python_free(py);
-		return -ENOENT;
-	}
-	*ret = py;
-	return 0;
-}
-
-/* 3.12 or 3.12.1: python3.12 of PATH if it fits, else the newest of pyenv's
- * that does. */
-static int ask_version(const char *spec, struct px_python **ret,
-		       struct px_why *why)
+/* The newest of pyenv's that fits; -ENOENT, or what is wrong with those. */
+static int ask_pyenv(const char *spec, struct px_python **ret,
+		     struct px_why *why)
 {
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
-	const char *dot = strchr(spec, '.');
-	char name[64], pattern[PATH_MAX];
+	struct px_python *best = NULL, *py;
+	char pattern[PATH_MAX];
+	struct px_why inner;
 	glob_t found;
 	size_t i;
-	int r = -ENOENT;
+	int err, r = -ENOENT;
 
-	snprintf(name, sizeof(name), "python%.*s",
-		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".")),
-		 spec);
-	if (ask_fitting(name, spec, ret) == 0)
-		return 0;
 	snprintf(pattern, sizeof(pattern), "%s%s/versions/%s*/bin/python3",
 		 root	? root
 		 : home ? home
 			: "",
 		 root ? "" : "/.pyenv", spec);
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		for (i = found.gl_pathc; i > 0 && r < 0; i--)
-			r = ask_fitting(found.gl_pathv[i - 1], spec, ret);
-		globfree(&found);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return -ENOENT;
+	for (i = 0; i < found.gl_pathc; i++) {
+		py = NULL;
+		err = ask_interpreter(found.gl_pathv[i], spec, &py, &inner);
+		if (err < 0 && err != -ENOENT) {
+			r = err;
+			*why = inner;
+		} else if (py && (!best || py->hexversion > best->hexversion)) {
+			px_python_free(best);
+			best = py;
+		} else {
+			px_python_free(py);
+		}
 	}
+	globfree(&found);
+	*ret = best;
+	return best ? 0 : r;
+}
+
+/* 3.12 or 3.12.1: python3.12 of PATH if it fits, else one of pyenv's. */
+static int ask_version(const char *spec, struct px_python **ret,
+		       struct px_why *why)
+{
+	const char *dot = strchr(spec, '.');
+	struct px_why first, second;
+	char name[64];
+	int in_path, r;
+
+	snprintf(name, sizeof(name), "python%.*s",
+		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".")),
+		 spec);
+	in_path = ask_interpreter(name, spec, ret, &first);
+	if (in_path == 0)
+		return 0;
+	r = ask_pyenv(spec, ret, &second);
 	if (r == 0)
 		return 0;
+	/* It is there, but of no use: that is what has to be mended. */
+	if (r == -ELIBACC || in_path == -ELIBACC) {
+		*why = r == -ELIBACC ? second : first;
+		return -ELIBACC;
+	}
 	return px_because(why, -ENOENT,
 			  "no Python %s found, as %s in PATH or in pyenv: "
 			  "install it, or say --python PATH",
@@ -411,18 +435,22 @@ static int ask_version(const char *spec, struct px_python **ret,
 int px_python_find(const char *spec, const char *compiler,
 		   struct px_python **ret, struct px_why *why)
 {
+	struct px_why inner;
 	int r;
 
 	if (spec && is_version(spec))
 		return ask_version(spec, ret, why);
-	r = ask_interpreter(spec ? spec : "python3", ret, why);
+	r = ask_interpreter(spec ? spec : "python3", NULL, ret, &inner);
+	if (r == 0)
+		return 0;
 	if (r == -ENOENT && !spec)
 		return ask_build(compiler, ret, why);
 	if (r == -ENOENT)
 		return px_because(why, r,
-				  "no Python '%s' found: install it, "
-				  "or say --python PATH",
+				  "no Python '%s' found: install it, or say "
+				  "--python PATH",
 				  spec);
+	*why = inner;
 	return r;
 }
 

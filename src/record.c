@@ -52,7 +52,6 @@ static int take_path(struct px_record_reader *r, struct px_buf *path)
 int px_record_next(struct px_record_reader *r, struct px_buf *path,
 		   const char **ret_rest, size_t *ret_n_rest)
 {
-	const char *end;
 	size_t n;
 	int err;
 
@@ -65,12 +64,13 @@ int px_record_next(struct px_record_reader *r, struct px_buf *path,
 	err = take_path(r, path);
 	if (err < 0)
 		return err;
-	end = memchr(r->data + r->at, '\n', r->size - r->at);
-	n = (end ? (size_t)(end - r->data) : r->size) - r->at;
+	/* A lone CR ends a row too: importlib.metadata reads with
+	 * str.splitlines(). */
+	for (n = 0; r->at + n < r->size; n++)
+		if (r->data[r->at + n] == '\n' || r->data[r->at + n] == '\r')
+			break;
 	*ret_rest = r->data + r->at;
 	r->at += n;
-	while (n > 0 && (*ret_rest)[n - 1] == '\r')
-		n--;
 	*ret_n_rest = n;
 	return 1;
 }

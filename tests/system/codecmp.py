@@ -123,16 +123,16 @@ def main(reference, copy):
     differences = []
     for path in sorted(wanted ^ got, key=ascii):
         differences.append("%s: only in %s" % (
-            ascii(path), "the reference" if path in wanted else "the copy"))
+            ascii(path)[1:-1], "the reference" if path in wanted else "the copy"))
     names, headers, foreign = {}, {}, 0
     for path in sorted(wanted & got, key=ascii):
         a, b = read(reference, path), read(copy, path)
         if a[:4] != importlib.util.MAGIC_NUMBER:
             foreign += 1
             if a != b:
-                differences.append("%s: bytes" % ascii(path))
+                differences.append("%s: bytes" % ascii(path)[1:-1])
             continue
-        compare(load(a), load(b), path, path, differences)
+        compare(load(a), load(b), path, ascii(path)[1:-1], differences)
         names[path] = sorted(filenames(load(b), set()))
         headers[path] = b[:16].hex()
     result = dict(seen, files=len(names), foreign=foreign, ranges=ranges,

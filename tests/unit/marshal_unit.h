@@ -137,16 +137,18 @@ static inline void unit_code(struct unit_source *s, unsigned type)
 	assert_int_equal(*s->p++, '}');
 }
 
+static inline unsigned unit_digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10) & 15;
+}
+
 static inline void unit_hex(struct unit_source *s)
 {
 	size_t n;
 	const char *text = unit_quoted(s, &n);
-	unsigned byte;
 
-	for (; n > 0; n -= 2, text += 2) {
-		assert_int_equal(sscanf(text, "%2x", &byte), 1);
-		unit_byte(s, byte);
-	}
+	for (; n > 0; n -= 2, text += 2)
+		unit_byte(s, unit_digit(text[0]) << 4 | unit_digit(text[1]));
 }
 
 static inline void unit_module(struct unit_source *s, unsigned type)

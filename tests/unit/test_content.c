@@ -751,7 +751,7 @@ struct settled {
 	pthread_cond_t changed;
 	unsigned n;
 	int err;
-	char names[300]; /* with a blank behind each */
+	char names[300]; /* with a bar behind each */
 };
 
 static void on_settled(void *arg, int err, struct px_view *v)
@@ -762,8 +762,10 @@ static void on_settled(void *arg, int err, struct px_view *v)
 	s->n++;
 	s->err = err;
 	for (size_t i = 0; v && i < px_view_count(v); i++) {
-		strcat(s->names, px_view_at(v, i)->name);
-		strcat(s->names, "|");
+		const size_t n = strlen(s->names);
+
+		snprintf(s->names + n, sizeof(s->names) - n, "%s|",
+			 px_view_at(v, i)->name);
 	}
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);

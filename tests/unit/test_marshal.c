@@ -577,11 +577,6 @@ struct golden {
 static struct golden *golden;
 static size_t n_golden;
 
-static unsigned hex_digit(char c)
-{
-	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10) & 15;
-}
-
 static int load_file(const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -592,18 +587,21 @@ static int load_file(const char *path)
 		return -errno;
 	while (getline(&line, &size, f) > 0) {
 		struct golden *g;
+		const char *p;
+		char magic[16];
 		int at = 0;
 
 		golden = realloc(golden, (n_golden + 1) * sizeof(*golden));
 		g = &golden[n_golden++];
 		*g = (struct golden){.data.max = 1u << 20};
-		if (sscanf(line, "%39s %u %64s %n", g->name, &g->magic,
-			   g->sha256, &at) != 3 ||
+		if (sscanf(line, "%39s %15s %64s %n", g->name, magic, g->sha256,
+			   &at) != 3 ||
 		    strlen(g->sha256) != 64)
 			return -EBADMSG;
-		for (const char *p = line + at; p[0] > ' '; p += 2) {
-			const uint8_t b = (uint8_t)(hex_digit(p[0]) << 4 |
-						    hex_digit(p[1]));
+		g->magic = (uint32_t)strtoul(magic, NULL, 10);
+		for (p = line + at; p[0] > ' '; p += 2) {
+			const uint8_t b = (uint8_t)(unit_digit(p[0]) << 4 |
+						    unit_digit(p[1]));
 
 			px_buf_add(&g->data, &b, 1);
 		}

@@ -24,14 +24,16 @@ struct fixture {
 
 static int setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
+	const char *tmp = getenv("TMPDIR"), *path = getenv("PATH");
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	if (!f)
+		return -1;
 	snprintf(f->top, sizeof(f->top), "%s/px-python-XXXXXX",
 		 tmp ? tmp : "/tmp");
 	if (!mkdtemp(f->top))
 		return -1;
-	f->path = strdup(getenv("PATH"));
+	f->path = strdup(path ? path : "/usr/bin:/bin");
 	*state = f;
 	return 0;
 }
@@ -159,6 +161,9 @@ static void test_without_path(void **state)
 	struct fixture *f = *state;
 
 	setenv("PATH", f->top, 1);
+	/* CPython leaks at its end; that is not what a sanitizer's build of
+	 * the compiler should say here. */
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 	assert_int_equal(find(f, NULL), 0);
 	check_real(f->py);
 	assert_null(f->py->executable);
