@@ -23,6 +23,50 @@ struct px_rules {
 
 /* ------------------------------------------------------------- matching */
 
+/* The classes that fnmatch knows, of ASCII alone: file names are bytes. */
+static const struct {
+	const char *name;
+	const char *ranges; /* pairs of first and last */
+} classes[] = {
+	{"alnum", "azAZ09"},   {"alpha", "azAZ"},
+	{"blank", "  \t\t"},   {"cntrl", "\1\37\177\177"},
+	{"digit", "09"},       {"graph", "!~"},
+	{"lower", "az"},       {"print", " ~"},
+	{"punct", "!/:@[`{~"}, {"space", "\t\r  "},
+	{"upper", "AZ"},       {"xdigit", "09afAF"},
+};
+
+/* The number of the class in "[:name:]" at `p`; *ret_end is behind it. -1: it
+ * is none that is known; -2: it is no class at all. */
+static int find_class(const char *p, const char **ret_end)
+{
+	const char *end;
+	size_t n, i;
+
+	if (p[0] != '[' || p[1] != ':')
+		return -2;
+	end = strstr(p + 2, ":]");
+	if (!end)
+		return -2;
+	n = (size_t)(end - p) - 2;
+	*ret_end = end + 2;
+	for (i = 0; i < PX_ARRAY_LEN(classes); i++)
+		if (strlen(classes[i].name) == n &&
+		    memcmp(classes[i].name, p + 2, n) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool in_class(int class, unsigned char c)
+{
+	const char *r = classes[class].ranges;
+
+	for (; *r; r += 2)
+		if ((unsigned char)r[0] <= c && c <= (unsigned char)r[1])
+			return true;
+	return false;
+}
+
 /* One [...] at `p` (behind the bracket): whether it has `c`; *ret_end is
  * behind it. The pattern was checked: the end is there. */
 static bool match_set(const char *p, unsigned char c, const char **ret_end)
@@ -32,8 +76,13 @@ static bool match_set(const char *p, unsigned char c, const char **ret_end)
 
 	p += inverted;
 	for (; *p != ']' || first; first = false) {
+		const int class = find_class(p, &p);
 		unsigned char low, high;
 
+		if (class >= 0) {
+			found |= in_class(class, c);
+			continue;
+		}
 		p += *p == '\\';
 		low = high = (unsigned char)*p++;
 		if (p[0] == '-' && p[1] != ']') {
@@ -221,6 +270,8 @@ bool px_rules_hide(const struct px_rules *r)
 /* NULL, or what is wrong with the name at `p`. */
 static const char *check_name(const char *p)
 {
+	int class;
+
 	while (*p) {
 		if (*p == '\\') {
 			if (*++p == '\0')
@@ -230,6 +281,11 @@ static const char *check_name(const char *p)
 			p += *p == '!' || *p == '^';
 			/* A bracket that comes first is one of the set. */
 			do {
+				class = find_class(p, &p);
+				if (class == -1)
+					return "an unknown [:class:]";
+				if (class >= 0)
+					continue;
 				if (*p == '\\')
 					p++;
 				if (*p == '\0')

@@ -16,7 +16,8 @@
  *   /a/b, a/b    a path from SOURCE on: there is a slash before the last byte
  *   tests/       a directory only
  *   ** between slashes, at the start or at the end: any directories
- *   * ? [a-z] [!a-z]         within a name;  \ makes the next byte literal
+ *   * ? [a-z] [!a-z] [[:alpha:]]   within a name
+ *   \            makes the next byte literal
  *   !P           turns the verb around: not excluded, source not kept, level
  *                back to the default
  *

@@ -14,6 +14,7 @@ import trees
 
 TOOL = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))), "tools", "parity")
+REJECTED = len(trees.BROKEN) + 1  # and a link
 
 
 def environment(pycfs=None):
@@ -52,6 +53,9 @@ def odd(tree):
     """With what does not compile, special files, and a RECORD."""
     trees.add_broken(tree)
     trees.add_special(tree)
+    os.symlink("broken.py", os.path.join(tree, "link_broken.py"))
+    trees.write(os.path.join(tree, "single.pyc", "in_a_directory.py"))
+    os.symlink("pkg", os.path.join(tree, "empty.pyc"))
     trees.write(os.path.join(tree, "pkg-1.0.dist-info", "RECORD"),
                 "pkg/core.py,sha256=x,1\npkg/data.json,,\npkg/old.pyo,,\n"
                 "broken.py,,\npkg/core.pyc,,\n../../bin/x,,\n")
@@ -86,7 +90,7 @@ def test_no_differences(odd):
     for r in runs:
         f = r["figures"]
         assert r["differences"] == []
-        assert f["modules"] > 20 and f["rejected"] == len(trees.BROKEN)
+        assert f["modules"] > 20 and f["rejected"] == REJECTED
         assert f["codes"] > 50 and f["constants"] > 150 and f["records"] == 1
     text = run("-O", "0", "-O", "1", "--python", harness.newest().exe, odd)
     assert text.returncode == 0
@@ -104,7 +108,7 @@ def test_bytes_and_reproduce(odd):
     assert bytes_["agreed"] + bytes_["unsettled"] == bytes_["modules"]
     assert list(reproduce)[2:] == ["cached", "reverse", "-j1", "-j4", "fresh",
                                    "others", "seed"]
-    assert reproduce["rejected"] == len(trees.BROKEN)
+    assert reproduce["rejected"] == REJECTED
 
 
 def wrapped(scratch, text):

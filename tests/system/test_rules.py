@@ -101,8 +101,10 @@ def random_pattern(rng, paths, pieces):
 
 
 def well_formed(text):
-    """What git takes for a pattern that can match, pycfs for one at all."""
-    return "//" not in text and text.strip("/ ") != "" and \
+    """What git takes for a pattern that can match, pycfs for one at all, and
+    the same in a file of either; more than two stars have a test below."""
+    return "***" not in text and not text.startswith(" ") and \
+        "//" not in text and text.strip("/ ") != "" and \
         not text.startswith(("#", "!")) and \
         (not text.endswith((" ", " /")) or text.endswith("\\ "))
 
@@ -187,6 +189,19 @@ def test_patterns_are_gitignores(seed, pycfs, scratch, repository):
 def test_classes_in_sets_are_gitignores(pycfs, scratch, repository):
     check_against_git(random.Random(99), CLASSES, 15, pycfs, scratch,
                       repository)
+
+
+def test_more_stars_are_gitignores(pycfs, scratch, repository):
+    root = os.path.join(scratch, "site")
+    everything = {"a": True, "a/b": True, "b": True, "a/b/c": True, "c": True}
+    for path in ("a/b/c/f", "a/f", "b/f", "c/f", "f", "a/b/f"):
+        trees.write(os.path.join(root, path))
+        everything[path] = False
+    for text in ("/***/b", "a/***", "/***/**", "a***/f", "***", "/****/f",
+                 "a/***/f", "a/***f"):
+        hidden = ignored(repository, root, [(True, text)], sorted(everything))
+        assert shipped(pycfs, root, "--exclude", text) == \
+            visible(everything, hidden), text
 
 
 @pytest.mark.parametrize("rules, left", [

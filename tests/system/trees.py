@@ -302,6 +302,11 @@ def expected(root, rejected=(), on_error="fail"):
     rejected = {os.fsencode(r) for r in rejected}
     out = {}
 
+    def shadowed(here, name, names):
+        source = name[:-1]
+        return name.endswith(b".pyc") and source in names and \
+            len(source) < NAME_MAX and _module(root, os.path.join(here, source))
+
     def walk(rel):
         here = os.path.join(root, rel) if rel else root
         names = set(os.listdir(here))
@@ -309,6 +314,8 @@ def expected(root, rejected=(), on_error="fail"):
             src = os.path.join(rel, name) if rel else name
             path = os.path.join(root, src)
             st = os.lstat(path)
+            if shadowed(here, name, names):
+                continue
             if stat.S_ISDIR(st.st_mode):
                 if name != b"__pycache__":
                     out[src] = ("dir", src)
@@ -321,12 +328,9 @@ def expected(root, rejected=(), on_error="fail"):
                 if src in rejected and on_error == "omit":
                     continue
                 if src in rejected and on_error == "source":
-                    kind = "link" if stat.S_ISLNK(st.st_mode) else "file"
-                    out[src] = (kind, src)
+                    out[src] = ("file", src)
                     continue
                 out[src + b"c"] = ("module", src)
-                continue
-            if name.endswith(b".pyc") and name[:-1] in names:
                 continue
             if stat.S_ISREG(st.st_mode):
                 out[src] = ("file", src)
