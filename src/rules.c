@@ -145,9 +145,12 @@ static bool match_name(const char *pattern, const char *name, size_t n)
 	return *p == '\0';
 }
 
+/* Two stars or more, and nothing else. */
 static bool is_double_star(const char *segment)
 {
-	return strcmp(segment, "**") == 0;
+	const size_t n = strspn(segment, "*");
+
+	return n >= 2 && segment[n] == '\0';
 }
 
 /* `path` has `n` bytes. The same way of going back, over names: a ** that

@@ -716,7 +716,7 @@ static void check_columns(const char *text)
 	while (*text) {
 		const size_t n = strcspn(text, "\n");
 
-		if (n > 80)
+		if (n > 80 || (n > 0 && text[n - 1] == ' '))
 			fail_msg("%zu columns: %.*s", n, (int)n, text);
 		assert_true(text[n] == '\n');
 		text += n + 1;
