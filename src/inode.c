@@ -21,6 +21,7 @@ struct node {
 	uint64_t tag;
 	uint64_t version;    /* 0: not known yet */
 	struct px_attr attr; /* of that version */
+	bool attr_known;
 	enum px_kind kind;
 	bool tagged;
 	/* Found by name; false once another entry has taken the name. */
@@ -395,7 +396,8 @@ bool px_inodes_settle(struct px_inodes *t, uint64_t id, uint64_t version,
 		if (same) {
 			n->version = version;
 			n->attr = *attr;
-		} else {
+			n->attr_known = true;
+		} else if (n->attr_known) {
 			*attr = n->attr;
 		}
 	}
@@ -422,7 +424,7 @@ bool px_inodes_get_attr(struct px_inodes *t, uint64_t id, struct px_attr *ret)
 
 	pthread_mutex_lock(&t->lock);
 	n = find_id(t, id);
-	known = n && n->version != 0;
+	known = n && n->attr_known;
 	if (known)
 		*ret = n->attr;
 	pthread_mutex_unlock(&t->lock);
