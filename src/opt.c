@@ -257,7 +257,9 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	r = parse_options(o, verb, helper, argc, argv, why);
 	if (r < 0 || o->help)
 		return r < 0 ? r : 0;
-	if (o->mtime < 0 && epoch && *epoch && px_opt_mtime(o, epoch) < 0)
+	/* Only what shows times cares. */
+	if ((verb->bit & PX_VERBS_VIEW) && o->mtime < 0 && epoch && *epoch &&
+	    px_opt_mtime(o, epoch) < 0)
 		return px_because(why, -EINVAL,
 				  "bad SOURCE_DATE_EPOCH '%s': "
 				  "seconds since 1970 are wanted",

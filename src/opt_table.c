@@ -91,6 +91,8 @@ static int set_timeout(struct px_opt *o, const char *v)
 	    !(seconds >= 0 && seconds <= 86400))
 		return -EINVAL;
 	o->timeout_ms = (unsigned)(seconds * 1000);
+	if (seconds > 0 && o->timeout_ms == 0)
+		o->timeout_ms = 1; /* 0 would mean no deadline at all */
 	return 0;
 }
 
