@@ -2,7 +2,7 @@
 #include "pycfs/cache.h"
 #include "pycfs/cmd.h"
 #include "pycfs/log.h"
-#include "pycfs/serve.h"
+#include "pycfs/engine.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -106,7 +106,7 @@ int px_cmd_cache(struct px_opt *o)
 			   o->args[0]);
 		return px_cmd_fail(PX_EXIT_USAGE, &why);
 	}
-	if (px_serve_cache_dir(o, &dir) < 0) {
+	if (px_engine_cache_dir(o, &dir) < 0) {
 		px_because(&why, 0, "no place for a cache: say --cache DIR");
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	}

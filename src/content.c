@@ -55,7 +55,7 @@ static void report(struct px_content *c, const char *path,
 	const char *hint = "";
 	char where[48] = "";
 
-	if (!px_content_first_time(c, path, tag_of(key)))
+	if (c->o.silent || !px_content_first_time(c, path, tag_of(key)))
 		return;
 	if (!atomic_exchange(&c->hinted, true))
 		hint = " [--on-error source ships such a file as it is, "

@@ -37,6 +37,7 @@ struct px_content_options {
 			  */
 	bool ahead;	 /* compile siblings of what is asked for */
 	bool ahead_tree; /* and then the whole tree */
+	bool silent;	 /* who asks reports what does not compile */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename starts with; "" for none */
 };

@@ -15,8 +15,4 @@ typedef void (*px_serve_ready)(void *arg, const char *text);
 int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,
 	     px_serve_ready ready, void *arg, struct px_why *why);
 
-/* Where the cache is when nobody said: $PYCFS_CACHE, /var/cache/pycfs for
- * root, else $XDG_CACHE_HOME/pycfs or ~/.cache/pycfs. -ENOENT: nowhere. */
-int px_serve_cache_dir(const struct px_opt *o, char **ret);
-
 #endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/engine.h"
+
+#include "pycfs/log.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+int px_engine_cache_dir(const struct px_opt *o, char **ret)
+{
+	const char *said = o->cache ? o->cache : getenv("PYCFS_CACHE");
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (said && *said)
+		n = asprintf(ret, "%s", said);
+	else if (geteuid() == 0)
+		n = asprintf(ret, "/var/cache/pycfs");
+	else if (xdg && *xdg == '/')
+		n = asprintf(ret, "%s/pycfs", xdg);
+	else if (home && *home == '/')
+		n = asprintf(ret, "%s/.cache/pycfs", home);
+	else
+		return -ENOENT;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+unsigned px_engine_jobs(const struct px_opt *o)
+{
+	cpu_set_t set;
+
+	if (o->jobs > 0)
+		return o->jobs;
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+static int open_cache(struct px_engine *e, const struct px_opt *o,
+		      struct px_why *why)
+{
+	PX_AUTOFREE char *dir = NULL;
+	struct px_cache_options options = {
+		.max_bytes = o->cache_size,
+		.stats = &e->stats,
+	};
+	int r;
+
+	if (!o->no_cache) {
+		r = px_engine_cache_dir(o, &dir);
+		if (r < 0)
+			return px_because(why, r,
+					  "no place for a cache: set "
+					  "HOME, or say --cache DIR or "
+					  "--no-cache");
+		options.dir = dir;
+	}
+	r = px_cache_open(&options, &e->cache, why);
+	if (r == 0 && px_cache_was_rebuilt(e->cache))
+		px_log(PX_LOG_WARNING,
+		       "the cache in %s was damaged or of "
+		       "another format: begun anew",
+		       dir);
+	return r;
+}
+
+static int start_pool(struct px_engine *e, const struct px_opt *o,
+		      struct px_why *why)
+{
+	struct px_pool_options options = {
+		.n_workers = px_engine_jobs(o),
+		.timeout_ms = o->timeout_ms,
+		.debug_ranges = o->debug_ranges,
+		.stats = &e->stats,
+	};
+	int r;
+
+	r = px_python_compiler(&e->compiler, why);
+	if (r < 0)
+		return r;
+	r = px_python_find(o->python, e->compiler, &e->python, why);
+	if (r < 0)
+		return r;
+	options.compiler = e->compiler;
+	options.python = e->python;
+	return px_pool_start(&options, &e->pool, why);
+}
+
+static int make_content(struct px_engine *e, const struct px_opt *o,
+			const struct px_engine_needs *needs, struct px_why *why)
+{
+	const struct px_content_options options = {
+		.tree = e->tree,
+		.cache = e->cache,
+		.pool = e->pool,
+		.python = e->python,
+		.stats = &e->stats,
+		.rules = o->rules,
+		.optimize = o->optimize,
+		.on_error = o->on_error,
+		.uid = o->uid,
+		.gid = o->gid,
+		.mtime = o->mtime,
+		.debug_ranges = o->debug_ranges,
+		.canonical = !o->plain_marshal,
+		.ahead = needs->ahead,
+		.ahead_tree = needs->ahead_tree,
+		.silent = needs->silent,
+		.mode = o->mode,
+		.prefix = o->prefix,
+	};
+	int r = px_content_new(&options, &e->content);
+
+	if (r < 0)
+		return px_because(why, r, "cannot start: %s", strerror(-r));
+	return 0;
+}
+
+int px_engine_start(struct px_engine *e, const struct px_opt *o,
+		    const char *source, const struct px_engine_needs *needs,
+		    struct px_why *why)
+{
+	int r;
+
+	r = px_tree_open(source, &e->tree, why);
+	if (r == 0)
+		r = open_cache(e, o, why);
+	if (r == 0)
+		r = start_pool(e, o, why);
+	if (r == 0)
+		r = make_content(e, o, needs, why);
+	return r;
+}
+
+void px_engine_quiet(struct px_engine *e)
+{
+	if (e->content)
+		px_content_quiet(e->content);
+	px_pool_stop(e->pool);
+}
+
+void px_engine_stop(struct px_engine *e)
+{
+	px_content_free(e->content);
+	px_pool_free(e->pool);
+	px_cache_close(e->cache);
+	px_python_free(e->python);
+	px_tree_close(e->tree);
+	free(e->compiler);
+}
