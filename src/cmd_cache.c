@@ -6,9 +6,6 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-
-#define MAX_FORKS 1000
 
 static void print_info(const char *dir, const struct px_cache_info *i,
 		       bool json)
@@ -32,12 +29,21 @@ static void print_info(const char *dir, const struct px_cache_info *i,
 		       dir, n[0], n[1], n[2], n[3], n[4]);
 }
 
-static int work(struct px_opt *o, const char *dir, bool clear)
+struct job {
+	const struct px_opt *o;
+	const char *dir;
+	bool clear;
+};
+
+static int work(void *arg, PX_UNUSED int signal_fd)
 {
+	const struct job *job = arg;
+	const char *dir = job->dir;
+	const bool clear = job->clear;
 	struct px_stats stats = {0};
 	const struct px_cache_options options = {
 		.dir = dir,
-		.max_bytes = o->cache_size,
+		.max_bytes = job->o->cache_size,
 		.stats = &stats,
 	};
 	struct px_cache_info info;
@@ -58,40 +64,8 @@ static int work(struct px_opt *o, const char *dir, bool clear)
 		return PX_EXIT_FAILED;
 	}
 	if (!clear)
-		print_info(dir, &info, o->json);
+		print_info(dir, &info, job->o->json);
 	return 0;
-}
-
-/* In children, until one has a PID that no other namespace's user of the
- * cache has. */
-static int work_forked(struct px_opt *o, const char *dir, bool clear)
-{
-	int status, i;
-	pid_t pid;
-
-	for (i = 0; i < MAX_FORKS; i++) {
-		fflush(NULL);
-		pid = fork();
-		if (pid == 0) {
-			status = work(o, dir, clear);
-			fflush(NULL);
-			_exit(status);
-		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-			px_log_errno(-errno, "fork");
-			return PX_EXIT_FAILED;
-		}
-		if (!WIFEXITED(status)) {
-			px_log(PX_LOG_ERROR,
-			       "the cache in %s is damaged "
-			       "beyond reading: remove it",
-			       dir);
-			return PX_EXIT_FAILED;
-		}
-		if (WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
-			return WEXITSTATUS(status);
-	}
-	return PX_EXIT_FAILED;
 }
 
 int px_cmd_cache(struct px_opt *o)
@@ -114,5 +88,6 @@ int px_cmd_cache(struct px_opt *o)
 		px_because(&why, 0, "there is no cache in %s yet", dir);
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	}
-	return work_forked(o, dir, clear);
+	return px_cmd_fork(work, &(struct job){o, dir, clear},
+			   "the cache is damaged beyond reading: remove it");
 }

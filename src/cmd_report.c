@@ -4,27 +4,12 @@
 
 #include <stdio.h>
 
-/* A JSON string: RFC 8259, section 7. Bytes that are no UTF-8 stay bytes. */
-static void print_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			printf("\\u%04x", (unsigned)(unsigned char)*s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
-}
-
 static void print_json(const char *mountpoint, const uint64_t *counters)
 {
 	int i;
 
 	printf("{\"version\": 1, \"mountpoint\": ");
-	print_string(mountpoint);
+	px_cmd_json_string(mountpoint);
 	printf(", \"counters\": {");
 	for (i = 0; i < PX_N_COUNTERS; i++)
 		printf("%s\"%s\": %llu", i ? ", " : "",

@@ -21,6 +21,15 @@ uint64_t px_content_source(const struct px_fingerprint *fp)
 	return px_hash64(1, source, sizeof(source)) | 1;
 }
 
+/* A umask or a checkout must not show: what is executable, and nothing else. */
+static uint32_t mode_of(const struct px_content *c, enum px_kind kind,
+			uint32_t mode)
+{
+	if (!c->o.normal_modes || kind == PX_KIND_LINK)
+		return mode;
+	return px_kind_is_dir(kind) || (mode & 0111) ? 0755 : 0644;
+}
+
 /* Times are whole seconds: builders round them, each in its own way. */
 void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
 			  enum px_kind kind, uint64_t size, struct px_attr *ret)
@@ -31,7 +40,7 @@ void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
 	*ret = (struct px_attr){
 		.kind = kind,
 		.source = px_content_source(&st->fp),
-		.mode = st->mode,
+		.mode = mode_of(c, kind, st->mode),
 		.uid = c->o.uid >= 0 ? (uint32_t)c->o.uid : st->uid,
 		.gid = c->o.gid >= 0 ? (uint32_t)c->o.gid : st->gid,
 		.mtime = mtime < EARLIEST_MTIME ? EARLIEST_MTIME : mtime,
@@ -174,8 +183,11 @@ int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 
 void px_content_check_pyc(struct px_content *c, const char *path, int fd)
 {
+	const size_t n = strlen(path);
 	uint8_t magic[4];
 
+	if (n < 4 || strcmp(path + n - 4, ".pyc") != 0)
+		return;
 	if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
 	    px_get_le32(magic) == c->o.python->magic)
 		return;

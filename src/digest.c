@@ -12,6 +12,13 @@ _Static_assert(sizeof(crypto_generichash_state) <=
 _Static_assert(PX_DIGEST_SIZE == crypto_generichash_BYTES,
 	       "PX_DIGEST_SIZE is libsodium's recommended size");
 
+_Static_assert(sizeof(crypto_hash_sha256_state) <=
+			       sizeof(((struct px_sha256 *)0)->state) &&
+		       _Alignof(crypto_hash_sha256_state) <=
+			       _Alignof(struct px_sha256) &&
+		       PX_SHA256_SIZE == crypto_hash_sha256_BYTES,
+	       "struct px_sha256 cannot hold libsodium's state");
+
 /* Without sodium_init everything here works the same, but with the portable
  * BLAKE2b instead of the AVX2 one, so its result does not matter. */
 static void init_sodium(void)
@@ -60,6 +67,26 @@ void px_digest_u64(struct px_digest *d, const char *tag, uint64_t v)
 void px_digest_final(struct px_digest *d, uint8_t ret[PX_DIGEST_SIZE])
 {
 	crypto_generichash_final(state_of(d), ret, PX_DIGEST_SIZE);
+}
+
+static crypto_hash_sha256_state *sha256_of(struct px_sha256 *s)
+{
+	return (crypto_hash_sha256_state *)(void *)s->state;
+}
+
+void px_sha256_init(struct px_sha256 *s)
+{
+	crypto_hash_sha256_init(sha256_of(s));
+}
+
+void px_sha256_update(struct px_sha256 *s, const void *data, size_t n)
+{
+	crypto_hash_sha256_update(sha256_of(s), data, n);
+}
+
+void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE])
+{
+	crypto_hash_sha256_final(sha256_of(s), ret);
 }
 
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n)

@@ -106,13 +106,6 @@ static void open_known(void *arg, int err, const struct px_module *m)
 	px_parked_free(p);
 }
 
-static bool is_pyc(const char *path)
-{
-	const size_t n = strlen(path);
-
-	return n >= 4 && strcmp(path + n - 4, ".pyc") == 0;
-}
-
 /* The source's own file, if it still is the one that node `inode` is. */
 static int open_source(struct px_fuse *f, const struct px_inode *inode,
 		       int *ret_fd, struct px_stat *ret_st)
@@ -140,8 +133,7 @@ static int open_plain(struct px_fuse *f, const struct px_inode *inode,
 
 	if (r < 0)
 		return r;
-	if (is_pyc(inode->path))
-		px_content_check_pyc(f->o.content, inode->path, fd);
+	px_content_check_pyc(f->o.content, inode->path, fd);
 	fi->fh = 0;
 	fi->keep_cache =
 		px_inodes_same_tag(f->inodes, inode->id,

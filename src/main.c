@@ -19,6 +19,11 @@ static const struct px_verb verbs[] = {
 	 "Mounts, runs COMMAND, unmounts and exits as COMMAND did: 128 plus "
 	 "its "
 	 "number if a signal ended it, 127 if it was not found."},
+	{"export", PX_VERB_EXPORT, px_cmd_export, 2, 2, "SOURCE DEST",
+	 "write the view to a directory, tar or zip",
+	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "
+	 "X.tar.zst, - (a tar on stdout), or else a directory. DEST is "
+	 "replaced once all of it is there, or left as it was."},
 	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|clear",
 	 "look at the cache, or empty it",
 	 "stat: prints what the cache holds. clear: empties it; mounts that "

@@ -59,7 +59,7 @@ static const struct px_opt_row *find_row(const char *name, size_t n)
 		const char *want = px_opt_rows[i].name;
 
 		if (strlen(want) != n ||
-		    !(px_opt_rows[i].verbs & PX_VERBS_VIEW) ||
+		    !(px_opt_rows[i].verbs & PX_VERBS_MOUNT) ||
 		    px_opt_rows[i].set == px_opt_mount_options)
 			continue;
 		for (k = 0; k < n; k++)
@@ -245,6 +245,7 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		.optimize = 2,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.prefix = "",
+		.prefix_dir = "",
 		.uid = -1,
 		.gid = -1,
 		.mtime = -1,

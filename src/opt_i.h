@@ -7,7 +7,8 @@
 
 #include "pycfs/opt.h"
 
-#define PX_VERBS_VIEW (PX_VERB_MOUNT | PX_VERB_RUN)
+#define PX_VERBS_MOUNT (PX_VERB_MOUNT | PX_VERB_RUN)
+#define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT)
 
 struct px_opt_row {
 	const char *name;
@@ -19,7 +20,7 @@ struct px_opt_row {
 	const char *help;
 };
 
-#define PX_N_OPTS 29
+#define PX_N_OPTS 37
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
 /* The value of --mtime. -EINVAL. */

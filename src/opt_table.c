@@ -5,13 +5,17 @@
  */
 #include "opt_i.h"
 
+#include "pycfs/export.h"
+
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 
 #define RULES_MAX (1u << 20)
 
-#define VIEW	  (PX_VERB_MOUNT | PX_VERB_RUN)
+#define VIEW	  PX_VERBS_VIEW
+#define MOUNT	  PX_VERBS_MOUNT
+#define EXPORT	  PX_VERB_EXPORT
 #define ALL	  (VIEW | PX_VERB_UMOUNT | PX_VERB_CACHE | PX_VERB_REPORT)
 
 static int take_uint(const char *text, unsigned max, unsigned *ret)
@@ -107,6 +111,41 @@ static int set_cache_size(struct px_opt *o, const char *v)
 	return px_parse_size(v, &o->cache_size) < 0 || o->cache_size == 0
 		       ? -EINVAL
 		       : 0;
+}
+
+static int set_modes(struct px_opt *o, const char *v)
+{
+	o->normal_modes = strcmp(v, "normal") == 0;
+	return o->normal_modes || strcmp(v, "source") == 0 ? 0 : -EINVAL;
+}
+
+static int set_prefix_dir(struct px_opt *o, const char *v)
+{
+	o->prefix_dir = v;
+	return px_export_check_prefix(v);
+}
+
+/* What AWS Lambda takes, unzipped and zipped, in bytes ("Lambda quotas" of its
+ * developer guide: 250 MB and 50 MB, which are MiB). */
+#define LAMBDA_SIZE	  (250u << 20)
+#define LAMBDA_COMPRESSED (50u << 20)
+
+static int take_limit(const char *v, uint64_t lambda, uint64_t *ret)
+{
+	*ret = lambda;
+	if (strcmp(v, "lambda") == 0)
+		return 0;
+	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
+}
+
+static int set_max_size(struct px_opt *o, const char *v)
+{
+	return take_limit(v, LAMBDA_SIZE, &o->max_size);
+}
+
+static int set_max_compressed(struct px_opt *o, const char *v)
+{
+	return take_limit(v, LAMBDA_COMPRESSED, &o->max_compressed_size);
 }
 
 static int set_log_file(struct px_opt *o, const char *v)
@@ -243,13 +282,18 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"rules", 0, "FILE", VIEW, set_rules, 0,
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P"},
 	{"owner", 0, "UID:GID", VIEW, set_owner, 0,
-	 "show everything as owned by these (default: as in SOURCE)"},
+	 "show everything as owned by these (default: as in SOURCE; in an "
+	 "archive 0:0)"},
 	{"mtime", 0, "EPOCH", VIEW, px_opt_mtime, 0,
 	 "modification time of everything, in seconds (default: "
 	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)"},
+	{"modes", 0, "MODES", VIEW, set_modes, 0,
+	 "source (default), or normal: 0755 for directories and what is "
+	 "executable, else 0644"},
 	{"on-error", 0, "HOW", VIEW, set_on_error, 0,
-	 "a module that does not compile: fail (stat and open give EIO; the "
-	 "default), source (shipped as .py), omit (not listed)"},
+	 "a module that does not compile: fail (stat and open give EIO, an "
+	 "export ends; the default), source (shipped as .py), omit (not "
+	 "listed)"},
 	{"jobs", 'j', "N", VIEW, set_jobs, 0,
 	 "compile processes (default: one per CPU)"},
 	{"timeout", 0, "SECONDS", VIEW, set_timeout, 0,
@@ -262,25 +306,40 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "(default 2G)"},
 	{"no-cache", 0, NULL, VIEW, FLAG(no_cache),
 	 "keep compiled modules for this mount only"},
-	{"immutable", 0, NULL, VIEW, FLAG(immutable),
+	{"immutable", 0, NULL, MOUNT, FLAG(immutable),
 	 "SOURCE will not change while mounted: faster, and once one module is asked for, all are compiled"},
-	{"no-ahead", 0, NULL, VIEW, FLAG(no_ahead),
+	{"no-ahead", 0, NULL, MOUNT, FLAG(no_ahead),
 	 "compile only what is asked for, not what is beside it"},
 	{"foreground", 'f', NULL, PX_VERB_MOUNT, FLAG(foreground),
 	 "stay in front; messages go to stderr"},
-	{"log-file", 0, "FILE", VIEW, set_log_file, 0,
+	{"log-file", 0, "FILE", MOUNT, set_log_file, 0,
 	 "append messages to this file (default: stderr, or syslog in the "
 	 "background)"},
 	{"verbose", 'v', NULL, VIEW, FLAG(verbose),
 	 "say more: what was mounted, and counters at the end"},
 	{"fuse-debug", 0, NULL, PX_VERB_MOUNT, FLAG(fuse_debug),
 	 "log every request (implies -f)"},
-	{"options", 'o', "OPTIONS", VIEW, px_opt_mount_options, 0,
+	{"options", 'o', "OPTIONS", MOUNT, px_opt_mount_options, 0,
 	 "comma separated: any option above as name or name=value, allow_other, "
 	 "auto_unmount, nonempty, and what mount(8) knows"},
 	{"lazy", 'z', NULL, PX_VERB_UMOUNT, FLAG(lazy),
 	 "detach now even if it is in use"},
-	{"json", 0, NULL, PX_VERB_CACHE | PX_VERB_REPORT, FLAG(json),
+	{"force", 0, NULL, EXPORT, FLAG(force),
+	 "replace DEST if it is a directory that is not empty"},
+	{"prefix-dir", 0, "PATH", EXPORT, set_prefix_dir, 0,
+	 "put everything below this directory of DEST, such as "
+	 "python/lib/python3.12/site-packages"},
+	{"hardlink-dupes", 0, NULL, EXPORT, FLAG(hardlink_dupes),
+	 "write equal files once, and hard links to it"},
+	{"max-size", 0, "BYTES", EXPORT, set_max_size, 0,
+	 "fail if the files are larger in all; K, M, G, or lambda (250M)"},
+	{"max-compressed-size", 0, "BYTES", EXPORT, set_max_compressed, 0,
+	 "fail if the archive is larger; K, M, G, or lambda (50M)"},
+	{"print-digest", 0, NULL, EXPORT, FLAG(print_digest),
+	 "print the sha256 of the archive, and of the tar in it (diff_id)"},
+	{"quiet", 'q', NULL, EXPORT, FLAG(quiet),
+	 "no progress, even on a terminal"},
+	{"json", 0, NULL, PX_VERB_CACHE | PX_VERB_REPORT | EXPORT, FLAG(json),
 	 "print JSON"},
 	{"help", 'h', NULL, ALL, FLAG(help), "print this"},
 };

@@ -17,8 +17,22 @@ int px_cmd_run(struct px_opt *o);
 int px_cmd_umount(struct px_opt *o);
 int px_cmd_cache(struct px_opt *o);
 int px_cmd_report(struct px_opt *o);
+int px_cmd_export(struct px_opt *o);
 
 /* Logs why->text as an error; returns `status`. */
 int px_cmd_fail(int status, const struct px_why *why);
+
+/*
+ * Runs `work` in a child, anew while it returns PX_EXIT_PID_TAKEN, and returns
+ * its status. SIGINT, SIGTERM and SIGHUP are the child's to read from
+ * `signal_fd` (signalfd(2), not blocking); one that it had ends this process
+ * too, after it. A child that crashes is said to have, with `crashed`.
+ */
+int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
+		const char *crashed);
+
+/* Prints a JSON string (RFC 8259, section 7) on stdout. Bytes that are no
+ * UTF-8 are shown as U+DC80 and on, as Python's surrogateescape. */
+void px_cmd_json_string(const char *s);
 
 #endif

@@ -31,7 +31,8 @@ struct px_content_options {
 	enum px_on_error on_error;
 	/* Attributes of everything; negative: as in the source. */
 	int64_t uid, gid;
-	int64_t mtime; /* seconds */
+	int64_t mtime;	   /* seconds */
+	bool normal_modes; /* 0755 and 0644 */
 	bool debug_ranges;
 	bool canonical;	 /* bytecode as marshal.h says, not as CPython wrote it
 			  */
@@ -121,8 +122,8 @@ void px_content_flush(struct px_content *c);
 /* px_attr.source of a file with this fingerprint; never 0. */
 uint64_t px_content_source(const struct px_fingerprint *fp);
 
-/* Logs once if the .pyc open as `fd`, which is shipped as it is, belongs to
- * another Python. */
+/* Logs once if `path`, open as `fd` and shipped as it is, is a .pyc of another
+ * Python. */
 void px_content_check_pyc(struct px_content *c, const char *path, int fd);
 
 #endif

@@ -27,6 +27,17 @@ void px_digest_field(struct px_digest *d, const char *tag, const void *data,
 void px_digest_u64(struct px_digest *d, const char *tag, uint64_t v);
 void px_digest_final(struct px_digest *d, uint8_t ret[PX_DIGEST_SIZE]);
 
+/* SHA-256 as others know it (FIPS 180-4), for digests that leave pycfs. */
+#define PX_SHA256_SIZE 32
+
+struct px_sha256 {
+	_Alignas(8) uint8_t state[128];
+};
+
+void px_sha256_init(struct px_sha256 *s);
+void px_sha256_update(struct px_sha256 *s, const void *data, size_t n);
+void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
+
 /* A short keyless hash for hash tables and inode numbers; stable across
  * processes, not for security. */
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n);

@@ -19,6 +19,7 @@ enum px_verb_bit {
 	PX_VERB_UMOUNT = 4,
 	PX_VERB_CACHE = 8,
 	PX_VERB_REPORT = 16,
+	PX_VERB_EXPORT = 32,
 };
 
 /* All that can be said. Strings point into argv or live as long as this. */
@@ -31,6 +32,7 @@ struct px_opt {
 	struct px_rules *rules; /* in the order they were given; or NULL */
 	int64_t uid, gid;	/* --owner; -1: the source's */
 	int64_t mtime;		/* seconds; -1: the source's */
+	bool normal_modes;	/* 0755 and 0644 */
 	const char *prefix;
 	enum px_on_error on_error;
 	unsigned jobs;	     /* 0: one for each CPU we may use */
@@ -45,6 +47,13 @@ struct px_opt {
 	const char *log_file;
 	bool lazy;
 	bool json;
+	bool quiet;
+	bool force;
+	bool hardlink_dupes;
+	bool print_digest;
+	const char *prefix_dir;	      /* where in the archive; "" for none */
+	uint64_t max_size;	      /* bytes; 0: no limit */
+	uint64_t max_compressed_size; /* bytes; 0: no limit */
 	bool fuse_debug;
 	bool fake; /* mount(8)'s -f: check, do not mount */
 	bool help;

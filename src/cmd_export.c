@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/cmd.h"
+#include "pycfs/engine.h"
+#include "pycfs/export.h"
+#include "pycfs/log.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#define PROGRESS_MS 100
+#define N_LARGEST   10
+
+typedef unsigned long long ull;
+
+struct job {
+	const struct px_opt *o;
+	const char *source;
+	const char *dest;
+	enum px_sink_format format;
+	bool to_stdout;
+};
+
+struct running {
+	const struct job *job;
+	struct px_engine engine;
+	struct px_sink *sink;
+	struct px_export_summary sum;
+	struct px_sink_result result;
+	int signal_fd;
+	bool shows;		/* progress */
+	int64_t started, shown; /* ms */
+};
+
+/* ------------------------------------------------------------- progress */
+
+static double mega(uint64_t bytes)
+{
+	return (double)bytes / 1e6;
+}
+
+static uint64_t n_cached(const struct px_engine *e)
+{
+	return px_stats_get(&e->stats, PX_COUNT_stat_hits) +
+	       px_stats_get(&e->stats, PX_COUNT_blob_hits);
+}
+
+static void show(const struct running *run, const struct px_export_progress *p,
+		 int64_t now)
+{
+	const double seconds = (double)(now - run->started) / 1000;
+
+	fprintf(stderr,
+		"\r%llu files, %.1f MB, %llu compiled, %llu from the cache, "
+		"%.0f files/s\033[K",
+		(ull)p->files, mega(p->bytes),
+		(ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
+		(ull)n_cached(&run->engine),
+		seconds > 0 ? (double)p->files / seconds : 0.0);
+}
+
+static bool tick(void *arg, const struct px_export_progress *p)
+{
+	struct running *run = arg;
+	struct signalfd_siginfo si;
+	const int64_t now = px_now_ms();
+
+	if (now - run->shown >= PROGRESS_MS) {
+		run->shown = now;
+		if (run->shows)
+			show(run, p, now);
+		if (read(run->signal_fd, &si, sizeof(si)) > 0) {
+			/* Or a module that takes long would be waited for. */
+			px_engine_quiet(&run->engine);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void end_progress(const struct running *run)
+{
+	if (run->shows)
+		fputs("\r\033[K", stderr);
+}
+
+static void tell_done(const struct running *run)
+{
+	const double seconds = (double)(px_now_ms() - run->started) / 1000;
+
+	if (run->job->o->quiet || !(run->shows || run->job->o->verbose))
+		return;
+	px_log(PX_LOG_INFO,
+	       "%s: %llu files, %.1f MB in %.1f s (%llu modules compiled, %llu "
+	       "from the cache)",
+	       run->job->to_stdout ? "stdout" : run->job->dest,
+	       (ull)run->sum.total.files, mega(run->sum.total.bytes), seconds,
+	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
+	       (ull)n_cached(&run->engine));
+}
+
+/* -------------------------------------------------------------- results */
+
+static void hex(const uint8_t digest[PX_SHA256_SIZE], char ret[72])
+{
+	int i, n = sprintf(ret, "sha256:");
+
+	for (i = 0; i < PX_SHA256_SIZE; i++)
+		n += sprintf(ret + n, "%02x", digest[i]);
+}
+
+static void print_digests(const struct running *run)
+{
+	FILE *to = run->job->to_stdout ? stderr : stdout;
+	char text[72];
+
+	hex(run->result.sha256, text);
+	fprintf(to, "digest   %s\n", text);
+	if (run->job->format == PX_SINK_ZIP)
+		return;
+	hex(run->result.diff_id, text);
+	fprintf(to, "diff_id  %s\n", text);
+}
+
+static void print_json_faults(const struct px_export_fault *f)
+{
+	const char *comma = "";
+
+	fputs(", \"faults\": [", stdout);
+	for (; f; f = f->next, comma = ", ") {
+		char *message =
+			strndup((const char *)f->why->data, f->why->size);
+
+		printf("%s{\"path\": ", comma);
+		px_cmd_json_string(f->path);
+		printf(", \"line\": %u, \"column\": %u, \"message\": ",
+		       f->why->line, f->why->column);
+		px_cmd_json_string(message ? message : "");
+		putchar('}');
+		free(message);
+	}
+	putchar(']');
+}
+
+static void print_json(const struct running *run, bool done)
+{
+	const struct px_export_summary *sum = &run->sum;
+	char text[72];
+	size_t i;
+
+	printf("{\"version\": 1, \"done\": %s, \"dest\": ",
+	       done ? "true" : "false");
+	px_cmd_json_string(run->job->dest);
+	printf(", \"files\": %llu, \"directories\": %llu, \"links\": %llu, "
+	       "\"hardlinks\": %llu, \"bytes\": %llu, \"compiled\": %llu, "
+	       "\"cached\": %llu",
+	       (ull)sum->total.files, (ull)sum->dirs, (ull)sum->links,
+	       (ull)sum->hardlinks, (ull)sum->total.bytes,
+	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
+	       (ull)n_cached(&run->engine));
+	if (run->job->format != PX_SINK_DIR)
+		printf(", \"archive_bytes\": %llu", (ull)run->result.bytes);
+	if (done && run->job->o->print_digest) {
+		hex(run->result.sha256, text);
+		printf(", \"digest\": \"%s\"", text);
+		hex(run->result.diff_id, text);
+		if (run->job->format != PX_SINK_ZIP)
+			printf(", \"diff_id\": \"%s\"", text);
+	}
+	fputs(", \"parts\": [", stdout);
+	for (i = 0; i < sum->n_parts; i++) {
+		printf("%s{\"name\": ", i ? ", " : "");
+		px_cmd_json_string(sum->parts[i].name);
+		printf(", \"files\": %llu, \"bytes\": %llu}",
+		       (ull)sum->parts[i].files, (ull)sum->parts[i].bytes);
+	}
+	putchar(']');
+	print_json_faults(sum->faults);
+	puts("}");
+}
+
+static void tell_faults(const struct px_export_fault *f)
+{
+	char where[48];
+
+	for (; f; f = f->next) {
+		*where = '\0';
+		if (f->why->line > 0 && f->why->column > 0)
+			snprintf(where, sizeof(where), ":%u:%u", f->why->line,
+				 f->why->column);
+		else if (f->why->line > 0)
+			snprintf(where, sizeof(where), ":%u", f->why->line);
+		px_log(PX_LOG_ERROR, "%s%s: %.*s", f->path, where,
+		       (int)f->why->size, (const char *)f->why->data);
+	}
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+	const struct px_export_part *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+/* ---------------------------------------------------------------- gates */
+
+static bool is_over(const char *what, uint64_t have, uint64_t max)
+{
+	if (max == 0 || have <= max)
+		return false;
+	px_log(PX_LOG_ERROR, "%s: %llu bytes, %llu more than the %llu allowed",
+	       what, (ull)have, (ull)(have - max), (ull)max);
+	return true;
+}
+
+/* Whether the layer is within the sizes asked for. Says all that helps to make
+ * it so. */
+static bool fits(struct running *run)
+{
+	const struct px_opt *o = run->job->o;
+	struct px_export_summary *sum = &run->sum;
+	bool over;
+	size_t i;
+
+	over = is_over("--max-size", sum->total.bytes, o->max_size);
+	over |= is_over("--max-compressed-size", run->result.bytes,
+			o->max_compressed_size);
+	if (!over)
+		return true;
+	if (run->job->format != PX_SINK_DIR)
+		px_log(PX_LOG_ERROR, "files %llu bytes, %s %llu bytes",
+		       (ull)sum->total.bytes, run->job->dest,
+		       (ull)run->result.bytes);
+	qsort(sum->parts, sum->n_parts, sizeof(*sum->parts), compare_bytes);
+	px_log(PX_LOG_ERROR, "the largest of %zu:", sum->n_parts);
+	for (i = 0; i < sum->n_parts && i < N_LARGEST; i++)
+		px_log(PX_LOG_ERROR, "%12llu  %s", (ull)sum->parts[i].bytes,
+		       sum->parts[i].name);
+	return false;
+}
+
+/* -------------------------------------------------------------- running */
+
+static int start(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_engine_needs needs = {
+		/* What is asked for comes in order; a directory that has to be
+		 * settled before it is shown would otherwise be waited for. */
+		.ahead = o->on_error != PX_ON_ERROR_FAIL,
+		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
+		.silent = o->on_error == PX_ON_ERROR_FAIL,
+	};
+	const struct px_sink_options sink = {
+		.dest = run->job->dest,
+		.fd = run->job->to_stdout ? STDOUT_FILENO : -1,
+		.force = o->force,
+		.digest = o->print_digest,
+	};
+	int r;
+
+	r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
+	return r < 0 ? r : px_sink_open(&sink, &run->sink, why);
+}
+
+static int export(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_export_options options = {
+		.content = run->engine.content,
+		.tree = run->engine.tree,
+		.sink = run->sink,
+		.jobs = px_engine_jobs(o),
+		.prefix_dir = o->prefix_dir,
+		.hardlink_dupes = o->hardlink_dupes,
+		.tick = tick,
+		.tick_arg = run,
+	};
+	int r;
+
+	r = px_export(&options, &run->sum, why);
+	if (r == 0) {
+		r = px_sink_finish(run->sink, &run->result);
+		if (r < 0)
+			px_because(why, r, "%s: %s", run->job->dest,
+				   strerror(-r));
+	}
+	end_progress(run);
+	tell_faults(run->sum.faults);
+	if (r == 0 && !fits(run))
+		r = px_because(why, -EFBIG, "%s was not written: too large",
+			       run->job->dest);
+	return r < 0 ? r : px_sink_commit(run->sink, why);
+}
+
+static int work(void *arg, int signal_fd)
+{
+	struct running run = {
+		.job = arg,
+		.signal_fd = signal_fd,
+		.started = px_now_ms(),
+	};
+	const struct px_opt *o = run.job->o;
+	struct px_why why;
+	int r;
+
+	run.shows = isatty(STDERR_FILENO) && !o->quiet;
+	r = start(&run, &why);
+	if (r == 0)
+		r = export(&run, &why);
+	if (r == 0)
+		tell_done(&run);
+	if (r == -ENOEXEC)
+		px_log(PX_LOG_ERROR,
+		       "%s, so %s was not written (--on-error source ships "
+		       "them as they are, omit leaves them out; or --exclude "
+		       "them)",
+		       why.text, run.job->dest);
+	else if (r < 0 && r != -EADDRINUSE)
+		px_cmd_fail(0, &why);
+	if (r == 0 && o->print_digest && !o->json)
+		print_digests(&run);
+	if (o->json && r != -EADDRINUSE)
+		print_json(&run, r == 0);
+	px_engine_quiet(&run.engine);
+	px_sink_free(run.sink);
+	px_engine_stop(&run.engine);
+	px_export_summary_fini(&run.sum);
+	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
+	       : r < 0		? PX_EXIT_FAILED
+				: 0;
+}
+
+/* `path` with its last name, which need not be there, made absolute and free of
+ * links; the caller's. NULL: its directory is not there. */
+static char *resolve(const char *path)
+{
+	PX_AUTOFREE char *copy = strdup(path), *parent = NULL;
+	char *found = realpath(path, NULL), *slash;
+	size_t n = copy ? strlen(copy) : 0;
+
+	if (found || !copy)
+		return found;
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	slash = strrchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	parent = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+	if (!parent)
+		return NULL;
+	if (asprintf(&found, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
+		     slash ? slash + 1 : copy) < 0)
+		return NULL;
+	return found;
+}
+
+static bool is_within(const char *path, const char *dir)
+{
+	const size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == 0);
+}
+
+/* 0, or -EINVAL: what is written would be read, or what is read replaced. */
+static int check_places(const struct job *job, struct px_why *why)
+{
+	PX_AUTOFREE char *source = resolve(job->source);
+	PX_AUTOFREE char *dest = job->to_stdout ? NULL : resolve(job->dest);
+
+	/* What is not there is told later, by who opens it. */
+	if (!source || !dest)
+		return 0;
+	if (is_within(dest, source))
+		return px_because(why, -EINVAL,
+				  "%s is in %s: write it somewhere else",
+				  job->dest, job->source);
+	if (is_within(source, dest))
+		return px_because(why, -EINVAL,
+				  "%s is in %s, which would be replaced",
+				  job->source, job->dest);
+	return 0;
+}
+
+/* 0, or -EINVAL: what was asked for contradicts itself. */
+static int check(const struct job *job, struct px_why *why)
+{
+	const struct px_opt *o = job->o;
+
+	if (job->to_stdout && isatty(STDOUT_FILENO))
+		return px_because(why, -EINVAL,
+				  "a tar is nothing for a terminal: redirect "
+				  "it");
+	if (job->to_stdout && o->json)
+		return px_because(why, -EINVAL,
+				  "--json and a tar cannot both be on stdout");
+	if (job->format == PX_SINK_ZIP && o->hardlink_dupes)
+		return px_because(why, -EINVAL,
+				  "a zip has no hard links: --hardlink-dupes "
+				  "needs a directory or a tar");
+	if (job->format == PX_SINK_DIR && o->print_digest)
+		return px_because(why, -EINVAL,
+				  "--print-digest needs an archive (.tar, "
+				  ".tar.gz, .tar.zst, .zip)");
+	if (o->max_compressed_size &&
+	    (job->format == PX_SINK_DIR || job->format == PX_SINK_TAR))
+		return px_because(why, -EINVAL,
+				  "--max-compressed-size needs a compressed "
+				  "archive (.zip, .tar.gz, .tar.zst)");
+	if (job->format == PX_SINK_ZIP && o->mtime > INT32_MAX)
+		return px_because(why, -EINVAL,
+				  "a zip holds no time after 2038-01-19");
+	return check_places(job, why);
+}
+
+int px_cmd_export(struct px_opt *o)
+{
+	struct job job = {
+		.o = o,
+		.source = o->args[0],
+		.dest = o->args[1],
+		.to_stdout = strcmp(o->args[1], "-") == 0,
+	};
+	struct px_why why;
+
+	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
+	if (check(&job, &why) < 0)
+		return px_cmd_fail(PX_EXIT_USAGE, &why);
+	/* An archive is for other machines: ours has no say in who owns it. */
+	if (job.format != PX_SINK_DIR && o->uid < 0)
+		o->uid = o->gid = 0;
+	if (o->verbose || isatty(STDERR_FILENO))
+		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	/* As sink_archive.c needs them. */
+	setenv("TZ", "UTC", 1);
+	tzset();
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		px_log(PX_LOG_WARNING, "this system has no locale C.UTF-8: "
+				       "names that are not ASCII may be "
+				       "garbled in archives");
+	signal(SIGPIPE, SIG_IGN);
+	return px_cmd_fork(work, &job, "nothing was written to DEST");
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/cmd.h"
+#include "pycfs/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+/* PIDs to try when each in turn belongs to a user of the cache in another
+ * namespace. More builds than this do not share one cache. */
+#define MAX_FORKS 1000
+
+static _Noreturn void be_child(int (*work)(void *arg, int signal_fd), void *arg,
+			       pid_t parent, int signal_fd)
+{
+	int status;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(PX_EXIT_FAILED);
+	status = work(arg, signal_fd);
+	fflush(NULL);
+	_exit(status);
+}
+
+/* Waits for the child; *ret_signal is the last that came meanwhile. */
+static int watch(pid_t child, const sigset_t *set, int *ret_signal)
+{
+	siginfo_t si;
+	int status;
+
+	for (;;) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return status;
+		if (sigwaitinfo(set, &si) < 0 || si.si_signo == SIGCHLD)
+			continue;
+		*ret_signal = si.si_signo;
+		/* The terminal has sent its own to both. */
+		if (si.si_code != SI_KERNEL)
+			kill(child, si.si_signo);
+	}
+}
+
+static void die_of(int sig, const sigset_t *old)
+{
+	signal(sig, SIG_DFL);
+	raise(sig);
+	sigprocmask(SIG_SETMASK, old, NULL);
+}
+
+int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
+		const char *crashed)
+{
+	int status = 0, i, fd, sig = 0;
+	const pid_t self = getpid();
+	sigset_t ends, set, old;
+	pid_t child;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	set = ends;
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	for (i = 0; i < MAX_FORKS && sig == 0; i++) {
+		fflush(NULL);
+		child = fork();
+		if (child == 0) {
+			fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+			be_child(work, arg, self, fd);
+		}
+		if (child < 0)
+			return px_log_errno(-errno, "fork"), PX_EXIT_FAILED;
+		status = watch(child, &set, &sig);
+		if (!WIFEXITED(status) ||
+		    WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
+			break;
+	}
+	if (sig != 0)
+		die_of(sig, &old);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (WIFEXITED(status) && WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
+		return WEXITSTATUS(status);
+	if (WIFSIGNALED(status))
+		px_log(PX_LOG_ERROR, "ended by signal %d: %s", WTERMSIG(status),
+		       crashed);
+	return PX_EXIT_FAILED;
+}

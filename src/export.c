@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "export_i.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+/* How often tick is called while nothing comes. */
+#define TICK_MS 100
+/* Read at a time from what two files are compared by. */
+#define HASH_CHUNK (1u << 18)
+
+/* A file that equal ones may become links to. */
+struct twin {
+	struct twin *next; /* in its bucket */
+	uint8_t digest[PX_DIGEST_SIZE];
+	char path[];
+};
+
+#define N_BUCKETS 4096
+
+struct run {
+	const struct px_export_options *o;
+	struct px_export_summary *sum;
+	struct px_export_fault **last_fault;
+	struct px_why *why;
+	struct twin **twins; /* N_BUCKETS; NULL: not asked for */
+	char *path;	     /* in the sink, of the item in hand */
+	uint8_t *buffer;     /* HASH_CHUNK; NULL until needed */
+};
+
+int px_export_check_prefix(const char *dir)
+{
+	size_t n;
+
+	for (;; dir += n + 1) {
+		n = strcspn(dir, "/");
+		if (n == 0 || (n == 1 && *dir == '.') ||
+		    (n == 2 && strncmp(dir, "..", 2) == 0))
+			return -EINVAL;
+		if (dir[n] == '\0')
+			return 0;
+	}
+}
+
+static int cannot(struct run *run, int err, const char *path)
+{
+	if (err == -ECANCELED)
+		return px_because(run->why, err, "interrupted");
+	if (err == -ESTALE || err == -ENOENT || err == -EAGAIN)
+		return px_because(run->why, err,
+				  "%s changed while it was exported: export "
+				  "again once nobody writes to it",
+				  *path ? path : "SOURCE");
+	if (err == -EILSEQ)
+		return px_because(run->why, err,
+				  "%s: a zip cannot hold a name that is not "
+				  "UTF-8 (--exclude it, or write a tar)",
+				  path);
+	return px_because(run->why, err, "%s: %s", *path ? path : "SOURCE",
+			  strerror(-err));
+}
+
+/* ------------------------------------------------------------- counting */
+
+/* Paths come in order, so that one part's files are together. */
+static int count(struct run *run, const char *path, uint64_t bytes)
+{
+	struct px_export_summary *s = run->sum;
+	const size_t n = strcspn(path, "/");
+	struct px_export_part *parts, *last;
+
+	s->total.files++;
+	s->total.bytes += bytes;
+	last = s->n_parts ? &s->parts[s->n_parts - 1] : NULL;
+	if (!last || strlen(last->name) != n ||
+	    memcmp(last->name, path, n) != 0) {
+		parts = reallocarray(s->parts, s->n_parts + 1, sizeof(*parts));
+		if (!parts)
+			return -ENOMEM;
+		s->parts = parts;
+		last = &parts[s->n_parts];
+		*last = (struct px_export_part){.name = strndup(path, n)};
+		if (!last->name)
+			return -ENOMEM;
+		s->n_parts++;
+	}
+	last->files++;
+	last->bytes += bytes;
+	return 0;
+}
+
+static int add_fault(struct run *run, const struct px_item *i)
+{
+	const size_t n = strlen(i->source) + 1;
+	struct px_export_fault *f = calloc(1, sizeof(*f) + n);
+
+	if (!f)
+		return -ENOMEM;
+	f->why = px_blob_ref(i->blob);
+	memcpy(f->path, i->source, n);
+	*run->last_fault = f;
+	run->last_fault = &f->next;
+	run->sum->n_faults++;
+	return 0;
+}
+
+/* ------------------------------------------------------------ duplicates */
+
+/* The digest of everything that two names of one inode share. */
+static int digest_item(struct run *run, const struct px_item *i, int fd,
+		       uint8_t ret[PX_DIGEST_SIZE])
+{
+	const struct px_attr *a = &i->attr;
+	struct px_digest d;
+	ssize_t n;
+
+	px_digest_init(&d);
+	px_digest_u64(&d, "mode", a->mode);
+	px_digest_u64(&d, "uid", a->uid);
+	px_digest_u64(&d, "gid", a->gid);
+	px_digest_u64(&d, "mtime", (uint64_t)a->mtime);
+	px_digest_u64(&d, "size", a->size);
+	if (i->blob)
+		px_digest_field(&d, "data", i->blob->data, i->blob->size);
+	if (!i->blob && !run->buffer)
+		run->buffer = malloc(HASH_CHUNK);
+	if (!i->blob && !run->buffer)
+		return -ENOMEM;
+	while (!i->blob) {
+		n = px_read_full(fd, run->buffer, HASH_CHUNK);
+		if (n < 0)
+			return (int)n;
+		px_digest_field(&d, "data", run->buffer, (size_t)n);
+		if (n < HASH_CHUNK)
+			break;
+	}
+	px_digest_final(&d, ret);
+	return !i->blob && lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
+}
+
+/* 1 and where an equal file is; 0: this is the first such. Empty files gain
+ * nothing from it. */
+static int find_twin(struct run *run, const struct px_item *i, int fd,
+		     const char **ret)
+{
+	const size_t n = strlen(run->path) + 1;
+	uint8_t digest[PX_DIGEST_SIZE];
+	struct twin *t, **bucket;
+	int r;
+
+	if (!run->twins || i->attr.size == 0)
+		return 0;
+	r = digest_item(run, i, fd, digest);
+	if (r < 0)
+		return r;
+	bucket = &run->twins[px_get_le64(digest) % N_BUCKETS];
+	for (t = *bucket; t; t = t->next)
+		if (memcmp(t->digest, digest, sizeof(digest)) == 0) {
+			*ret = t->path;
+			return 1;
+		}
+	t = calloc(1, sizeof(*t) + n);
+	if (!t)
+		return -ENOMEM;
+	memcpy(t->digest, digest, sizeof(digest));
+	memcpy(t->path, run->path, n);
+	t->next = *bucket;
+	*bucket = t;
+	return 0;
+}
+
+static void free_twins(struct twin **twins)
+{
+	struct twin *next;
+	size_t i;
+
+	for (i = 0; twins && i < N_BUCKETS; i++)
+		for (; twins[i]; twins[i] = next) {
+			next = twins[i]->next;
+			free(twins[i]);
+		}
+	free(twins);
+}
+
+/* -------------------------------------------------------------- writing */
+
+static int put_file(struct run *run, const struct px_item *i)
+{
+	struct px_sink_entry e = {.path = run->path, .attr = &i->attr};
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	int r = 0;
+
+	if (!i->blob)
+		r = px_tree_open_file(run->o->tree, i->source, &fd, &st);
+	/* The attributes were taken earlier, maybe of another version. */
+	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
+		r = -ESTALE;
+	if (r == 0)
+		r = find_twin(run, i, fd, &e.target);
+	if (r < 0)
+		return r;
+	e.hardlink = r == 1;
+	if (e.hardlink) {
+		run->sum->hardlinks++;
+		run->sum->hardlinked_bytes += i->attr.size;
+		r = px_sink_put(run->o->sink, &e, NULL);
+	} else if (i->blob) {
+		r = px_sink_put(run->o->sink, &e, i->blob->data);
+	} else {
+		px_content_check_pyc(run->o->content, i->source, fd);
+		r = px_sink_put_fd(run->o->sink, &e, fd);
+	}
+	return r < 0 ? r : count(run, i->path, e.hardlink ? 0 : i->attr.size);
+}
+
+static int put_item(struct run *run, const struct px_item *i)
+{
+	struct px_sink_entry e = {
+		.path = run->path, .attr = &i->attr, .target = i->target};
+
+	if (px_kind_is_dir(i->attr.kind)) {
+		run->sum->dirs++;
+		return px_sink_put(run->o->sink, &e, NULL);
+	}
+	if (i->attr.kind == PX_KIND_LINK) {
+		run->sum->links++;
+		return px_sink_put(run->o->sink, &e, NULL);
+	}
+	return put_file(run, i);
+}
+
+/* The directories of the prefix, which look as the root does. */
+static int put_prefix(struct run *run, const struct px_item *root)
+{
+	const char *prefix = run->o->prefix_dir;
+	struct px_sink_entry e = {.path = run->path, .attr = &root->attr};
+	size_t n = 0;
+	int r;
+
+	run->path[0] = '\0';
+	r = px_sink_put(run->o->sink, &e, NULL);
+	while (r == 0 && prefix[n] != '\0') {
+		n += strcspn(prefix + n, "/");
+		memcpy(run->path, prefix, n);
+		run->path[n] = '\0';
+		r = px_sink_put(run->o->sink, &e, NULL);
+		n += prefix[n] == '/';
+	}
+	return r;
+}
+
+/* Takes the item. */
+static int handle(struct run *run, struct px_item *i)
+{
+	int r = i->err;
+
+	if (r == 0 && i->blob && i->blob->kind != PX_BLOB_CODE) {
+		r = add_fault(run, i);
+	} else if (r == 0 && run->sum->n_faults == 0) {
+		free(PX_STEAL(run->path));
+		if (asprintf(&run->path, "%s%s%s", run->o->prefix_dir,
+			     *run->o->prefix_dir && *i->path ? "/" : "",
+			     i->path) < 0)
+			run->path = NULL;
+		if (!run->path)
+			r = -ENOMEM;
+		else if (*i->path == '\0')
+			r = put_prefix(run, i);
+		else
+			r = put_item(run, i);
+	}
+	if (r < 0)
+		cannot(run, r, i->source);
+	px_item_free(i);
+	return r;
+}
+
+static int write_all(struct run *run, struct px_walk *w)
+{
+	const struct px_export_options *o = run->o;
+	bool end = false;
+	const char *path;
+	int r = 0;
+
+	while (r == 0 && !end) {
+		struct px_item *i = px_walk_next(w, TICK_MS, &end);
+
+		if (i)
+			r = handle(run, i);
+		if (r == 0 && !o->tick(o->tick_arg, &run->sum->total))
+			r = cannot(run, -ECANCELED, "");
+	}
+	if (r == 0) {
+		r = px_walk_error(w, &path);
+		if (r < 0)
+			cannot(run, r, path);
+	}
+	return r;
+}
+
+int px_export(const struct px_export_options *o, struct px_export_summary *ret,
+	      struct px_why *why)
+{
+	struct run run = {
+		.o = o, .sum = ret, .why = why, .last_fault = &ret->faults};
+	struct px_walk *w = NULL;
+	int r = 0;
+
+	*ret = (struct px_export_summary){0};
+	if (o->hardlink_dupes) {
+		run.twins = calloc(N_BUCKETS, sizeof(struct twin *));
+		r = run.twins ? 0 : -ENOMEM;
+	}
+	if (r == 0)
+		r = px_walk_start(o->content, o->tree, o->jobs, &w);
+	if (r < 0)
+		px_because(why, r, "cannot start: %s", strerror(-r));
+	else
+		r = write_all(&run, w);
+	px_walk_free(w);
+	free_twins(run.twins);
+	free(run.path);
+	free(run.buffer);
+	if (r == 0 && ret->n_faults > 0)
+		r = px_because(why, -ENOEXEC, "%zu module%s not compile",
+			       ret->n_faults,
+			       ret->n_faults == 1 ? " does" : "s do");
+	return r;
+}
+
+void px_export_summary_fini(struct px_export_summary *s)
+{
+	struct px_export_fault *next;
+	size_t i;
+
+	for (i = 0; i < s->n_parts; i++)
+		free(s->parts[i].name);
+	free(s->parts);
+	for (; s->faults; s->faults = next) {
+		next = s->faults->next;
+		px_blob_unref(s->faults->why);
+		free(s->faults);
+	}
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#include "export_i.h"
+
+#include <pthread.h>
+#include <time.h>
+
+/* What may wait to be written: enough that neither side waits for the other's
+ * every file, and a bound on memory. */
+#define MAX_ITEMS 2048
+#define MAX_BYTES (64ull << 20)
+/* Modules asked for and not yet there, for each compile process: so many that
+ * none runs dry while the walker lists a directory. Their sources wait in
+ * memory. */
+#define MAX_FLYING_PER_JOB 8
+
+struct px_walk {
+	struct px_content *content;
+	struct px_tree *tree;
+	unsigned max_flying;
+	pthread_t thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* something is ready, or there is room */
+	struct px_item *head;	/* all of these under lock */
+	struct px_item **tail;
+	size_t n_items;
+	size_t n_flying;
+	uint64_t bytes; /* of blobs in items */
+	bool ended;
+	bool stop;
+	int err;
+	char *err_path;
+};
+
+/* ---------------------------------------------------------------- items */
+
+static struct px_item *item_new(struct px_walk *w, const char *path,
+				const char *source)
+{
+	const size_t n = strlen(path) + 1, m = strlen(source) + 1;
+	struct px_item *i = calloc(1, sizeof(*i) + n + m);
+
+	if (!i)
+		return NULL;
+	i->walk = w;
+	memcpy(i->path, path, n);
+	memcpy(i->path + n, source, m);
+	i->source = i->path + n;
+	return i;
+}
+
+void px_item_free(struct px_item *i)
+{
+	if (!i)
+		return;
+	px_blob_unref(i->blob);
+	free(i->target);
+	free(i);
+}
+
+static bool has_room(const struct px_walk *w)
+{
+	return w->stop || (w->n_items < MAX_ITEMS && w->bytes < MAX_BYTES &&
+			   w->n_flying < w->max_flying);
+}
+
+/* Puts it last, once there is room. False: stop. */
+static bool append(struct px_walk *w, struct px_item *i, bool flying)
+{
+	bool stop;
+
+	pthread_mutex_lock(&w->lock);
+	while (!has_room(w))
+		pthread_cond_wait(&w->changed, &w->lock);
+	stop = w->stop;
+	if (!stop) {
+		*w->tail = i;
+		w->tail = &i->next;
+		w->n_items++;
+		w->n_flying += flying;
+		if (!flying) {
+			i->ready = true;
+			pthread_cond_broadcast(&w->changed);
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return !stop;
+}
+
+static void on_module(void *arg, int err, const struct px_module *m)
+{
+	struct px_item *i = arg;
+	struct px_walk *w = i->walk;
+
+	i->err = err;
+	if (err == 0) {
+		i->attr = m->attr;
+		i->blob = m->blob ? px_blob_ref(m->blob) : NULL;
+	}
+	pthread_mutex_lock(&w->lock);
+	i->ready = true;
+	w->n_flying--;
+	if (i->blob)
+		w->bytes += i->blob->size;
+	/* Only the first can be waited for; room is made for the walker too. */
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
+{
+	struct px_item *i = NULL;
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&w->lock);
+	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+	if (w->head && w->head->ready) {
+		i = w->head;
+		w->head = i->next;
+		if (!w->head)
+			w->tail = &w->head;
+		w->n_items--;
+		if (i->blob)
+			w->bytes -= i->blob->size;
+		if (w->n_items == MAX_ITEMS / 2 || i->blob)
+			pthread_cond_broadcast(&w->changed);
+	}
+	*ret_end = !i && !w->head && w->ended;
+	pthread_mutex_unlock(&w->lock);
+	return i;
+}
+
+/* -------------------------------------------------------------- walking */
+
+static int fail(struct px_walk *w, int err, const char *path)
+{
+	if (!w->err_path)
+		w->err_path = strdup(path);
+	return err;
+}
+
+/* Waits for a settled view, which is asked for in another thread's time. */
+struct settled {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool is_done;
+	int err;
+	struct px_view *view;
+};
+
+static void on_settled(void *arg, int err, struct px_view *v)
+{
+	struct settled *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	s->err = err;
+	s->view = err == 0 ? px_view_ref(v) : NULL;
+	s->is_done = true;
+	pthread_cond_signal(&s->done);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int settle(struct px_walk *w, const char *dir, struct px_view **v)
+{
+	struct settled s = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			    .done = PTHREAD_COND_INITIALIZER};
+
+	px_content_settle(w->content, dir, *v, on_settled, &s);
+	pthread_mutex_lock(&s.lock);
+	while (!s.is_done)
+		pthread_cond_wait(&s.done, &s.lock);
+	pthread_mutex_unlock(&s.lock);
+	pthread_mutex_destroy(&s.lock);
+	pthread_cond_destroy(&s.done);
+	if (s.err < 0)
+		return s.err;
+	px_view_unref(*v);
+	*v = s.view;
+	return 0;
+}
+
+static int view_of(struct px_walk *w, const char *source, enum px_kind kind,
+		   struct px_view **ret)
+{
+	struct px_fingerprint fp;
+	bool stable;
+	int r = px_content_view(w->content, source, kind, ret, &fp, &stable);
+
+	if (r == 0 && px_content_unsettled(w->content, kind)) {
+		r = settle(w, source, ret);
+		if (r < 0)
+			px_view_unref(*ret);
+	}
+	return r;
+}
+
+/* Byte order of whole paths: a directory counts as "name/". */
+static int compare(const void *a, const void *b)
+{
+	const struct px_entry *const *x = a, *const *y = b;
+	const unsigned char *p = (const unsigned char *)(*x)->name;
+	const unsigned char *q = (const unsigned char *)(*y)->name;
+	unsigned char c, d;
+
+	while (*p && *p == *q) {
+		p++;
+		q++;
+	}
+	c = *p ? *p : px_kind_is_dir((*x)->kind) ? '/' : 0;
+	d = *q ? *q : px_kind_is_dir((*y)->kind) ? '/' : 0;
+	return (c > d) - (c < d);
+}
+
+static int walk_dir(struct px_walk *w, const char *path, const char *source,
+		    enum px_kind kind);
+
+/* What needs no compile. */
+static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind)
+{
+	int r = px_content_attr(w->content, i->source, kind, &i->attr);
+
+	if (r == 0 && kind == PX_KIND_LINK)
+		r = px_tree_readlink(w->tree, i->source, &i->target);
+	if (r < 0)
+		return r;
+	return append(w, i, false) ? 0 : -ECANCELED;
+}
+
+static int append_made(struct px_walk *w, struct px_item *i, enum px_kind kind)
+{
+	if (!append(w, i, true))
+		return -ECANCELED;
+	px_content_get(w->content, i->source, kind, PX_WANT_BYTES, on_module,
+		       i);
+	return 0;
+}
+
+static int walk_entry(struct px_walk *w, const char *dir, const char *source,
+		      const struct px_entry *e)
+{
+	PX_AUTOFREE char *path = px_path_join(dir, e->name);
+	/* That of a __pycache__ made by us is its directory's own. */
+	PX_AUTOFREE char *from =
+		*e->source ? px_path_join(source, e->source) : strdup(source);
+	struct px_item *i;
+	int r;
+
+	if (!path || !from)
+		return -ENOMEM;
+	if (px_kind_is_dir(e->kind))
+		return walk_dir(w, path, from, e->kind);
+	i = item_new(w, path, from);
+	if (!i)
+		return -ENOMEM;
+	if (px_kind_is_made(e->kind))
+		r = append_made(w, i, e->kind);
+	else
+		r = append_plain(w, i, e->kind);
+	if (r < 0) {
+		px_item_free(i);
+		return fail(w, r, path);
+	}
+	return 0;
+}
+
+static int walk_entries(struct px_walk *w, const char *path, const char *source,
+			const struct px_view *v)
+{
+	const size_t n = px_view_count(v);
+	PX_AUTOFREE const struct px_entry **order =
+		calloc(n + 1, sizeof(*order));
+	size_t i;
+	int r = 0;
+
+	if (!order)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		order[i] = px_view_at(v, i);
+	qsort(order, n, sizeof(*order), compare);
+	for (i = 0; i < n && r == 0; i++)
+		r = walk_entry(w, path, source, order[i]);
+	return r;
+}
+
+static int walk_dir(struct px_walk *w, const char *path, const char *source,
+		    enum px_kind kind)
+{
+	struct px_item *i = item_new(w, path, source);
+	struct px_view *v;
+	int r;
+
+	if (!i)
+		return -ENOMEM;
+	r = append_plain(w, i, kind);
+	if (r < 0) {
+		px_item_free(i);
+		return fail(w, r, path);
+	}
+	r = view_of(w, source, kind, &v);
+	if (r < 0)
+		return fail(w, r, path);
+	r = walk_entries(w, path, source, v);
+	px_view_unref(v);
+	return r;
+}
+
+static void *run(void *arg)
+{
+	struct px_walk *w = arg;
+	int r = walk_dir(w, "", "", PX_KIND_DIR);
+
+	pthread_mutex_lock(&w->lock);
+	w->err = r;
+	w->ended = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
+		  struct px_walk **ret)
+{
+	struct px_walk *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->content = c;
+	w->tree = t;
+	w->max_flying = (size_t)jobs * MAX_FLYING_PER_JOB;
+	w->tail = &w->head;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	r = pthread_create(&w->thread, NULL, run, w);
+	if (r != 0) {
+		pthread_mutex_destroy(&w->lock);
+		pthread_cond_destroy(&w->changed);
+		free(w);
+		return -r;
+	}
+	*ret = w;
+	return 0;
+}
+
+int px_walk_error(struct px_walk *w, const char **ret_path)
+{
+	int r;
+
+	pthread_mutex_lock(&w->lock);
+	r = w->err;
+	*ret_path = w->err_path ? w->err_path : "";
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
+void px_walk_free(struct px_walk *w)
+{
+	struct px_item *next;
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	/* What was asked for still answers, each time into its item. */
+	pthread_mutex_lock(&w->lock);
+	while (w->n_flying > 0)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	for (; w->head; w->head = next) {
+		next = w->head->next;
+		px_item_free(w->head);
+	}
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->changed);
+	free(w->err_path);
+	free(w);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Archives, by libarchive. A compressed tar is two of its writers: one makes
+ * the tar, whose bytes are its diff_id; the other compresses them as they
+ * come.
+ *
+ * Nothing of this machine goes in: no names of owners, no times but mtime, no
+ * name or time in the gzip header, compression at a level that is ours. (zip
+ * holds a local time: the process is to have TZ=UTC, and names are taken in
+ * the LC_CTYPE of the process, which is to be UTF-8.)
+ */
+#include "sink_i.h"
+
+#include "pycfs/log.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/stat.h>
+
+#define COPY_CHUNK (1u << 18)
+/* What a write to the file has at least, but for the last. */
+#define BLOCK_SIZE (1 << 18)
+
+struct px_archive_sink {
+	enum px_sink_format format;
+	int fd;
+	struct archive *outer;	/* zip, or tar */
+	struct archive *filter; /* what compresses the tar; or NULL */
+	struct archive_entry *entry;
+	bool digest;
+	bool finished;
+	int err; /* of a write to fd */
+	uint64_t bytes;
+	struct px_sha256 sha256, diff_id;
+	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
+};
+
+static ssize_t write_file(struct archive *a, void *arg, const void *data,
+			  size_t n)
+{
+	struct px_archive_sink *s = arg;
+	int r = px_write_full(s->fd, data, n);
+
+	if (r < 0) {
+		s->err = r;
+		archive_set_error(a, -r, "%s", strerror(-r));
+		return -1;
+	}
+	if (s->digest)
+		px_sha256_update(&s->sha256, data, n);
+	s->bytes += n;
+	return (ssize_t)n;
+}
+
+static ssize_t write_filter(struct archive *a, void *arg, const void *data,
+			    size_t n)
+{
+	struct px_archive_sink *s = arg;
+
+	if (s->digest)
+		px_sha256_update(&s->diff_id, data, n);
+	if (archive_write_data(s->filter, data, n) != (ssize_t)n) {
+		archive_set_error(a, archive_errno(s->filter), "%s",
+				  archive_error_string(s->filter));
+		return -1;
+	}
+	return (ssize_t)n;
+}
+
+/* libarchive's last error of `a` as an errno. */
+static int errno_of(const struct px_archive_sink *s, struct archive *a)
+{
+	const int err = archive_errno(a);
+
+	if (s->err < 0)
+		return s->err;
+	/* ARCHIVE_ERRNO_FILE_FORMAT and _PROGRAMMER are EILSEQ, EINVAL; _MISC
+	 * is -1. */
+	return err > 0 ? -err : -EIO;
+}
+
+static int check(const struct px_archive_sink *s, struct archive *a, int r)
+{
+	return r < ARCHIVE_WARN ? errno_of(s, a) : 0;
+}
+
+static void set_blocks(struct archive *a)
+{
+	archive_write_set_bytes_per_block(a, BLOCK_SIZE);
+	archive_write_set_bytes_in_last_block(a, 1);
+}
+
+/* A raw stream through a compressor. */
+static int open_filter(struct px_archive_sink *s)
+{
+	struct archive *a = archive_write_new();
+	bool gz = s->format == PX_SINK_TAR_GZ;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	s->filter = a;
+	archive_write_set_format_raw(a);
+	set_blocks(a);
+	r = gz ? archive_write_add_filter_gzip(a)
+	       : archive_write_add_filter_zstd(a);
+	if (r == ARCHIVE_OK)
+		r = gz ? archive_write_set_options(
+				 a, "gzip:compression-level=6,gzip:!timestamp")
+		       : archive_write_set_options(a,
+						   "zstd:compression-level=9");
+	if (r == ARCHIVE_OK)
+		r = archive_write_open(a, s, NULL, write_file, NULL);
+	if (r == ARCHIVE_OK) {
+		archive_entry_set_filetype(s->entry, AE_IFREG);
+		archive_entry_set_pathname(s->entry, "tar");
+		r = archive_write_header(a, s->entry);
+		archive_entry_clear(s->entry);
+	}
+	/* A filter that libarchive has to run a program for is a warning. */
+	return r == ARCHIVE_OK ? 0 : -ENOTSUP;
+}
+
+static int open_outer(struct px_archive_sink *s)
+{
+	struct archive *a = archive_write_new();
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	s->outer = a;
+	if (s->format == PX_SINK_ZIP) {
+		r = archive_write_set_format_zip(a);
+		if (r == ARCHIVE_OK)
+			r = archive_write_set_options(
+				a, "zip:compression=deflate,"
+				   "zip:compression-level=6");
+	} else {
+		/* ustar, and pax headers where that is not enough. */
+		r = archive_write_set_format_pax_restricted(a);
+	}
+	set_blocks(a);
+	if (r == ARCHIVE_OK)
+		r = archive_write_open(a, s, NULL,
+				       s->filter ? write_filter : write_file,
+				       NULL);
+	return r == ARCHIVE_OK ? 0 : -ENOTSUP;
+}
+
+int px_archive_sink_new(int fd, enum px_sink_format format, bool digest,
+			struct px_archive_sink **ret)
+{
+	struct px_archive_sink *s = calloc(1, sizeof(*s));
+	int r = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->format = format;
+	s->fd = fd;
+	s->digest = digest;
+	s->entry = archive_entry_new();
+	px_sha256_init(&s->sha256);
+	px_sha256_init(&s->diff_id);
+	if (!s->entry)
+		r = -ENOMEM;
+	if (r == 0 && (format == PX_SINK_TAR_GZ || format == PX_SINK_TAR_ZST))
+		r = open_filter(s);
+	if (r == 0)
+		r = open_outer(s);
+	if (r < 0) {
+		px_archive_sink_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static unsigned filetype_of(enum px_kind kind)
+{
+	if (px_kind_is_dir(kind))
+		return AE_IFDIR;
+	return kind == PX_KIND_LINK ? AE_IFLNK : AE_IFREG;
+}
+
+/* UTF-8 as RFC 3629 has it: no surrogates, nothing overlong. */
+static bool is_utf8(const char *text)
+{
+	const uint8_t *p = (const uint8_t *)text;
+
+	while (*p) {
+		const unsigned n = *p < 0x80		      ? 0
+				   : *p >= 0xC2 && *p <= 0xDF ? 1
+				   : (*p & 0xF0) == 0xE0      ? 2
+				   : *p >= 0xF0 && *p <= 0xF4 ? 3
+							      : 4;
+		const uint8_t first = *p++;
+		unsigned i;
+
+		if (n == 4)
+			return false;
+		if ((first == 0xE0 && *p < 0xA0) ||
+		    (first == 0xED && *p > 0x9F) ||
+		    (first == 0xF0 && *p < 0x90) ||
+		    (first == 0xF4 && *p > 0x8F))
+			return false;
+		for (i = 0; i < n; i++, p++)
+			if ((*p & 0xC0) != 0x80)
+				return false;
+	}
+	return true;
+}
+
+static int put_header(struct px_archive_sink *s, const struct px_sink_entry *e)
+{
+	const struct px_attr *a = e->attr;
+	struct archive_entry *entry = s->entry;
+
+	archive_entry_clear(entry);
+	archive_entry_copy_pathname(entry, e->path);
+	archive_entry_set_filetype(entry, filetype_of(a->kind));
+	archive_entry_set_perm(entry, (mode_t)a->mode);
+	archive_entry_set_uid(entry, a->uid);
+	archive_entry_set_gid(entry, a->gid);
+	archive_entry_set_mtime(entry, a->mtime, 0);
+	archive_entry_set_nlink(entry, 1);
+	if (e->hardlink)
+		archive_entry_copy_hardlink(entry, e->target);
+	else if (a->kind == PX_KIND_LINK)
+		archive_entry_copy_symlink(entry, e->target);
+	archive_entry_set_size(entry,
+			       filetype_of(a->kind) == AE_IFREG && !e->hardlink
+				       ? (la_int64_t)a->size
+				       : 0);
+	return check(s, s->outer, archive_write_header(s->outer, entry));
+}
+
+static int put_data(struct px_archive_sink *s, const void *data, size_t n)
+{
+	if (n > 0 && archive_write_data(s->outer, data, n) != (ssize_t)n)
+		return errno_of(s, s->outer);
+	return 0;
+}
+
+/* All of `fd`, which must have just `n` bytes. */
+static int put_fd(struct px_archive_sink *s, int fd, uint64_t n)
+{
+	uint64_t done = 0;
+	ssize_t got;
+	int r;
+
+	if (!s->buffer)
+		s->buffer = malloc(COPY_CHUNK);
+	if (!s->buffer)
+		return -ENOMEM;
+	do {
+		got = px_read_full(fd, s->buffer, COPY_CHUNK);
+		if (got < 0)
+			return (int)got;
+		done += (uint64_t)got;
+		if (done > n)
+			return -ESTALE;
+		r = put_data(s, s->buffer, (size_t)got);
+		if (r < 0)
+			return r;
+	} while (got == COPY_CHUNK);
+	return done == n ? 0 : -ESTALE;
+}
+
+int px_archive_sink_put(struct px_archive_sink *s,
+			const struct px_sink_entry *e, const void *data, int fd)
+{
+	int r;
+
+	if (*e->path == '\0')
+		return 0;
+	/* Python's zipfile reads no archive that has such a name. */
+	if (s->format == PX_SINK_ZIP &&
+	    (!is_utf8(e->path) || (e->target && !is_utf8(e->target))))
+		return -EILSEQ;
+	r = put_header(s, e);
+	if (r < 0 || e->hardlink || filetype_of(e->attr->kind) != AE_IFREG)
+		return r;
+	if (fd >= 0)
+		return put_fd(s, fd, e->attr->size);
+	return put_data(s, data, (size_t)e->attr->size);
+}
+
+int px_archive_sink_finish(struct px_archive_sink *s,
+			   struct px_sink_result *ret)
+{
+	int r = check(s, s->outer, archive_write_close(s->outer));
+
+	if (r == 0 && s->filter)
+		r = check(s, s->filter, archive_write_close(s->filter));
+	s->finished = r == 0;
+	ret->bytes = s->bytes;
+	if (!s->digest)
+		return r;
+	px_sha256_final(&s->sha256, ret->sha256);
+	if (s->filter)
+		px_sha256_final(&s->diff_id, ret->diff_id);
+	else
+		memcpy(ret->diff_id, ret->sha256, sizeof(ret->diff_id));
+	return r;
+}
+
+void px_archive_sink_free(struct px_archive_sink *s)
+{
+	if (!s)
+		return;
+	/* Freeing one that was not closed would write its end, and what is cut
+	 * off would look whole. */
+	if (s->outer) {
+		if (!s->finished)
+			archive_write_fail(s->outer);
+		archive_write_free(s->outer);
+	}
+	if (s->filter) {
+		if (!s->finished)
+			archive_write_fail(s->filter);
+		archive_write_free(s->filter);
+	}
+	archive_entry_free(s->entry);
+	free(s->buffer);
+	free(s);
+}

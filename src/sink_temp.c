@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The temporary name beside a destination, and how it takes its place.
+ */
+#include "sink_i.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define MARK	  ".pycfs-"
+#define N_LETTERS 6
+#define MAX_TRIES 100
+#define MAX_DEPTH PATH_MAX /* of a tree that is removed */
+
+static int remove_at(int parent, const char *name, unsigned depth);
+
+/* All in the directory open as `fd`, which is closed. */
+static int empty_dir(int fd, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r == 0 && (errno = 0, e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = remove_at(dirfd(dir), e->d_name, depth + 1);
+	closedir(dir);
+	return r;
+}
+
+/* Removes a file or a whole directory. Links are not followed. */
+static int remove_at(int parent, const char *name, unsigned depth)
+{
+	int fd, r;
+
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	/* POSIX says EPERM of a directory, Linux EISDIR. */
+	if ((errno != EISDIR && errno != EPERM) || depth > MAX_DEPTH)
+		return -errno;
+	/* Its mode may be of a source that forbids this. */
+	if (fchmodat(parent, name, 0700, 0) < 0)
+		return -errno;
+	fd = openat(parent, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = empty_dir(fd, depth);
+	if (r < 0)
+		return r;
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static bool is_ours(const char *name, const char *target)
+{
+	const size_t n = strlen(target);
+
+	return name[0] == '.' && strncmp(name + 1, target, n) == 0 &&
+	       strncmp(name + 1 + n, MARK, strlen(MARK)) == 0 &&
+	       strlen(name) == 1 + n + strlen(MARK) + N_LETTERS;
+}
+
+/* Removes what killed exports to the same destination have left. A lock that
+ * can be had means that its process is gone. */
+static void sweep(const struct px_temp *t)
+{
+	const int fd =
+		openat(t->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		struct stat st;
+		int left;
+
+		if (!is_ours(e->d_name, t->target))
+			continue;
+		left = openat(t->parent, e->d_name,
+			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (left < 0)
+			continue;
+		if (fstat(left, &st) == 0 && st.st_uid == geteuid() &&
+		    flock(left, LOCK_EX | LOCK_NB) == 0)
+			remove_at(t->parent, e->d_name, 0);
+		close(left);
+	}
+	closedir(dir);
+}
+
+/* Splits `dest` into a parent, opened, and a name. */
+static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
+{
+	PX_AUTOFREE char *copy = strdup(dest);
+	size_t n = copy ? strlen(copy) : 0;
+	const char *parent = ".", *name;
+	char *slash;
+
+	if (!copy)
+		return px_because(why, -ENOMEM, "out of memory");
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (slash) {
+		*slash = '\0';
+		parent = slash == copy ? "/" : copy;
+	}
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return px_because(why, -EINVAL,
+				  "%s: it is put into its place by renaming, "
+				  "so say it by a name of its own",
+				  dest);
+	/* The temporary one is that much longer. */
+	if (strlen(name) + 1 + strlen(MARK) + N_LETTERS > NAME_MAX)
+		return px_because(why, -ENAMETOOLONG,
+				  "%s: the name is too long", dest);
+	t->target = strdup(name);
+	t->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!t->target)
+		return px_because(why, -ENOMEM, "out of memory");
+	if (t->parent < 0)
+		return px_because(why, -errno, "%s: %s", parent,
+				  strerror(errno));
+	return 0;
+}
+
+/* 1: empty, 0: not. */
+static int is_empty(int parent, const char *name)
+{
+	const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int n = 0;
+
+	if (!dir) {
+		const int err = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return -err;
+	}
+	while (n <= 2 && (e = readdir(dir)) != NULL)
+		n++;
+	closedir(dir);
+	return n <= 2;
+}
+
+/* Whether what is there now may be replaced. */
+static int check_target(const struct px_temp *t, const char *dest,
+			struct px_why *why)
+{
+	struct stat st;
+	int r;
+
+	if (fstatat(t->parent, t->target, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0
+				       : px_because(why, -errno, "%s: %s", dest,
+						    strerror(errno));
+	if (!t->is_dir) {
+		if (S_ISREG(st.st_mode))
+			return 0;
+		return px_because(why, -EEXIST,
+				  "%s is there and no regular file", dest);
+	}
+	if (!S_ISDIR(st.st_mode))
+		return px_because(why, -EEXIST,
+				  "%s is there and no directory (an archive's "
+				  "name ends in .tar, .tar.gz, .tar.zst or "
+				  ".zip)",
+				  dest);
+	r = is_empty(t->parent, t->target);
+	if (r < 0)
+		return px_because(why, r, "%s: %s", dest, strerror(-r));
+	if (r == 0 && !t->force)
+		return px_because(why, -EEXIST,
+				  "%s is not empty: --force replaces it", dest);
+	return 0;
+}
+
+static int make_named(struct px_temp *t, char *name)
+{
+	if (t->is_dir && mkdirat(t->parent, name, 0700) < 0)
+		return -errno;
+	t->lock = openat(t->parent, name,
+			 (t->is_dir ? O_RDONLY | O_DIRECTORY
+				    : O_RDWR | O_CREAT | O_EXCL) |
+				 O_NOFOLLOW | O_CLOEXEC,
+			 0666);
+	if (t->lock < 0)
+		return -errno;
+	t->name = strdup(name);
+	if (!t->name)
+		return -ENOMEM;
+	/* A sweep between its making and this may have taken it away: then
+	 * what is written to it fails, and nothing else does. */
+	return flock(t->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static int make(struct px_temp *t)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	PX_AUTOFREE char *name = NULL;
+	uint8_t random[N_LETTERS];
+	unsigned tries, i;
+	int r = -EEXIST;
+
+	for (tries = 0; r == -EEXIST && tries < MAX_TRIES; tries++) {
+		if (getrandom(random, sizeof(random), 0) < 0)
+			return -errno;
+		free(PX_STEAL(name));
+		if (asprintf(&name, ".%s" MARK "%*s", t->target, N_LETTERS,
+			     "") < 0)
+			return -ENOMEM;
+		for (i = 0; i < N_LETTERS; i++)
+			name[strlen(name) - 1 - i] = letters[random[i] % 32];
+		r = make_named(t, name);
+	}
+	return r;
+}
+
+int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
+		 struct px_why *why)
+{
+	int r;
+
+	*t = (struct px_temp){
+		.parent = -1, .lock = -1, .is_dir = is_dir, .force = force};
+	r = find_place(t, dest, why);
+	if (r == 0)
+		r = check_target(t, dest, why);
+	if (r < 0)
+		return r;
+	sweep(t);
+	r = make(t);
+	if (r < 0)
+		return px_because(why, r, "cannot write beside %s: %s", dest,
+				  strerror(-r));
+	return 0;
+}
+
+/* A directory that has something in it changes places with ours, at once, and
+ * is then removed under our name. */
+static int replace_dir(struct px_temp *t)
+{
+	if (renameat(t->parent, t->name, t->parent, t->target) == 0) {
+		free(PX_STEAL(t->name));
+		return 0;
+	}
+	if ((errno != ENOTEMPTY && errno != EEXIST) || !t->force)
+		return -errno;
+	if (renameat2(t->parent, t->name, t->parent, t->target,
+		      RENAME_EXCHANGE) < 0)
+		return -errno;
+	return 0;
+}
+
+int px_temp_commit(struct px_temp *t, struct px_why *why)
+{
+	int r = 0;
+
+	if (t->is_dir) {
+		r = replace_dir(t);
+	} else if (fsync(t->lock) < 0 && errno != EINVAL) {
+		r = -errno;
+	} else if (renameat(t->parent, t->name, t->parent, t->target) < 0) {
+		r = -errno;
+	} else {
+		free(PX_STEAL(t->name));
+	}
+	if (r == -EBUSY)
+		return px_because(why, r,
+				  "%s is a mount point and cannot be replaced: "
+				  "name something in it",
+				  t->target);
+	if (r == -ENOTEMPTY || r == -EEXIST)
+		return px_because(why, r, "%s is no longer empty", t->target);
+	if (r == -EXDEV || r == -EINVAL)
+		return px_because(why, r,
+				  "this file system cannot replace the "
+				  "directory %s at once: remove it first",
+				  t->target);
+	if (r < 0)
+		return px_because(why, r, "cannot put %s into its place: %s",
+				  t->target, strerror(-r));
+	return 0;
+}
+
+void px_temp_fini(struct px_temp *t)
+{
+	if (t->name)
+		remove_at(t->parent, t->name, 0);
+	if (t->lock >= 0)
+		close(t->lock);
+	if (t->parent >= 0)
+		close(t->parent);
+	free(t->name);
+	free(t->target);
+}
