@@ -322,9 +322,10 @@ static int find_index(struct px_content *c, const char *path, enum px_kind kind,
 }
 
 int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
-		    struct px_module *ret)
+		    enum px_want want, struct px_module *ret)
 {
 	struct px_cache_entry e = {0};
+	struct px_blob *b = NULL;
 	struct px_stat st;
 	int r;
 
@@ -333,10 +334,13 @@ int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
 	r = px_tree_stat_file(c->o.tree, path, &st);
 	if (r == 0)
 		r = find_index(c, path, kind, &st, &e);
+	if (r == 0 && want == PX_WANT_BYTES)
+		r = px_cache_get(c->o.cache, e.key, &b);
 	if (r < 0)
 		return r;
 	px_stats_add(c->o.stats, PX_COUNT_stat_hits, 1);
 	fill(c, kind, &st, &e, ret);
+	ret->blob = b;
 	return 0;
 }
 

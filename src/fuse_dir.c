@@ -165,6 +165,16 @@ static int find_dir(struct px_fuse *f, fuse_ino_t ino,
 	return r;
 }
 
+static bool has_files(const struct px_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < px_view_count(v); i++)
+		if (px_fuse_type(px_view_at(v, i)->kind) == S_IFREG)
+			return true;
+	return false;
+}
+
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     const struct fuse_file_info *fi, bool plus)
 {
@@ -174,6 +184,10 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	int r = buf ? find_dir(f, ino, fi, &d) : -ENOMEM;
 
 	px_stats_add(f->o.stats, PX_COUNT_readdirs, 1);
+	/* Asked for what comes after the last: the kernel has all of it. */
+	if (r == 0 && f->push && (size_t)off == px_view_count(d.view) + 2 &&
+	    has_files(d.view))
+		px_push_listed(f->push, ino);
 	if (r == 0)
 		fuse_reply_buf(req, buf, list(req, &d, off, plus, buf, size));
 	else

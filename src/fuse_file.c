@@ -257,6 +257,7 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	int r;
 
 	px_stats_add(f->o.stats, PX_COUNT_reads, 1);
+	px_push_read(f->push, ino);
 	if (blob_of(fi)) {
 		reply_blob(req, blob_of(fi), size, off);
 		return;

@@ -20,11 +20,21 @@ struct px_recent;
 struct px_recent *px_recent_new(void);	  /* NULL: ENOMEM */
 void px_recent_free(struct px_recent *r); /* NULL is fine */
 
+/* Files given to the kernel unasked (fuse_push.c). All take NULL: none are. */
+struct px_push;
+int px_push_start(struct px_fuse *f, struct px_push **ret);
+void px_push_stop(struct px_push *p);
+/* All of a directory that has files was listed. Before its reply is sent. */
+void px_push_listed(struct px_push *p, uint64_t dir);
+/* A READ of node `id` came. */
+void px_push_read(struct px_push *p, uint64_t id);
+
 struct px_fuse {
 	struct px_fuse_options o;
 	struct fuse_session *session;
 	struct px_inodes *inodes;
 	struct px_recent *recent;
+	struct px_push *push; /* NULL unless immutable */
 	/* The kernel sends no OPEN, or OPENDIR, for it was told once that there
 	 * is none: the source does not change, so there is nothing to hold. */
 	bool no_open;

@@ -225,7 +225,8 @@ int px_fuse_enter_known(struct px_fuse *f, const struct px_inode *dir,
 	if (!path)
 		return -ENOMEM;
 	if (px_kind_is_made(e->kind)) {
-		r = px_content_peek(f->o.content, path, e->kind, &m);
+		r = px_content_peek(f->o.content, path, e->kind, PX_WANT_SIZE,
+				    &m);
 		if (r == 0 && m.kind == PX_BLOB_CODE)
 			return px_fuse_enter(f, dir, e, m.tag, &m.attr, ret);
 		return enter_unknown(f, dir, e, path, ret);

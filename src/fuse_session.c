@@ -217,6 +217,9 @@ int px_fuse_loop(struct px_fuse *f)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_clone_fd(config, 0);
+	/* Without it, all is read, which is slower. */
+	if (f->o.immutable && px_push_start(f, &f->push) < 0)
+		f->push = NULL;
 	r = fuse_set_signal_handlers(f->session);
 	if (r == 0) {
 		sigemptyset(&ends);
@@ -227,6 +230,8 @@ int px_fuse_loop(struct px_fuse *f)
 		r = fuse_session_loop_mt(f->session, config);
 		fuse_remove_signal_handlers(f->session);
 	}
+	px_push_stop(f->push);
+	f->push = NULL;
 	fuse_loop_cfg_destroy(config);
 	/* Positive: the signal that ended it; that is a clean end. */
 	return r < 0 ? r : 0;

@@ -24,6 +24,8 @@ struct node {
 	bool attr_known;
 	enum px_kind kind;
 	bool tagged;
+	bool read;	 /* or pushed; of a directory: all of its files */
+	unsigned n_read; /* files of a directory */
 	/* Found by name; false once another entry has taken the name. */
 	bool current;
 	size_t source; /* offset in `names` */
@@ -492,6 +494,56 @@ bool px_inodes_same_tag(struct px_inodes *t, uint64_t id, uint64_t tag)
 	}
 	pthread_mutex_unlock(&t->lock);
 	return same;
+}
+
+unsigned px_inodes_mark_read(struct px_inodes *t, uint64_t id,
+			     uint64_t *ret_dir)
+{
+	unsigned count = 0;
+	struct node *n;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_id(t, id);
+	if (n && !n->read) {
+		n->read = true;
+		count = n->parent->read ? 0 : ++n->parent->n_read;
+		*ret_dir = n->parent->id;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return count;
+}
+
+bool px_inodes_claim_push(struct px_inodes *t, uint64_t dir)
+{
+	struct node *n;
+	bool first;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_id(t, dir);
+	first = n && !n->read;
+	if (first)
+		n->read = true;
+	pthread_mutex_unlock(&t->lock);
+	return first;
+}
+
+bool px_inodes_unread(struct px_inodes *t, uint64_t dir, const char *name,
+		      uint64_t *ret_id)
+{
+	struct node *parent, *n = NULL;
+	bool unread;
+
+	pthread_mutex_lock(&t->lock);
+	parent = find_id(t, dir);
+	if (parent)
+		n = find_name(t, parent, name, hash_name(dir, name));
+	unread = n && !n->read;
+	if (unread) {
+		n->read = true;
+		*ret_id = n->id;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return unread;
 }
 
 size_t px_inodes_count(struct px_inodes *t)

@@ -85,10 +85,11 @@ typedef void (*px_content_done)(void *arg, int err, const struct px_module *m);
 void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg);
 
-/* What is known of it without reading or compiling: 0 and *ret (blob is
- * NULL), or -ENOENT: unknown yet, or -errno of the source. */
+/* What is known of it without reading or compiling: 0 and *ret, whose blob is
+ * the caller's (NULL unless bytes are wanted), or -ENOENT: unknown yet, or
+ * -errno of the source. */
 int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
-		    struct px_module *ret);
+		    enum px_want want, struct px_module *ret);
 
 /* Attributes of anything that is not made. -ESTALE if it became something
  * else; -ENOENT and the like. */

@@ -70,6 +70,19 @@ void px_inodes_set_view(struct px_inodes *t, uint64_t id, struct px_view *v,
 /* Remembers what bytes the kernel has pages of; true if the same as before. */
 bool px_inodes_same_tag(struct px_inodes *t, uint64_t id, uint64_t tag);
 
+/*
+ * What is given to the kernel before it asks (fuse_push.c).
+ * mark_read: a file is read; how many of its directory (*ret_dir) were before
+ * the directory was claimed, this one too; 0: it was already, or is claimed.
+ * claim_push: true once for each directory.
+ * unread: the node with that name, true once, and only if it was not read.
+ */
+unsigned px_inodes_mark_read(struct px_inodes *t, uint64_t id,
+			     uint64_t *ret_dir);
+bool px_inodes_claim_push(struct px_inodes *t, uint64_t dir);
+bool px_inodes_unread(struct px_inodes *t, uint64_t dir, const char *name,
+		      uint64_t *ret_id);
+
 size_t px_inodes_count(struct px_inodes *t);
 
 #endif

@@ -36,6 +36,7 @@
 	X(getattrs, "GETATTR requests")                                     \
 	X(opens, "OPEN requests")                                           \
 	X(reads, "READ requests")                                           \
+	X(pushed, "files given to the kernel before it asked")              \
 	X(readdirs, "READDIR and READDIRPLUS requests")
 
 enum px_counter {
