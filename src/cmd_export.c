@@ -253,6 +253,7 @@ static int start(struct running *run, struct px_why *why)
 		 * settled before it is shown would otherwise be waited for. */
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
+		.immutable = true,
 		.silent = o->on_error == PX_ON_ERROR_FAIL,
 	};
 	const struct px_sink_options sink = {

@@ -321,17 +321,21 @@ static int find_index(struct px_content *c, const char *path, enum px_kind kind,
 	return px_cache_index_get(c->o.cache, index, ret);
 }
 
-int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
+int px_content_peek(struct px_content *c, const char *path,
+		    const struct px_stat *known, enum px_kind kind,
 		    enum px_want want, struct px_module *ret)
 {
 	struct px_cache_entry e = {0};
 	struct px_blob *b = NULL;
 	struct px_stat st;
-	int r;
+	int r = 0;
 
 	if (kind == PX_KIND_RECORD)
 		return -ENOENT;
-	r = px_tree_stat_file(c->o.tree, path, &st);
+	if (known)
+		st = *known;
+	else
+		r = px_tree_stat_file(c->o.tree, path, &st);
 	if (r == 0)
 		r = find_index(c, path, kind, &st, &e);
 	if (r == 0 && want == PX_WANT_BYTES)
@@ -399,13 +403,16 @@ void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
 }
 
 void px_content_start_ahead(struct px_content *c, const char *path,
-			    enum px_kind kind)
+			    const struct px_stat *known, enum px_kind kind)
 {
 	struct px_cache_entry e;
 	struct px_stat st;
 
-	if (px_tree_stat_file(c->o.tree, path, &st) == 0 &&
-	    find_index(c, path, kind, &st, &e) < 0)
+	if (known)
+		st = *known;
+	else if (px_tree_stat_file(c->o.tree, path, &st) < 0)
+		return;
+	if (find_index(c, path, kind, &st, &e) < 0)
 		join(c, path, kind, &st, NULL);
 }
 

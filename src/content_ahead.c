@@ -119,7 +119,7 @@ static void compile_ahead(struct px_content *c, const char *dir,
 	if (!path)
 		return;
 	wait_for_room(c);
-	px_content_start_ahead(c, path, e->kind);
+	px_content_start_ahead(c, path, e->st, e->kind);
 }
 
 /* Leaves the directories below on the stack, the first one on top. */

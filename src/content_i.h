@@ -91,7 +91,7 @@ void px_seen_fini(struct seen *s);
 
 /* Starts a compile nobody waits for yet, unless it is known or under way. */
 void px_content_start_ahead(struct px_content *c, const char *path,
-			    enum px_kind kind);
+			    const struct px_stat *st, enum px_kind kind);
 
 int px_content_ahead_start(struct px_content *c);
 /* The siblings of `path` will be wanted soon. */

@@ -48,12 +48,17 @@ void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
 	};
 }
 
-int px_content_attr(struct px_content *c, const char *path, enum px_kind kind,
+int px_content_attr(struct px_content *c, const char *path,
+		    const struct px_stat *known, enum px_kind kind,
 		    struct px_attr *ret)
 {
 	struct px_stat st;
 	int r;
 
+	if (known) {
+		px_content_fill_attr(c, known, kind, known->fp.size, ret);
+		return 0;
+	}
 	r = kind == PX_KIND_FILE ? px_tree_stat_file(c->o.tree, path, &st)
 				 : px_tree_stat(c->o.tree, path, &st);
 	if (r < 0)
@@ -80,7 +85,7 @@ static void log_notes(struct px_content *c, const char *dir,
 }
 
 static int list(struct px_content *c, const char *path, enum px_kind kind,
-		struct px_view **ret, struct px_fingerprint *ret_fp,
+		bool stats, struct px_view **ret, struct px_fingerprint *ret_fp,
 		bool *ret_young)
 {
 	const struct px_view_options o = {
@@ -88,7 +93,7 @@ static int list(struct px_content *c, const char *path, enum px_kind kind,
 		.cache_tag = c->o.python->cache_tag,
 	};
 	struct px_listing l;
-	int r = px_tree_list(c->o.tree, path, &l);
+	int r = px_tree_list(c->o.tree, path, stats, &l);
 
 	if (r < 0)
 		return r;
@@ -109,7 +114,7 @@ static bool is_void(struct px_content *c, const char *path)
 	bool young, gone;
 	size_t i;
 
-	if (list(c, path, PX_KIND_DIR, &v, &fp, &young) < 0)
+	if (list(c, path, PX_KIND_DIR, false, &v, &fp, &young) < 0)
 		return false;
 	gone = px_view_n_excluded(v) > 0 || px_view_count(v) > 0;
 	for (i = 0; gone && i < px_view_count(v); i++) {
@@ -166,7 +171,7 @@ int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 	bool young;
 	int r;
 
-	r = list(c, path, kind, &v, ret_fp, &young);
+	r = list(c, path, kind, c->o.immutable, &v, ret_fp, &young);
 	if (r < 0)
 		return r;
 	if (px_rules_hide(c->o.rules) && kind == PX_KIND_DIR)

@@ -224,9 +224,10 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 		    enum px_kind kind);
 
 /* What needs no compile. */
-static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind)
+static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind,
+			const struct px_stat *st)
 {
-	int r = px_content_attr(w->content, i->source, kind, &i->attr);
+	int r = px_content_attr(w->content, i->source, st, kind, &i->attr);
 
 	if (r == 0 && kind == PX_KIND_LINK)
 		r = px_tree_readlink(w->tree, i->source, &i->target);
@@ -264,7 +265,7 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 	if (px_kind_is_made(e->kind))
 		r = append_made(w, i, e->kind);
 	else
-		r = append_plain(w, i, e->kind);
+		r = append_plain(w, i, e->kind, e->st);
 	if (r < 0) {
 		px_item_free(i);
 		return fail(w, r, path);
@@ -300,7 +301,7 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 
 	if (!i)
 		return -ENOMEM;
-	r = append_plain(w, i, kind);
+	r = append_plain(w, i, kind, NULL);
 	if (r < 0) {
 		px_item_free(i);
 		return fail(w, r, path);

@@ -206,7 +206,7 @@ static int enter_unknown(struct px_fuse *f, const struct px_inode *dir,
 	if (e->kind != PX_KIND_MODULE || f->o.on_error != PX_ON_ERROR_FAIL ||
 	    px_inodes_version(f->inodes, dir->id, e->name) != 0)
 		return -EINPROGRESS;
-	r = px_content_attr(f->o.content, path, PX_KIND_FILE, &a);
+	r = px_content_attr(f->o.content, path, e->st, PX_KIND_FILE, &a);
 	a.size = 0;
 	if (r == 0)
 		r = px_fuse_enter(f, dir, e, 0, &a, ret);
@@ -225,13 +225,13 @@ int px_fuse_enter_known(struct px_fuse *f, const struct px_inode *dir,
 	if (!path)
 		return -ENOMEM;
 	if (px_kind_is_made(e->kind)) {
-		r = px_content_peek(f->o.content, path, e->kind, PX_WANT_SIZE,
-				    &m);
+		r = px_content_peek(f->o.content, path, e->st, e->kind,
+				    PX_WANT_SIZE, &m);
 		if (r == 0 && m.kind == PX_BLOB_CODE)
 			return px_fuse_enter(f, dir, e, m.tag, &m.attr, ret);
 		return enter_unknown(f, dir, e, path, ret);
 	}
-	r = px_content_attr(f->o.content, path, e->kind, &a);
+	r = px_content_attr(f->o.content, path, e->st, e->kind, &a);
 	if (r < 0)
 		return r;
 	return px_fuse_enter(f, dir, e, e->kind == PX_KIND_FILE ? a.source : 0,
@@ -282,7 +282,7 @@ static void lookup_known(void *arg, int err, const struct px_module *m)
 	struct parked *p = arg;
 	struct px_fuse *f = p->f;
 	const bool rejected = err == 0 && m->kind != PX_BLOB_CODE;
-	struct px_entry e = {p->name, p->source, p->kind};
+	struct px_entry e = {p->name, p->source, p->kind, NULL};
 	struct fuse_entry_param param = {0};
 	struct px_attr a;
 
@@ -431,7 +431,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 		return;
 	}
 	if (r == 0)
-		r = px_content_attr(f->o.content, inode.path, inode.kind, &a);
+		r = px_content_attr(f->o.content, inode.path, NULL, inode.kind,
+				    &a);
 	if (r == 0 && inode.kind == PX_KIND_FILE)
 		px_inodes_settle(f->inodes, ino, a.source, &a);
 	else if (r < 0 && px_inodes_get_attr(f->inodes, ino, &a))

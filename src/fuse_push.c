@@ -55,12 +55,13 @@ static int store(struct px_push *p, uint64_t id, const void *data, size_t n)
 }
 
 static int push_module(struct px_push *p, uint64_t id, const char *path,
-		       enum px_kind kind)
+		       const struct px_entry *e)
 {
 	struct px_module m;
 	int r;
 
-	r = px_content_peek(p->f->o.content, path, kind, PX_WANT_BYTES, &m);
+	r = px_content_peek(p->f->o.content, path, e->st, e->kind,
+			    PX_WANT_BYTES, &m);
 	if (r < 0)
 		return 0;
 	if (m.kind == PX_BLOB_CODE && m.blob->size <= MAX_FILE &&
@@ -106,7 +107,7 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 	if (e->kind == PX_KIND_FILE)
 		r = push_file(p, id, path);
 	else
-		r = push_module(p, id, path, e->kind);
+		r = push_module(p, id, path, e);
 	/* Anything else, such as a forgotten node, is this file's alone. */
 	return r == -ENODEV ? r : 0;
 }

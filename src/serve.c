@@ -37,6 +37,7 @@ static int start(struct server *s, const char *source, const char *mountpoint,
 	const struct px_engine_needs needs = {
 		.ahead = !s->o->no_ahead,
 		.ahead_tree = s->o->immutable,
+		.immutable = s->o->immutable,
 	};
 	int r;
 

@@ -306,6 +306,7 @@ struct lister {
 	struct px_tree *t;
 	const char *path;
 	DIR *dir;
+	bool stats;
 	struct px_buf text;
 	struct px_buf items; /* struct item */
 };
@@ -314,6 +315,8 @@ struct item {
 	size_t name;
 	enum px_type type;
 	bool leads_to_file;
+	bool stat_known;
+	struct px_stat st;
 };
 
 static void lister_fini(struct lister *l)
@@ -325,18 +328,20 @@ static void lister_fini(struct lister *l)
 }
 
 /* -ENOENT if it is gone already. */
-static int entry_type(const struct lister *l, const struct dirent *e,
-		      enum px_type *ret)
+static int look_at(const struct lister *l, const struct dirent *e,
+		   struct item *item)
 {
 	struct stat st;
 
-	if (e->d_type != DT_UNKNOWN) {
-		*ret = type_of(DTTOIF(e->d_type));
+	if (e->d_type != DT_UNKNOWN && !l->stats) {
+		item->type = type_of(DTTOIF(e->d_type));
 		return 0;
 	}
 	if (fstatat(dirfd(l->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	*ret = type_of(st.st_mode);
+	fill_stat(&st, &item->st);
+	item->type = item->st.type;
+	item->stat_known = true;
 	return 0;
 }
 
@@ -368,7 +373,7 @@ static int link_leads_to_file(const struct lister *l, const char *name)
 static int lister_add(struct lister *l, const struct dirent *e)
 {
 	struct item item = {.name = l->text.size};
-	int r = entry_type(l, e, &item.type);
+	int r = look_at(l, e, &item);
 
 	if (r == -ENOENT)
 		return 0;
@@ -420,10 +425,14 @@ static int compare_names(const void *a, const void *b)
 static int lister_finish(struct lister *l, struct px_listing *ret)
 {
 	size_t n = l->items.size / sizeof(struct item);
-	struct px_name *names = malloc((n ? n : 1) * sizeof(*names));
+	struct px_name *names = calloc(n + 1, sizeof(*names));
+	struct px_stat *stats = l->stats ? calloc(n + 1, sizeof(*stats)) : NULL;
 
-	if (!names)
+	if (!names || (l->stats && !stats)) {
+		free(names);
+		free(stats);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct item item;
 
@@ -431,20 +440,27 @@ static int lister_finish(struct lister *l, struct px_listing *ret)
 		names[i].name = (const char *)l->text.data + item.name;
 		names[i].type = item.type;
 		names[i].leads_to_file = item.leads_to_file;
+		if (stats && item.stat_known) {
+			stats[i] = item.st;
+			names[i].st = &stats[i];
+		}
 	}
 	qsort(names, n, sizeof(*names), compare_names);
 	ret->n = n;
 	ret->names = names;
 	ret->arena = PX_STEAL(l->text.data);
+	ret->stats = stats;
 	return 0;
 }
 
-int px_tree_list(struct px_tree *t, const char *path, struct px_listing *ret)
+int px_tree_list(struct px_tree *t, const char *path, bool stats,
+		 struct px_listing *ret)
 {
 	PX_AUTO(lister_fini)
 	struct lister l = {
 		.t = t,
 		.path = path,
+		.stats = stats,
 		.text.max = SIZE_MAX,
 		.items.max = SIZE_MAX,
 	};
@@ -478,6 +494,8 @@ void px_listing_fini(struct px_listing *l)
 {
 	free(l->names);
 	free(l->arena);
+	free(l->stats);
+	l->stats = NULL;
 	l->names = NULL;
 	l->arena = NULL;
 	l->n = 0;

@@ -12,6 +12,8 @@ struct px_view {
 	char *text;
 	struct px_entry *entries;
 	size_t n_entries;
+	struct px_stat *stats; /* what entries point to; NULL: to nothing */
+	size_t n_stats;
 	struct px_note *notes;
 	size_t n_notes;
 	size_t n_excluded;
@@ -203,6 +205,11 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 	entry->source = put_text(text, e->name);
 	entry->name = entry->source;
 	entry->kind = kind_of(e->type);
+	/* A module may be compiled from what a link leads to. */
+	if (e->st && (e->type != PX_TYPE_LNK || !e->leads_to_file)) {
+		v->stats[v->n_stats] = *e->st;
+		entry->st = &v->stats[v->n_stats++];
+	}
 	if (fate == FATE_KEPT)
 		entry->kind = PX_KIND_FILE;
 	if (fate == FATE_RECORD)
@@ -250,7 +257,7 @@ static void put_pycache(struct px_view *v, const struct place *p)
 		if (strcmp(v->entries[i].name, name) == 0)
 			return;
 	v->entries[v->n_entries++] =
-		(struct px_entry){name, "", PX_KIND_PYCACHE};
+		(struct px_entry){name, "", PX_KIND_PYCACHE, NULL};
 }
 
 int px_view_new(const struct px_listing *l, const char *dir,
@@ -270,6 +277,14 @@ int px_view_new(const struct px_listing *l, const char *dir,
 	if (!v) {
 		free(p.path);
 		return -ENOMEM;
+	}
+	if (l->stats) {
+		v->stats = calloc(l->n + 1, sizeof(*v->stats));
+		if (!v->stats) {
+			px_view_unref(v);
+			free(p.path);
+			return -ENOMEM;
+		}
 	}
 	text = v->text;
 	for (size_t i = 0; i < l->n; i++) {
@@ -407,6 +422,7 @@ void px_view_unref(struct px_view *v)
 		struct px_view *base = v->base;
 
 		free(v->text);
+		free(v->stats);
 		free(v->entries);
 		free(v->notes);
 		free(v);

@@ -38,6 +38,7 @@ struct px_content_options {
 			  */
 	bool ahead;	 /* compile siblings of what is asked for */
 	bool ahead_tree; /* and then the whole tree */
+	bool immutable;	 /* what a listing found stays true */
 	bool silent;	 /* who asks reports what does not compile */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename starts with; "" for none */
@@ -85,15 +86,18 @@ typedef void (*px_content_done)(void *arg, int err, const struct px_module *m);
 void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg);
 
-/* What is known of it without reading or compiling: 0 and *ret, whose blob is
- * the caller's (NULL unless bytes are wanted), or -ENOENT: unknown yet, or
- * -errno of the source. */
-int px_content_peek(struct px_content *c, const char *path, enum px_kind kind,
+/* `st` here and below: what the source is, if that is known (px_entry.st), or
+ * NULL. What is known of a module without reading or compiling: 0 and *ret,
+ * whose blob is the caller's (NULL unless bytes are wanted), or -ENOENT:
+ * unknown yet, or -errno of the source. */
+int px_content_peek(struct px_content *c, const char *path,
+		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, struct px_module *ret);
 
 /* Attributes of anything that is not made. -ESTALE if it became something
  * else; -ENOENT and the like. */
-int px_content_attr(struct px_content *c, const char *path, enum px_kind kind,
+int px_content_attr(struct px_content *c, const char *path,
+		    const struct px_stat *st, enum px_kind kind,
 		    struct px_attr *ret);
 
 /*

@@ -27,6 +27,7 @@ struct px_engine {
 struct px_engine_needs {
 	bool ahead; /* as px_content_options has them */
 	bool ahead_tree;
+	bool immutable;
 	bool silent;
 };
 

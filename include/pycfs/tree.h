@@ -87,6 +87,8 @@ struct px_name {
 	/* Only for a symlink whose name ends in ".py": whether it leads to a
 	 * regular file inside SOURCE. */
 	bool leads_to_file;
+	/* What it is itself; NULL unless asked for, or if it is gone. */
+	const struct px_stat *st;
 };
 
 /* A directory at one moment: names in byte order, without "." and "..". */
@@ -96,9 +98,12 @@ struct px_listing {
 	size_t n;
 	struct px_name *names;
 	void *arena;
+	struct px_stat *stats;
 };
 
-int px_tree_list(struct px_tree *t, const char *path, struct px_listing *ret);
+/* `stats`: also what each name is, which is cheaper here than one by one. */
+int px_tree_list(struct px_tree *t, const char *path, bool stats,
+		 struct px_listing *ret);
 void px_listing_fini(struct px_listing *l);
 
 /* statvfs of SOURCE, for statfs replies. */

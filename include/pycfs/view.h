@@ -51,6 +51,8 @@ struct px_entry {
 	const char *name;   /* as shipped */
 	const char *source; /* its name in the source directory */
 	enum px_kind kind;
+	/* Of that name itself, as the listing had it; NULL: not known. */
+	const struct px_stat *st;
 };
 
 /* Something about a source name that the user should know of. */

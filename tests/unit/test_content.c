@@ -339,17 +339,20 @@ static void test_attributes(void **state)
 	assert_int_equal(a.m.attr.uid, 12345);
 	assert_int_equal(a.m.attr.gid, 54321);
 	assert_int_equal(a.m.attr.mtime, 315532800); /* 1980 */
-	assert_int_equal(
-		px_content_attr(u->c, "dir/data.txt", PX_KIND_FILE, &attr), 0);
+	assert_int_equal(px_content_attr(u->c, "dir/data.txt", NULL,
+					 PX_KIND_FILE, &attr),
+			 0);
 	assert_int_equal(attr.size, 4);
 	assert_int_equal(attr.uid, 12345);
-	assert_int_equal(px_content_attr(u->c, "dir", PX_KIND_DIR, &attr), 0);
+	assert_int_equal(px_content_attr(u->c, "dir", NULL, PX_KIND_DIR, &attr),
+			 0);
 	assert_int_equal(attr.mode, 0755);
 	assert_int_equal(
-		px_content_attr(u->c, "dir/data.txt", PX_KIND_DIR, &attr),
+		px_content_attr(u->c, "dir/data.txt", NULL, PX_KIND_DIR, &attr),
 		-ESTALE);
-	assert_int_equal(px_content_attr(u->c, "absent", PX_KIND_FILE, &attr),
-			 -ENOENT);
+	assert_int_equal(
+		px_content_attr(u->c, "absent", NULL, PX_KIND_FILE, &attr),
+		-ENOENT);
 }
 
 static void test_source_errors(void **state)
@@ -373,8 +376,9 @@ static void test_source_errors(void **state)
 		print_message("%s: %d\n", cases[i].path, a.err);
 		assert_int_equal(a.err, cases[i].r);
 		assert_int_equal(size(u, cases[i].path).err, cases[i].r);
-		assert_int_equal(px_content_peek(u->c, cases[i].path,
-						 PX_KIND_MODULE, &m),
+		assert_int_equal(px_content_peek(u->c, cases[i].path, NULL,
+						 PX_KIND_MODULE, PX_WANT_SIZE,
+						 &m),
 				 cases[i].r);
 	}
 	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
@@ -386,11 +390,13 @@ static void test_peek(void **state)
 	struct px_module m;
 
 	begin(u);
-	assert_int_equal(px_content_peek(u->c, "echo a.py", PX_KIND_MODULE, &m),
+	assert_int_equal(px_content_peek(u->c, "echo a.py", NULL,
+					 PX_KIND_MODULE, PX_WANT_SIZE, &m),
 			 -ENOENT);
 	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
 	bytes(u, "echo a.py");
-	assert_int_equal(px_content_peek(u->c, "echo a.py", PX_KIND_MODULE, &m),
+	assert_int_equal(px_content_peek(u->c, "echo a.py", NULL,
+					 PX_KIND_MODULE, PX_WANT_SIZE, &m),
 			 0);
 	assert_int_equal(m.kind, PX_BLOB_CODE);
 	assert_int_equal(m.attr.size, strlen("source of a"));
@@ -556,9 +562,9 @@ static void test_young_files_prove_nothing(void **state)
 	}
 	assert_int_equal(count(u, PX_COUNT_stat_hits), 0);
 	assert_int_equal(count(u, PX_COUNT_compiled), 1);
-	assert_int_equal(
-		px_content_peek(u->c, "echo young.py", PX_KIND_MODULE, &m),
-		-ENOENT);
+	assert_int_equal(px_content_peek(u->c, "echo young.py", NULL,
+					 PX_KIND_MODULE, PX_WANT_SIZE, &m),
+			 -ENOENT);
 	again(u);
 	assert_string_equal(bytes(u, "echo young.py").text, "young");
 	assert_int_equal(count(u, PX_COUNT_compiled), 0);

@@ -8,11 +8,12 @@
 
 static const struct px_view_options no_rules = {.cache_tag = "cpython-312"};
 
-static const struct px_entry dir_a = {"a", "a", PX_KIND_DIR};
-static const struct px_entry dir_b = {"b", "b", PX_KIND_DIR};
-static const struct px_entry module_m = {"m.pyc", "m.py", PX_KIND_MODULE};
-static const struct px_entry file_m = {"m.pyc", "m.pyc", PX_KIND_FILE};
-static const struct px_entry module_m2 = {"m.pyc", "M.py", PX_KIND_MODULE};
+static const struct px_entry dir_a = {"a", "a", PX_KIND_DIR, NULL};
+static const struct px_entry dir_b = {"b", "b", PX_KIND_DIR, NULL};
+static const struct px_entry module_m = {"m.pyc", "m.py", PX_KIND_MODULE, NULL};
+static const struct px_entry file_m = {"m.pyc", "m.pyc", PX_KIND_FILE, NULL};
+static const struct px_entry module_m2 = {"m.pyc", "M.py", PX_KIND_MODULE,
+					  NULL};
 
 static int setup(void **state)
 {
@@ -178,7 +179,7 @@ static void test_changed_entries_get_new_ids(void **state)
 
 static void test_replaced_directory_keeps_its_children(void **state)
 {
-	static const struct px_entry file_a = {"a", "a", PX_KIND_FILE};
+	static const struct px_entry file_a = {"a", "a", PX_KIND_FILE, NULL};
 	struct px_inodes *t = *state;
 	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
 	uint64_t m = enter(t, a, &module_m);
@@ -219,7 +220,7 @@ static void test_numbers(void **state)
 
 static struct px_view *make_view(const char *name)
 {
-	struct px_name names[] = {{name, PX_TYPE_REG, false}};
+	struct px_name names[] = {{name, PX_TYPE_REG, false, NULL}};
 	struct px_listing l = {.n = 1, .names = names};
 	struct px_view *v;
 
@@ -447,9 +448,9 @@ static void test_settle_what_is_gone(void **state)
 static void test_generated_pycache(void **state)
 {
 	static const struct px_entry pycache = {"__pycache__", "",
-						PX_KIND_PYCACHE};
+						PX_KIND_PYCACHE, NULL};
 	static const struct px_entry kept = {"m.cpython-312.pyc", "m.py",
-					     PX_KIND_KEPT};
+					     PX_KIND_KEPT, NULL};
 	struct px_inodes *t = *state;
 	uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
 	uint64_t cache = enter(t, a, &pycache);
@@ -482,7 +483,7 @@ static void test_generated_pycache(void **state)
 static uint64_t enter_numbered(struct px_inodes *t, uint64_t parent, int i)
 {
 	char name[20];
-	struct px_entry e = {name, name, PX_KIND_FILE};
+	struct px_entry e = {name, name, PX_KIND_FILE, NULL};
 
 	snprintf(name, sizeof(name), "f%d", i);
 	return enter(t, parent, &e);
@@ -543,7 +544,7 @@ static void test_path_max(void **state)
 {
 	struct px_inodes *t = *state;
 	char name[NAME_MAX + 1];
-	struct px_entry e = {name, name, PX_KIND_DIR};
+	struct px_entry e = {name, name, PX_KIND_DIR, NULL};
 	uint64_t id = PX_INODE_ROOT;
 	struct px_inode i;
 
@@ -579,7 +580,7 @@ static void *enter_and_forget(void *arg)
 		uint64_t f;
 		struct px_inode inode;
 		char name[20];
-		struct px_entry e = {name, name, PX_KIND_FILE};
+		struct px_entry e = {name, name, PX_KIND_FILE, NULL};
 
 		snprintf(name, sizeof(name), "f%d", i % 7);
 		if (px_inodes_enter(t, PX_INODE_ROOT, &dir_a, 0, &a) < 0 ||

@@ -7,7 +7,7 @@ static void check_listing(struct px_tree *t, const char *path,
 	struct px_listing l;
 	struct px_stat st;
 
-	assert_int_equal(px_tree_list(t, path, &l), 0);
+	assert_int_equal(px_tree_list(t, path, false, &l), 0);
 	assert_int_equal(l.n, n);
 	for (size_t i = 0; i < n; i++) {
 		assert_string_equal(l.names[i].name, expected[i].name);
@@ -25,21 +25,21 @@ static void check_listing(struct px_tree *t, const char *path,
 static void test_list(void **state)
 {
 	static const struct px_name expected[] = {
-		{"\x01", PX_TYPE_REG, false},
-		{"\n\n.py", PX_TYPE_REG, false},
-		{".hidden", PX_TYPE_REG, false},
-		{"...", PX_TYPE_REG, false},
-		{"B", PX_TYPE_DIR, false},
-		{"a", PX_TYPE_DIR, false},
-		{"dir.py", PX_TYPE_LNK, false},
-		{"fifo", PX_TYPE_SPECIAL, false},
-		{"good", PX_TYPE_LNK, false},
-		{"good.py", PX_TYPE_LNK, true},
-		{"loop.py", PX_TYPE_LNK, false},
-		{"out.py", PX_TYPE_LNK, false},
-		{"z.py", PX_TYPE_REG, false},
-		{"\xc3\xa9", PX_TYPE_REG, false},
-		{"\xff", PX_TYPE_REG, false},
+		{"\x01", PX_TYPE_REG, false, NULL},
+		{"\n\n.py", PX_TYPE_REG, false, NULL},
+		{".hidden", PX_TYPE_REG, false, NULL},
+		{"...", PX_TYPE_REG, false, NULL},
+		{"B", PX_TYPE_DIR, false, NULL},
+		{"a", PX_TYPE_DIR, false, NULL},
+		{"dir.py", PX_TYPE_LNK, false, NULL},
+		{"fifo", PX_TYPE_SPECIAL, false, NULL},
+		{"good", PX_TYPE_LNK, false, NULL},
+		{"good.py", PX_TYPE_LNK, true, NULL},
+		{"loop.py", PX_TYPE_LNK, false, NULL},
+		{"out.py", PX_TYPE_LNK, false, NULL},
+		{"z.py", PX_TYPE_REG, false, NULL},
+		{"\xc3\xa9", PX_TYPE_REG, false, NULL},
+		{"\xff", PX_TYPE_REG, false, NULL},
 	};
 	static const char *const dirs[] = {"", "a"};
 	struct px_name sorted[PX_ARRAY_LEN(expected)];
@@ -82,10 +82,10 @@ static void test_list_errors(void **state)
 	put_dir(f->fd, "d");
 	put_link(f->fd, "dl", "d");
 	put_file(f->fd, "file", "");
-	assert_int_equal(px_tree_list(f->t, "absent", &l), -ENOENT);
-	assert_int_equal(px_tree_list(f->t, "file", &l), -ENOTDIR);
-	assert_int_equal(px_tree_list(f->t, "dl", &l), -ELOOP);
-	assert_int_equal(px_tree_list(f->t, "..", &l), -EXDEV);
+	assert_int_equal(px_tree_list(f->t, "absent", false, &l), -ENOENT);
+	assert_int_equal(px_tree_list(f->t, "file", false, &l), -ENOTDIR);
+	assert_int_equal(px_tree_list(f->t, "dl", false, &l), -ELOOP);
+	assert_int_equal(px_tree_list(f->t, "..", false, &l), -EXDEV);
 	assert_int_equal(n_open_fds(), before);
 }
 
@@ -97,13 +97,13 @@ static void test_list_old_directory(void **state)
 
 	/* ctime cannot be set: only waiting makes a directory old. */
 	put_dir(f->fd, "d");
-	assert_int_equal(px_tree_list(f->t, "d", &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
 	assert_true(l.young);
 	px_listing_fini(&l);
 	assert_int_equal(px_tree_stat(f->t, "d", &st), 0);
 	while (px_tree_young(&st.fp, px_wall_ns()))
 		usleep(50000);
-	assert_int_equal(px_tree_list(f->t, "d", &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
 	assert_false(l.young);
 	px_listing_fini(&l);
 }
@@ -120,7 +120,7 @@ static void test_list_many(void **state)
 		snprintf(name, sizeof(name), "f%d", i);
 		put_file(f->fd, name, "");
 	}
-	assert_int_equal(px_tree_list(f->t, "", &l), 0);
+	assert_int_equal(px_tree_list(f->t, "", false, &l), 0);
 	assert_int_equal(l.n, N_MANY);
 	for (size_t i = 1; i < l.n; i++)
 		assert_true(strcmp(l.names[i - 1].name, l.names[i].name) < 0);
@@ -143,7 +143,7 @@ static void test_longest_names(void **state)
 	put_file(f->fd, name, "long");
 	check_file(f->t, name, 0, "long");
 	check_file(f->t, path, 0, "long");
-	assert_int_equal(px_tree_list(f->t, "d", &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_string_equal(l.names[0].name, name);
 	px_listing_fini(&l);
@@ -189,7 +189,7 @@ static void test_deep_paths(void **state)
 	put_file(fd, "mm.py", "deep");
 	put_link(fd, "l.py", "m.py");
 	close(fd);
-	assert_int_equal(px_tree_list(f->t, path, &l), 0);
+	assert_int_equal(px_tree_list(f->t, path, false, &l), 0);
 	assert_int_equal(l.n, 3);
 	assert_string_equal(l.names[0].name, "l.py");
 	assert_true(l.names[0].leads_to_file);
