@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What tools/bench measures: the contestants, and the cases that set them
-against each other. One file because a contestant is a few lines."""
+against each other."""
 import os
 import random
 import shutil
@@ -44,7 +44,7 @@ for name in sys.argv[2:]:
 spent = time.perf_counter() - start
 for name in sys.argv[2:]:
     if not sys.modules[name].__file__.startswith(tree + "/"):
-        sys.exit("%s was imported from %s" % (name, sys.modules[name].__file__))
+        sys.exit(name + " was imported from " + sys.modules[name].__file__)
 print(spent)
 """
 

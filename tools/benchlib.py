@@ -335,7 +335,8 @@ class Watch:
     def look(self):
         for pid in [self.daemon, *self.children()]:
             p = harness.Process(pid)
-            if p.alive and os.path.basename(p.exe).startswith("pycfs"):
+            # by its arguments: a sandboxed worker's exe is for root to read
+            if p.alive and b"pycfs" in os.path.basename(p.args[0]):
                 self.memory[pid] = max(self.memory.get(pid, 0), p.rss_mb())
                 self.cpu[pid] = p.cpu
                 if pid != self.daemon:

@@ -161,8 +161,8 @@ class Tree:
             with zipfile.ZipFile(path) as z:
                 found = [n for n in z.namelist() if n.endswith(".pyc")]
         else:
-            found = fnmatch.filter(run(["tar", "tf", path], keep=True).out
-                                   .decode(errors="replace").split("\n"), "*.pyc")
+            out = run(["tar", "tf", path], keep=True).out
+            found = fnmatch.filter(out.splitlines(), b"*.pyc")
         if len(found) != self.ours[0]:
             raise Trouble("the export has %d modules, not %d"
                           % (len(found), self.ours[0]))
