@@ -24,14 +24,23 @@ struct ahead_dir {
 	char path[];
 };
 
+/* A RECORD that was made already (content_record.c). */
+struct made_record {
+	struct made_record *next;
+	struct px_stat st;
+	struct px_blob *blob;
+	char path[];
+};
+
 struct px_content {
 	struct px_content_options o;
 	uint8_t profile[PX_DIGEST_SIZE];
 
 	pthread_mutex_t lock;
-	struct flight **flights; /* under lock: hash table by path */
-	struct seen reported;	 /* under lock: rejections logged */
-	_Atomic bool hinted;	 /* the way out was told */
+	struct flight **flights;     /* under lock: hash table by path */
+	struct seen reported;	     /* under lock: rejections logged */
+	_Atomic bool hinted;	     /* the way out was told */
+	struct made_record *records; /* under lock: the list only grows */
 
 	pthread_mutex_t ahead_lock;
 	pthread_cond_t ahead_changed;
@@ -77,8 +86,14 @@ void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
 			  enum px_kind kind, uint64_t size,
 			  struct px_attr *ret);
 
+/* px_content_view; `stats`: with px_entry.st. */
+int px_content_names(struct px_content *c, const char *path, enum px_kind kind,
+		     bool stats, struct px_view **ret,
+		     struct px_fingerprint *ret_fp, bool *ret_stable);
+
 /* ---- content_record.c ---- */
 
+void px_content_forget_records(struct px_content *c);
 /* px_content_get for a RECORD. */
 void px_content_record(struct px_content *c, const char *path,
 		       px_content_done done, void *arg);

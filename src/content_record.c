@@ -127,13 +127,19 @@ static const struct px_view *view_of(struct record *rec, const char *dir)
 	const struct px_view *above;
 	const struct px_entry *e = NULL;
 	struct px_fingerprint fp;
-	struct seen_dir *d;
+	struct seen_dir *d, **at;
 	char *parent;
 	bool stable;
 
-	for (d = rec->dirs; d; d = d->next)
-		if (strcmp(d->path, dir) == 0)
+	/* The next row is mostly of the same directory, or of one beside it. */
+	for (at = &rec->dirs; *at; at = &(*at)->next)
+		if (strcmp((*at)->path, dir) == 0) {
+			d = *at;
+			*at = d->next;
+			d->next = rec->dirs;
+			rec->dirs = d;
 			return d->view;
+		}
 	if (*dir) {
 		parent = parent_of(dir);
 		above = parent ? view_of(rec, parent) : NULL;
@@ -146,8 +152,8 @@ static const struct px_view *view_of(struct record *rec, const char *dir)
 		return NULL;
 	memcpy(d->path, dir, n);
 	if (!*dir || (e && e->kind == PX_KIND_DIR))
-		if (px_content_view(rec->c, dir, PX_KIND_DIR, &d->view, &fp,
-				    &stable) < 0)
+		if (px_content_names(rec->c, dir, PX_KIND_DIR, false, &d->view,
+				     &fp, &stable) < 0)
 			d->view = NULL;
 	d->next = rec->dirs;
 	rec->dirs = d;
@@ -294,23 +300,75 @@ static int write_rows(struct record *rec, struct px_buf *out)
 	return r;
 }
 
-static void deliver(struct record *rec, const struct px_buf *bytes)
+static void hand_over(struct px_content *c, const struct px_stat *st,
+		      struct px_blob *b, px_content_done done, void *arg)
 {
 	struct px_module m = {
 		.kind = PX_BLOB_CODE,
-		.tag = px_hash64(bytes->size, bytes->data, bytes->size) | 1,
-		.source_size = rec->st.fp.size,
+		.tag = px_hash64(b->size, b->data, b->size) | 1,
+		.source_size = st->fp.size,
+		.blob = b,
 	};
 
-	m.blob = px_blob_new(PX_BLOB_CODE, 0, 0, bytes->data, bytes->size);
-	if (!m.blob) {
+	px_content_fill_attr(c, st, PX_KIND_RECORD, b->size, &m.attr);
+	done(arg, 0, &m);
+}
+
+/* In a source that does not change, neither does what it lists. */
+static void remember(struct record *rec, struct px_blob *b)
+{
+	const size_t n = strlen(rec->path) + 1;
+	struct px_content *c = rec->c;
+	struct made_record *made;
+
+	made = c->o.immutable ? calloc(1, sizeof(*made) + n) : NULL;
+	if (!made)
+		return;
+	made->st = rec->st;
+	made->blob = px_blob_ref(b);
+	memcpy(made->path, rec->path, n);
+	pthread_mutex_lock(&c->lock);
+	made->next = c->records;
+	c->records = made;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* What was remembered is never changed or freed before the content is. */
+static const struct made_record *recall(struct px_content *c, const char *path)
+{
+	const struct made_record *made;
+
+	pthread_mutex_lock(&c->lock);
+	made = c->records;
+	pthread_mutex_unlock(&c->lock);
+	while (made && strcmp(made->path, path) != 0)
+		made = made->next;
+	return made;
+}
+
+void px_content_forget_records(struct px_content *c)
+{
+	struct made_record *next;
+
+	for (; c->records; c->records = next) {
+		next = c->records->next;
+		px_blob_unref(c->records->blob);
+		free(c->records);
+	}
+}
+
+static void deliver(struct record *rec, const struct px_buf *bytes)
+{
+	struct px_blob *b =
+		px_blob_new(PX_BLOB_CODE, 0, 0, bytes->data, bytes->size);
+
+	if (!b) {
 		rec->done(rec->arg, -ENOMEM, NULL);
 		return;
 	}
-	px_content_fill_attr(rec->c, &rec->st, PX_KIND_RECORD, bytes->size,
-			     &m.attr);
-	rec->done(rec->arg, 0, &m);
-	px_blob_unref(m.blob);
+	remember(rec, b);
+	hand_over(rec->c, &rec->st, b, rec->done, rec->arg);
+	px_blob_unref(b);
 }
 
 static void finish(struct record *rec)
@@ -391,10 +449,16 @@ static int prepare(struct record *rec)
 void px_content_record(struct px_content *c, const char *path,
 		       px_content_done done, void *arg)
 {
+	const struct made_record *made = recall(c, path);
 	const size_t n = strlen(path) + 1;
-	struct record *rec = calloc(1, sizeof(*rec) + n);
+	struct record *rec;
 	int r;
 
+	if (made) {
+		hand_over(c, &made->st, made->blob, done, arg);
+		return;
+	}
+	rec = calloc(1, sizeof(*rec) + n);
 	if (!rec) {
 		done(arg, -ENOMEM, NULL);
 		return;

@@ -167,11 +167,19 @@ int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 		    struct px_view **ret, struct px_fingerprint *ret_fp,
 		    bool *ret_stable)
 {
+	return px_content_names(c, path, kind, c->o.immutable, ret, ret_fp,
+				ret_stable);
+}
+
+int px_content_names(struct px_content *c, const char *path, enum px_kind kind,
+		     bool stats, struct px_view **ret,
+		     struct px_fingerprint *ret_fp, bool *ret_stable)
+{
 	struct px_view *v;
 	bool young;
 	int r;
 
-	r = list(c, path, kind, c->o.immutable, &v, ret_fp, &young);
+	r = list(c, path, kind, stats, &v, ret_fp, &young);
 	if (r < 0)
 		return r;
 	if (px_rules_hide(c->o.rules) && kind == PX_KIND_DIR)

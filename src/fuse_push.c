@@ -87,6 +87,20 @@ static int push_file(struct px_push *p, uint64_t id, const char *path)
 	return store(p, id, p->buffer, (size_t)n);
 }
 
+/* Lists it, so that who reads it next need not wait for that. */
+static void look_ahead(struct px_push *p, const struct px_inode *dir,
+		       const struct px_entry *e)
+{
+	PX_AUTO(px_inode_fini) struct px_inode below = {0};
+	struct px_view *v;
+	uint64_t id;
+
+	if (px_inodes_child(p->f->inodes, dir->id, e->name, &id) &&
+	    px_fuse_dir(p->f, id, &below) == 0 &&
+	    px_fuse_view(p->f, &below, &v) == 0)
+		px_view_unref(v);
+}
+
 /* 0, or -ENODEV: the mount is gone. */
 static int push_entry(struct px_push *p, const struct px_inode *dir,
 		      const struct px_entry *e)
@@ -95,6 +109,8 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 	uint64_t id;
 	int r = 0;
 
+	if (e->kind == PX_KIND_DIR)
+		look_ahead(p, dir, e);
 	if (e->kind != PX_KIND_FILE && e->kind != PX_KIND_MODULE &&
 	    e->kind != PX_KIND_KEPT)
 		return 0;
@@ -214,6 +230,8 @@ int px_push_start(struct px_fuse *f, struct px_push **ret)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = p->buffer ? pthread_create(&p->thread, NULL, run, p) : ENOMEM;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r == 0)
+		pthread_setname_np(p->thread, "pycfs-push");
 	if (r != 0) {
 		pthread_mutex_destroy(&p->lock);
 		pthread_cond_destroy(&p->changed);

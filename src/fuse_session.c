@@ -12,9 +12,10 @@
 #define LIVE_TIMEOUT_S 1.0
 /* For a source that does not change: longer than any build. */
 #define IMMUTABLE_TIMEOUT_S 86400.0
-/* Requests are short, or parked: a few threads keep one slow disk read from
- * holding up the rest. */
-#define MAX_THREADS 4
+/* Requests are short, or parked: a second thread keeps one slow disk read from
+ * holding up the rest. More take the CPU from who reads: a copy took half as
+ * long again with four. */
+#define MAX_THREADS 2
 
 PX_PRINTF(2, 0)
 static void log_line(enum fuse_log_level level, const char *fmt, va_list args)

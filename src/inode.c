@@ -369,17 +369,22 @@ int px_inodes_enter(struct px_inodes *t, uint64_t parent,
 	return r;
 }
 
+static struct node *find_child(struct px_inodes *t, uint64_t dir,
+			       const char *name)
+{
+	const struct node *parent = find_id(t, dir);
+
+	return parent ? find_name(t, parent, name, hash_name(dir, name)) : NULL;
+}
+
 uint64_t px_inodes_version(struct px_inodes *t, uint64_t parent,
 			   const char *name)
 {
-	const struct node *n = NULL;
-	const struct node *dir;
+	const struct node *n;
 	uint64_t version;
 
 	pthread_mutex_lock(&t->lock);
-	dir = find_id(t, parent);
-	if (dir)
-		n = find_name(t, dir, name, hash_name(parent, name));
+	n = find_child(t, parent, name);
 	version = n ? n->version : 0;
 	pthread_mutex_unlock(&t->lock);
 	return version;
@@ -527,16 +532,27 @@ bool px_inodes_claim_push(struct px_inodes *t, uint64_t dir)
 	return first;
 }
 
+bool px_inodes_child(struct px_inodes *t, uint64_t dir, const char *name,
+		     uint64_t *ret_id)
+{
+	const struct node *n;
+
+	pthread_mutex_lock(&t->lock);
+	n = find_child(t, dir, name);
+	if (n)
+		*ret_id = n->id;
+	pthread_mutex_unlock(&t->lock);
+	return n != NULL;
+}
+
 bool px_inodes_unread(struct px_inodes *t, uint64_t dir, const char *name,
 		      uint64_t *ret_id)
 {
-	struct node *parent, *n = NULL;
+	struct node *n;
 	bool unread;
 
 	pthread_mutex_lock(&t->lock);
-	parent = find_id(t, dir);
-	if (parent)
-		n = find_name(t, parent, name, hash_name(dir, name));
+	n = find_child(t, dir, name);
 	unread = n && !n->read;
 	if (unread) {
 		n->read = true;

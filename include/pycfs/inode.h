@@ -76,12 +76,15 @@ bool px_inodes_same_tag(struct px_inodes *t, uint64_t id, uint64_t tag);
  * the directory was claimed, this one too; 0: it was already, or is claimed.
  * claim_push: true once for each directory.
  * unread: the node with that name, true once, and only if it was not read.
+ * child: the node with that name; false: the kernel does not know it.
  */
 unsigned px_inodes_mark_read(struct px_inodes *t, uint64_t id,
 			     uint64_t *ret_dir);
 bool px_inodes_claim_push(struct px_inodes *t, uint64_t dir);
 bool px_inodes_unread(struct px_inodes *t, uint64_t dir, const char *name,
 		      uint64_t *ret_id);
+bool px_inodes_child(struct px_inodes *t, uint64_t dir, const char *name,
+		     uint64_t *ret_id);
 
 size_t px_inodes_count(struct px_inodes *t);
 
