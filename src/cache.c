@@ -7,6 +7,9 @@
 #include <time.h>
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
+/* What is read before its pages are let go. One madvise(2) interrupts every
+ * CPU that runs us: not for each value. */
+#define FORGET_BYTES (8u << 20)
 
 int px_cache_err(int rc)
 {
@@ -170,22 +173,40 @@ int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 	return rc ? px_cache_err(rc) : px_used_decode(&v, ret);
 }
 
-/* Takes the whole pages of a value out of this process: it was copied and is
+/*
+ * Takes what was read out of this process, now and then: it was copied and is
  * not looked at again soon, and the page cache keeps it. Without this a daemon
- * that served a large tree is as large as the tree. */
-static void forget_pages(const MDB_val *v)
+ * that served a large tree is as large as the tree. Every value read lies in
+ * the one map, which stays where it is while a transaction is open, as one is
+ * here.
+ */
+static void forget_pages(struct px_cache *c, const MDB_val *v)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	const uintptr_t from = ((uintptr_t)v->mv_data + page - 1) & ~(page - 1);
-	const uintptr_t to = ((uintptr_t)v->mv_data + v->mv_size) & ~(page - 1);
+	const uintptr_t first = (uintptr_t)v->mv_data & ~(page - 1);
+	const uintptr_t last = (uintptr_t)v->mv_data + v->mv_size;
+	uintptr_t from = 0, to = 0;
 
+	pthread_mutex_lock(&c->lock);
+	if (c->read_bytes == 0 || first < c->read_from)
+		c->read_from = first;
+	if (c->read_bytes == 0 || last > c->read_to)
+		c->read_to = last;
+	c->read_bytes += v->mv_size;
+	if (c->read_bytes >= FORGET_BYTES) {
+		from = c->read_from;
+		to = c->read_to;
+		c->read_bytes = 0;
+	}
+	pthread_mutex_unlock(&c->lock);
 	if (from < to)
 		madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
-int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
-		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
-		       struct px_blob **ret)
+/* *ret_value is where it lies; empty if nowhere. */
+static int read_blob(struct px_cache *c, MDB_txn *txn,
+		     const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
+		     struct px_blob **ret, MDB_val *ret_value)
 {
 	MDB_val k = px_val(key, PX_DIGEST_SIZE);
 	uint8_t header[PX_BLOB_STORED_HEADER];
@@ -202,7 +223,7 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 	if (r < 0 || !ret)
 		return r;
 	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
-	forget_pages(&v);
+	*ret_value = v;
 	if (r != -EBADMSG)
 		return r;
 	/* Only a payload that is damaged behind an intact beginning is sure to
@@ -214,6 +235,15 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 	px_blob_header(probe, key, header);
 	px_blob_unref(probe);
 	return memcmp(v.mv_data, header, 8) == 0 ? -EBADMSG : -EUCLEAN;
+}
+
+int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
+		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
+		       struct px_blob **ret)
+{
+	MDB_val v;
+
+	return read_blob(c, txn, key, used, ret, &v);
 }
 
 /* Under lock. */
@@ -265,12 +295,16 @@ static struct px_blob *get_pending(struct px_cache *c,
 static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		      struct px_used *used, struct px_blob **ret)
 {
+	MDB_val v = {0};
 	MDB_txn *txn;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 
 	if (r < 0)
 		return r;
-	r = px_cache_read_blob(c, txn, key, used, ret);
+	r = read_blob(c, txn, key, used, ret, &v);
+	/* Values of a writing transaction may be no part of the map. */
+	if (r == 0)
+		forget_pages(c, &v);
 	px_cache_abort(c, txn);
 	return r;
 }

@@ -173,6 +173,9 @@ struct px_cache {
 	/* under lock: */
 	struct px_stats *stats; /* NULL once the caller is gone */
 	struct px_pending pending;
+	uint64_t read_bytes; /* of values, since pages were last let go */
+	uintptr_t read_from; /* where in the map they were */
+	uintptr_t read_to;
 	uint64_t flush_to;   /* commit up to this number at once */
 	uint64_t generation; /* of px_cache_clear */
 	uint64_t failed_seq; /* the last item of the last batch given up */

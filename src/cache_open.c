@@ -76,6 +76,9 @@ int px_cache_remap(struct px_cache *c)
 		return -EAGAIN;
 	/* 0 adopts the largest size anybody used; any other is raised to what
 	 * the database needs now. */
+	pthread_mutex_lock(&c->lock);
+	c->read_bytes = 0; /* the map moves */
+	pthread_mutex_unlock(&c->lock);
 	rc = mdb_env_set_mapsize(c->env, 0);
 	for (size = MAP_BYTES; rc && size >= MAP_MIN_BYTES; size /= 2)
 		rc = mdb_env_set_mapsize(c->env, (size_t)size);
