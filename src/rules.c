@@ -378,8 +378,7 @@ static int add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 	}
 	r->rules = rules;
 	r->rules[r->n++] = rule;
-	r->hides |= verb == PX_RULE_EXCLUDE ||
-		    (verb == PX_RULE_INCLUDE && rule.negated);
+	r->hides |= verb == (rule.negated ? PX_RULE_INCLUDE : PX_RULE_EXCLUDE);
 	return 0;
 }
 

@@ -360,6 +360,7 @@ static void test_hides(void **state PX_UNUSED)
 		{"include a", false},		{"keep-source a", false},
 		{"optimize 0 a", false},	{"keep-source !a", false},
 		{"optimize 0 !a", false},	{"exclude a", true},
+		{"exclude !a", false},		{"exclude !a\nexclude b", true},
 		{"include !a", true},		{"include a\nexclude b", true},
 		{"exclude b\ninclude a", true},
 	};
