@@ -36,25 +36,57 @@ static const struct {
 	{"upper", "AZ"},       {"xdigit", "09afAF"},
 };
 
-/* The number of the class in "[:name:]" at `p`; *ret_end is behind it. -1: it
- * is none that is known; -2: it is no class at all. */
+/* What a set can have in it, apart from classes, which are numbers from 0. */
+enum {
+	MEMBER_BYTES = -1,
+	MEMBER_UNKNOWN = -2, /* a class that is none of ours */
+	MEMBER_ENDLESS = -3, /* the pattern ended first */
+};
+
+/* The class in "[:name:]" at `p`; *ret_end is behind it. MEMBER_BYTES: it is
+ * no class; as in git, its end is the first bracket, or nowhere. */
 static int find_class(const char *p, const char **ret_end)
 {
 	const char *end;
 	size_t n, i;
 
 	if (p[0] != '[' || p[1] != ':')
-		return -2;
-	end = strstr(p + 2, ":]");
-	if (!end)
-		return -2;
-	n = (size_t)(end - p) - 2;
-	*ret_end = end + 2;
+		return MEMBER_BYTES;
+	end = strchr(p + 2, ']');
+	if (!end || end == p + 2 || end[-1] != ':')
+		return MEMBER_BYTES;
+	n = (size_t)(end - p) - 3;
+	*ret_end = end + 1;
 	for (i = 0; i < PX_ARRAY_LEN(classes); i++)
 		if (strlen(classes[i].name) == n &&
 		    memcmp(classes[i].name, p + 2, n) == 0)
 			return (int)i;
-	return -1;
+	return MEMBER_UNKNOWN;
+}
+
+static unsigned char take_byte(const char **p)
+{
+	*p += **p == '\\';
+	return **p ? (unsigned char)*(*p)++ : 0;
+}
+
+/* One member of a set at *p, which moves behind it: a class, or MEMBER_BYTES
+ * with the range. Checking and matching both go this way, so that they agree
+ * where a set ends. */
+static int take_member(const char **p, unsigned char *ret_low,
+		       unsigned char *ret_high)
+{
+	const int class = find_class(*p, p);
+
+	*ret_low = *ret_high = 0;
+	if (class != MEMBER_BYTES)
+		return class;
+	*ret_low = *ret_high = take_byte(p);
+	if ((*p)[0] == '-' && (*p)[1] != ']') {
+		++*p;
+		*ret_high = take_byte(p);
+	}
+	return *ret_low && *ret_high ? MEMBER_BYTES : MEMBER_ENDLESS;
 }
 
 static bool in_class(int class, unsigned char c)
@@ -76,21 +108,14 @@ static bool match_set(const char *p, unsigned char c, const char **ret_end)
 
 	p += inverted;
 	for (; *p != ']' || first; first = false) {
-		const int class = find_class(p, &p);
 		unsigned char low, high;
+		const int class = take_member(&p, &low, &high);
 
-		if (class >= 0) {
+		if (class >= 0)
 			found |= in_class(class, c);
-			continue;
-		}
-		p += *p == '\\';
-		low = high = (unsigned char)*p++;
-		if (p[0] == '-' && p[1] != ']') {
-			p++;
-			p += *p == '\\';
-			high = (unsigned char)*p++;
-		}
-		found |= low <= c && c <= high;
+		else
+			/* A range backwards still has its first byte. */
+			found |= c == low || (low <= c && c <= high);
 	}
 	*ret_end = p + 1;
 	return found != inverted;
@@ -273,7 +298,7 @@ bool px_rules_hide(const struct px_rules *r)
 /* NULL, or what is wrong with the name at `p`. */
 static const char *check_name(const char *p)
 {
-	int class;
+	unsigned char low, high;
 
 	while (*p) {
 		if (*p == '\\') {
@@ -284,16 +309,14 @@ static const char *check_name(const char *p)
 			p += *p == '!' || *p == '^';
 			/* A bracket that comes first is one of the set. */
 			do {
-				class = find_class(p, &p);
-				if (class == -1)
+				switch (take_member(&p, &low, &high)) {
+				case MEMBER_UNKNOWN:
 					return "an unknown [:class:]";
-				if (class >= 0)
-					continue;
-				if (*p == '\\')
-					p++;
-				if (*p == '\0')
+				case MEMBER_ENDLESS:
 					return "a [ without its ]";
-				p++;
+				default:
+					break;
+				}
 			} while (*p != ']');
 			p++;
 		}
