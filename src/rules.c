@@ -334,11 +334,37 @@ static size_t trimmed_length(const char *p, size_t n)
 	return n;
 }
 
+/* Whether the byte at `end` is one that a backslash escapes. */
+static bool is_escaped(const char *start, const char *end)
+{
+	const char *p = end;
+
+	while (p > start && p[-1] == '\\')
+		p--;
+	return (end - p) % 2 != 0;
+}
+
+/* The segment from `p` to its slash, or to the end. */
+static const char *add_segment(struct rule *r, char *p, char *slash)
+{
+	const bool escaped = slash && is_escaped(p, slash);
+
+	if (slash)
+		slash[escaped ? -1 : 0] = '\0';
+	if (*p == '\0')
+		return "two slashes in a row";
+	/* Git takes **\/ for one directory or more. */
+	if (escaped && is_double_star(p))
+		r->segments[r->n_segments++] = p + strlen(p) - 1;
+	r->segments[r->n_segments++] = p;
+	return check_name(p);
+}
+
 static const char *split(struct rule *r)
 {
-	char *p = r->text;
+	char *p = r->text, *slash;
 	size_t n = strlen(p);
-	const char *what;
+	const char *what = NULL;
 
 	if (n > 0 && p[n - 1] == '/') {
 		r->dir_only = true;
@@ -349,18 +375,11 @@ static const char *split(struct rule *r)
 		p++;
 	if (*p == '\0')
 		return "an empty pattern";
-	for (; p; r->n_segments++) {
-		r->segments[r->n_segments] = p;
-		p = strchr(p, '/');
-		if (p)
-			*p++ = '\0';
-		if (*r->segments[r->n_segments] == '\0')
-			return "two slashes in a row";
-		what = check_name(r->segments[r->n_segments]);
-		if (what)
-			return what;
+	for (; p && !what; p = slash ? slash + 1 : NULL) {
+		slash = strchr(p, '/');
+		what = add_segment(r, p, slash);
 	}
-	return NULL;
+	return what;
 }
 
 static void rule_fini(struct rule *r)
