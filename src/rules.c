@@ -324,14 +324,20 @@ static const char *check_name(const char *p)
 	return NULL;
 }
 
-/* A trailing blank counts only behind a backslash. */
+/* As git does it: a carriage return at the end is the line's; then trailing
+ * spaces go, unless a backslash makes them count. */
 static size_t trimmed_length(const char *p, size_t n)
 {
-	while (n > 0 &&
-	       (p[n - 1] == ' ' || p[n - 1] == '\t' || p[n - 1] == '\r') &&
-	       !(n > 1 && p[n - 2] == '\\'))
-		n--;
-	return n;
+	size_t i, end = 0;
+
+	n -= n > 0 && p[n - 1] == '\r';
+	for (i = 0; i < n; i++) {
+		if (p[i] == ' ')
+			continue;
+		i += p[i] == '\\' && i + 1 < n;
+		end = i + 1;
+	}
+	return end;
 }
 
 /* Whether the byte at `end` is one that a backslash escapes. */
@@ -391,7 +397,6 @@ static void rule_fini(struct rule *r)
 static int rule_init(struct rule *r, const char *pattern, size_t n,
 		     const char **ret_what)
 {
-	n = trimmed_length(pattern, n);
 	if (n > 0 && *pattern == '!') {
 		r->negated = true;
 		pattern++;
@@ -427,7 +432,8 @@ static int add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 int px_rules_add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 		 const char *pattern, const char **ret_what)
 {
-	return add(r, verb, level, pattern, strlen(pattern), ret_what);
+	return add(r, verb, level, pattern,
+		   trimmed_length(pattern, strlen(pattern)), ret_what);
 }
 
 static const struct {
@@ -492,19 +498,24 @@ static int parse_line(struct px_rules *r, const char *p, size_t n,
 int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 		   size_t *ret_line, const char **ret_what)
 {
+	static const char bom[] = "\xef\xbb\xbf";
+	const size_t n_bom = sizeof(bom) - 1;
 	size_t at = 0, line;
 	int err;
 
-	if (memchr(text, '\0', n)) {
-		*ret_line = 1;
-		*ret_what = "a NUL byte: this is no rules file";
-		return -EINVAL;
-	}
+	/* Some editors put it there; nobody sees it. */
+	if (n >= n_bom && memcmp(text, bom, n_bom) == 0)
+		at = n_bom;
 	for (line = 1; at < n; line++) {
 		const char *end = memchr(text + at, '\n', n - at);
 		const size_t len = end ? (size_t)(end - text) - at : n - at;
 
-		err = parse_line(r, text + at, len, ret_what);
+		if (memchr(text + at, '\0', len)) {
+			*ret_what = "a NUL byte: this is no rules file";
+			err = -EINVAL;
+		} else {
+			err = parse_line(r, text + at, len, ret_what);
+		}
 		if (err < 0) {
 			*ret_line = line;
 			return err;

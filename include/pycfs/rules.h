@@ -26,7 +26,9 @@
  * everything in it.
  *
  * A rules file has one rule a line; empty lines and lines that begin with #
- * are comments. Bytes in, answers out: no disk.
+ * are comments. The blanks between a verb and its pattern separate them and
+ * the spaces at the end of a line are dropped: a backslash goes before a
+ * blank that belongs to the pattern. Bytes in, answers out: no disk.
  * Threads: any, once built.
  */
 

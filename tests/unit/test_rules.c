@@ -286,9 +286,25 @@ static const struct {
 	{"a\\ ", "a ", F, T},
 	{"a\\ ", "a", F, F},
 	{"a\\  ", "a ", F, T},
+	{"a\\\\ ", "a\\", F, T}, /* that backslash is a backslash's */
+	{"a\\\\ ", "a\\ ", F, F},
+	{"a\\\\\\ ", "a\\ ", F, T},
+	{"a\\ \\  ", "a  ", F, T},
+	{"a  \\ ", "a   ", F, T},
+	{"a\t", "a\t", F, T}, /* spaces only */
+	{"a\t", "a", F, F},
+	{"a\t ", "a\t", F, T},
+	{"a \t", "a \t", F, T},
 	{" a", " a", F, T},
 	{"a b", "a b", F, T},
 	{"a\r", "a", F, T},
+	{"a \r", "a", F, T},
+	{"a\\ \r", "a ", F, T},
+	{"a\r\r", "a\r", F, T}, /* one ends the line */
+	{"a\r\r", "a", F, F},
+	{"a\r ", "a\r", F, T},
+	{"a\r ", "a", F, F},
+	{"a\\\\\r", "a\\", F, T},
 };
 
 static struct px_rules *parse_n(const char *text, size_t n)
@@ -537,18 +553,19 @@ static void test_file_syntax(void **state PX_UNUSED)
 				   "   \t \r\n"
 				   "  # exclude indented\r\n"
 				   "exclude crlf\r\n"
-				   "  exclude   blanks  \t\n"
+				   "  exclude \t blanks  \n"
+				   "exclude \\ leading\n"
 				   "\texclude\ttabs\n"
 				   "exclude #hash\n"
 				   "exclude in # side\n"
 				   "exclude quoted\\ \r\n"
 				   "exclude last";
-	static const char *const out[] = {"crlf",  "blanks",	"tabs",
-					  "#hash", "in # side", "quoted ",
-					  "last"};
+	static const char *const out[] = {"crlf",     "blanks", "tabs",
+					  " leading", "#hash",	"in # side",
+					  "quoted ",  "last"};
 	static const char *const in[] = {"comment", "indented", "crlf\r",
 					 "quoted",  "#",	"in",
-					 "hash",    "side"};
+					 "leading", "hash",	"side"};
 	struct px_rules *r = parse(text);
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(out); i++)
@@ -557,6 +574,31 @@ static void test_file_syntax(void **state PX_UNUSED)
 	for (size_t i = 0; i < PX_ARRAY_LEN(in); i++)
 		check("the file", in[i], px_rules_excluded(r, in[i], false),
 		      false);
+	px_rules_free(r);
+}
+
+static void test_byte_order_mark(void **state PX_UNUSED)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	struct px_rules *r = parse("\xef\xbb\xbf"
+				   "exclude a\n");
+	const char *what;
+	size_t line;
+
+	assert_true(px_rules_excluded(r, "a", false));
+	px_rules_free(r);
+	for (size_t n = 0; n < sizeof(bom); n++) {
+		assert_int_equal(px_rules_new(&r), 0);
+		assert_int_equal(px_rules_parse(r, bom, n, &line, &what),
+				 n == 0 || n == 3 ? 0 : -EINVAL);
+		px_rules_free(r);
+	}
+	/* Only where the file begins. */
+	assert_int_equal(px_rules_new(&r), 0);
+	assert_int_equal(
+		px_rules_parse(r, "#\n\xef\xbb\xbf#\n", 7, &line, &what),
+		-EINVAL);
+	assert_int_equal(line, 2);
 	px_rules_free(r);
 }
 
@@ -692,6 +734,7 @@ static void test_errors(void **state PX_UNUSED)
 static void test_nul_bytes(void **state PX_UNUSED)
 {
 	static const char text[] = "exclude a\0b\n";
+	static const char later[] = "exclude x\n\nexclude a\0b\nexclude y\n";
 	struct px_rules *r;
 	const char *what = NULL;
 	size_t line = 0;
@@ -703,6 +746,14 @@ static void test_nul_bytes(void **state PX_UNUSED)
 	assert_int_equal(line, 1);
 	assert_non_null(strstr(what, "NUL"));
 	assert_false(px_rules_hide(r));
+	assert_int_equal(
+		px_rules_parse(r, later, sizeof(later) - 1, &line, &what),
+		-EINVAL);
+	assert_int_equal(line, 3);
+	assert_non_null(strstr(what, "NUL"));
+	/* What comes before it stays, as with any other error. */
+	assert_true(px_rules_excluded(r, "x", false));
+	assert_false(px_rules_excluded(r, "y", false));
 	px_rules_free(r);
 }
 
@@ -837,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_keep_source),
 		cmocka_unit_test(test_optimize),
 		cmocka_unit_test(test_file_syntax),
+		cmocka_unit_test(test_byte_order_mark),
 		cmocka_unit_test(test_exact_length),
 		cmocka_unit_test(test_all_prefixes),
 		cmocka_unit_test(test_errors),
