@@ -83,16 +83,18 @@ static int set_jobs(struct px_opt *o, const char *v)
 	return take_uint(v, 1024, &o->jobs);
 }
 
-/* Seconds, possibly with a fraction. */
+/* Seconds, possibly with a fraction; strtod would take much more than that. */
 static int set_timeout(struct px_opt *o, const char *v)
 {
+	static const char digits[] = "0123456789";
+	const size_t whole = strspn(v, digits);
+	const size_t part = v[whole] == '.' ? strspn(v + whole + 1, digits) : 0;
 	double seconds;
-	char *end;
 
-	errno = 0;
-	seconds = strtod(v, &end);
-	if (!isdigit((unsigned char)*v) || *end != '\0' || errno != 0 ||
-	    !(seconds >= 0 && seconds <= 86400))
+	if (whole == 0 || v[whole + (part > 0) + part] != '\0')
+		return -EINVAL;
+	seconds = strtod(v, NULL);
+	if (!(seconds >= 0 && seconds <= 86400))
 		return -EINVAL;
 	o->timeout_ms = (unsigned)(seconds * 1000);
 	if (seconds > 0 && o->timeout_ms == 0)

@@ -142,7 +142,7 @@ static const struct sample {
 	const char *name;
 	const char *value;
 	bool (*is_set)(const struct px_opt *o);
-	const char *bad[14];
+	const char *bad[18];
 } samples[] = {
 	{"python", "3.12", is_python, {""}},
 	{"optimize",
@@ -179,7 +179,8 @@ static const struct sample {
 	{"timeout",
 	 "1.5",
 	 is_timeout,
-	 {"", "-1", "x", "1s", "86400.5", "nan", "inf", " 1", "1e99"}},
+	 {"", "-1", "x", "1s", "86400.5", "nan", "inf", " 1", "1e99", "0x10",
+	  "1e1", ".5", "1.", "1.5.1", "1.x", "0X1p3", "+1"}},
 	{"cache", "/c", is_cache, {""}},
 	{"cache-size",
 	 "5M",
