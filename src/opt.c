@@ -100,14 +100,14 @@ static int set_item(struct px_opt *o, const char *item)
 	return is_for_fuse(item) ? pass_to_fuse(o, item) : -EINVAL;
 }
 
-/* Ends `p` at its first comma; a backslash makes a comma part of it. */
+/* Ends `p` at its first comma; a backslash makes a comma or a backslash part of
+ * it. Any other is the value's: patterns have escapes of their own. */
 static char *cut_item(char *p)
 {
 	char *to = p;
 
 	for (; *p && *p != ','; p++) {
-		if (*p == '\\' && p[1] != '\0')
-			p++;
+		p += *p == '\\' && (p[1] == ',' || p[1] == '\\');
 		*to++ = *p;
 	}
 	p = *p ? p + 1 : NULL;

@@ -448,6 +448,22 @@ static void test_commas_in_values(void **state PX_UNUSED)
 	line_free(l);
 }
 
+/* Any other backslash is the value's own: patterns have theirs. */
+static void test_backslashes_in_values(void **state PX_UNUSED)
+{
+	struct line *l = parsed(
+		WORDS("-o", "exclude=a\\*,exclude=b\\ ,exclude=c\\\\\\\\,"
+			    "exclude=\\[d\\],prefix=\\x\\\\y\\"));
+
+	assert_true(px_rules_excluded(l->o.rules, "a*", false));
+	assert_false(px_rules_excluded(l->o.rules, "ax", false));
+	assert_true(px_rules_excluded(l->o.rules, "b ", false));
+	assert_true(px_rules_excluded(l->o.rules, "c\\", false));
+	assert_true(px_rules_excluded(l->o.rules, "[d]", false));
+	assert_string_equal(l->o.prefix, "\\x\\y\\");
+	line_free(l);
+}
+
 /* Values of -o live as long as the options, not as argv does. */
 static void test_values_are_kept(void **state PX_UNUSED)
 {
@@ -788,6 +804,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_mount_options),
 		cmocka_unit_test(test_commas_in_values),
+		cmocka_unit_test(test_backslashes_in_values),
 		cmocka_unit_test(test_values_are_kept),
 		cmocka_unit_test(test_order_of_rules),
 		cmocka_unit_test(test_rules_files),
