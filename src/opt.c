@@ -50,16 +50,17 @@ static bool is_for_fuse(const char *name)
 	return false;
 }
 
-/* `name` of `n` bytes as in -o, where underscores are as good as dashes. */
-static const struct px_opt_row *find_row(const char *name, size_t n)
+/* The verb's option `name` of `n` bytes as in -o, where underscores are as good
+ * as dashes. */
+static const struct px_opt_row *find_row(unsigned verb, const char *name,
+					 size_t n)
 {
 	size_t i, k;
 
 	for (i = 0; i < PX_N_OPTS; i++) {
 		const char *want = px_opt_rows[i].name;
 
-		if (strlen(want) != n ||
-		    !(px_opt_rows[i].verbs & PX_VERBS_MOUNT) ||
+		if (strlen(want) != n || !(px_opt_rows[i].verbs & verb) ||
 		    px_opt_rows[i].set == px_opt_mount_options)
 			continue;
 		for (k = 0; k < n; k++)
@@ -87,7 +88,7 @@ static int set_item(struct px_opt *o, const char *item)
 {
 	const char *equals = strchr(item, '=');
 	const size_t n = equals ? (size_t)(equals - item) : strlen(item);
-	const struct px_opt_row *row = find_row(item, n);
+	const struct px_opt_row *row = find_row(o->verb, item, n);
 
 	if (row && !row->argument == !equals)
 		return apply(o, row, equals ? equals + 1 : NULL);
@@ -242,6 +243,7 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	int r;
 
 	*o = (struct px_opt){
+		.verb = verb->bit,
 		.optimize = 2,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.prefix = "",

@@ -24,6 +24,7 @@ enum px_verb_bit {
 
 /* All that can be said. Strings point into argv or live as long as this. */
 struct px_opt {
+	enum px_verb_bit verb;
 	const char *python; /* NULL: python3 of PATH */
 	unsigned optimize;
 	bool debug_ranges;

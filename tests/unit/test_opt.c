@@ -315,6 +315,25 @@ static void test_defaults(void **state PX_UNUSED)
 	line_free(l);
 }
 
+/* What a verb has no option for is no item of its -o either. */
+static void test_o_is_of_the_verb(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+		const struct sample *s = sample_of(row);
+		char item[100];
+
+		if (!s->is_set || strcmp(row->name, "options") == 0)
+			continue;
+		snprintf(item, sizeof(item), "%s%s%s", row->name,
+			 s->value ? "=" : "", s->value ? s->value : "");
+		if (row->verbs & PX_VERB_RUN)
+			check_taken(make_line(WORDS("-o", item)), RUN, s);
+		else
+			check_refused(RUN, false, WORDS("-o", item), item);
+	}
+}
+
 /* The same names as -o NAME=VALUE, dashes or underscores. */
 static void test_every_view_row_by_o(void **state PX_UNUSED)
 {
@@ -799,6 +818,7 @@ int main(void)
 		cmocka_unit_test(test_every_row_by_name),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_view_row_by_o),
+		cmocka_unit_test(test_o_is_of_the_verb),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_the_last_one_counts),
