@@ -213,25 +213,29 @@ static int plan_module(struct record *rec, const char *name, const char *path,
 static int plan_kept(struct record *rec, const char *name, const char *path)
 {
 	const int dir = (int)(base_of(name) - name);
-	const int stem = (int)strlen(base_of(name)) - 3;
+	char cached[NAME_MAX + 1];
 	struct row *row;
-	char *cached;
+	char *row_name;
 	int r;
 
-	if (asprintf(&cached, "%.*s__pycache__/%.*s.%s.pyc", dir, name, stem,
-		     base_of(name), rec->c->o.python->cache_tag) < 0)
+	if (!px_view_cached_name(base_of(name), rec->c->o.python->cache_tag,
+				 cached))
+		return 0;
+	if (asprintf(&row_name, "%.*s__pycache__/%s", dir, name, cached) < 0)
 		return -ENOMEM;
-	r = add_row(rec, cached, NULL, 0, &row);
+	r = add_row(rec, row_name, NULL, 0, &row);
 	return r < 0 ? r : make_doubtful(row, path, PX_KIND_KEPT);
 }
 
-static bool is_kept(const struct px_view *v, const char *base)
+/* Whether `e`, which is there by its own name, is a kept source. */
+static bool is_kept(const struct px_view *v, const struct px_entry *e)
 {
-	const struct px_entry *e = px_view_find(v, "__pycache__");
-	const size_t n = strlen(base);
+	const struct px_entry *cache = px_view_find(v, "__pycache__");
+	const size_t n = strlen(e->name);
 
-	return e && e->kind == PX_KIND_PYCACHE && n > 3 &&
-	       strcmp(base + n - 3, ".py") == 0;
+	return cache && cache->kind == PX_KIND_PYCACHE &&
+	       e->kind == PX_KIND_FILE && n >= 3 &&
+	       strcmp(e->name + n - 3, ".py") == 0;
 }
 
 static int plan_path(struct record *rec, const char *name, const char *path,
@@ -251,7 +255,7 @@ static int plan_path(struct record *rec, const char *name, const char *path,
 	e = px_view_find(v, base);
 	if (e && strcmp(e->source, base) == 0) {
 		r = add_row(rec, strdup(name), rest, n_rest, &row);
-		if (r == 0 && is_kept(v, base))
+		if (r == 0 && is_kept(v, e))
 			r = plan_kept(rec, name, path);
 		return r;
 	}

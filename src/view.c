@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/view.h"
 
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -263,10 +262,11 @@ static void put_pycache(struct px_view *v, const struct place *p)
 int px_view_new(const struct px_listing *l, const char *dir,
 		const struct px_view_options *o, struct px_view **ret)
 {
+	char cached[NAME_MAX + 1];
 	struct place p;
 	size_t n_text = 0;
 	struct px_view *v;
-	bool kept = false;
+	bool kept = false; /* and has a name in there */
 	char *text;
 
 	if (place_init(&p, dir, o) < 0)
@@ -292,7 +292,8 @@ int px_view_new(const struct px_listing *l, const char *dir,
 		const char *note;
 		enum fate fate = decide(l, &p, e, &note);
 
-		kept |= fate == FATE_KEPT;
+		kept |= fate == FATE_KEPT &&
+			px_view_cached_name(e->name, o->cache_tag, cached);
 		v->n_excluded += fate == FATE_EXCLUDED;
 		if (fate != FATE_HIDDEN && fate != FATE_EXCLUDED)
 			put_entry(v, &text, e, fate);
@@ -311,10 +312,22 @@ int px_view_new(const struct px_listing *l, const char *dir,
 	return 0;
 }
 
+/* importlib.util.cache_from_source, without an opt- part: read by an
+ * interpreter started with no -O. */
+bool px_view_cached_name(const char *source, const char *cache_tag,
+			 char ret[NAME_MAX + 1])
+{
+	const int stem = (int)strlen(source) - 3;
+
+	return snprintf(ret, NAME_MAX + 1, "%.*s.%s.pyc", stem, source,
+			cache_tag) <= NAME_MAX;
+}
+
 int px_view_pycache(const struct px_listing *l, const char *dir,
 		    const struct px_view_options *o, struct px_view **ret)
 {
 	const size_t tag = strlen(o->cache_tag);
+	char cached[NAME_MAX + 1];
 	struct place p;
 	struct px_view *v;
 	size_t n_text = 0;
@@ -327,21 +340,16 @@ int px_view_pycache(const struct px_listing *l, const char *dir,
 	v = view_alloc(n_text, l->n, 0);
 	for (size_t i = 0; v && i < l->n; i++) {
 		const struct px_name *e = &l->names[i];
-		const size_t stem = strlen(e->name) - 3;
 		struct px_entry *entry = &v->entries[v->n_entries];
 		const char *note;
 
 		text = v->text + v->n_text;
 		if (decide(l, &p, e, &note) != FATE_KEPT ||
-		    stem + tag + 5 > NAME_MAX)
+		    !px_view_cached_name(e->name, o->cache_tag, cached))
 			continue;
 		entry->source = put_text(&text, e->name);
-		entry->name = text;
+		entry->name = put_text(&text, cached);
 		entry->kind = PX_KIND_KEPT;
-		/* importlib.util.cache_from_source, without an opt- part: read
-		 * by an interpreter started with no -O. */
-		text += 1 + sprintf(text, "%.*s.%s.pyc", (int)stem, e->name,
-				    o->cache_tag);
 		v->n_text = (size_t)(text - v->text);
 		v->n_entries++;
 	}

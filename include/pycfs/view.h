@@ -23,6 +23,8 @@
 #include "pycfs/rules.h"
 #include "pycfs/tree.h"
 
+#include <limits.h>
+
 enum px_kind {
 	PX_KIND_DIR,
 	PX_KIND_FILE,	/* the source's bytes, unchanged */
@@ -75,6 +77,10 @@ int px_view_new(const struct px_listing *l, const char *dir,
 /* What the generated __pycache__ of that directory has in it. */
 int px_view_pycache(const struct px_listing *l, const char *dir,
 		    const struct px_view_options *o, struct px_view **ret);
+/* The name in there of what is compiled from X.py: X.TAG.pyc. False if that is
+ * too long for a name: then there is none. */
+bool px_view_cached_name(const char *source, const char *cache_tag,
+			 char ret[NAME_MAX + 1]);
 struct px_view *px_view_ref(struct px_view *v);
 void px_view_unref(struct px_view *v); /* NULL is fine */
 

@@ -124,6 +124,19 @@ def test_rows_of_kept_sources(mount, site):
     assert len(got) == len(set(got)) == len(SHIPPED) + 2
 
 
+def test_no_rows_of_bytecode_that_is_not_there(mount, site):
+    """Beside a kept source: no room for its name, or a link that leads out."""
+    trees.write(os.path.join(site, "demo", "n" * 240 + ".py"), "N = 1\n")
+    os.symlink("/etc/hostname", os.path.join(site, "demo", "out.py"))
+    put(site, "demo/" + "n" * 240 + ".py,,", "demo/out.py,,", *DEFAULT)
+    with mount(site, "--keep-source", "/demo/*.py") as m:
+        got = paths(record(m))
+        for name in got:
+            assert os.path.lexists(m / name), name
+    assert "demo/out.py" in got and "demo/%s.py" % ("n" * 240) in got
+    assert "demo/__pycache__/a.cpython-311.pyc" in got
+
+
 @pytest.mark.parametrize("policy, name", [
     ("fail", "demo/bad.pyc"), ("source", "demo/bad.py"), ("omit", None)])
 def test_rows_of_what_does_not_compile(policy, name, mount, site):

@@ -598,6 +598,16 @@ static void test_longest_cached_names(void **state PX_UNUSED)
 	assert_int_equal(strlen(px_view_at(v, 0)->name), NAME_MAX);
 	px_view_unref(v);
 
+	/* With nothing to go there, there is no __pycache__. */
+	v = make_with(px_view_new, names + 1, 1, "d", &o);
+	assert_int_equal(px_view_count(v), 1);
+	assert_int_equal(px_view_at(v, 0)->kind, PX_KIND_FILE);
+	assert_string_equal(px_view_at(v, 0)->source, too_long);
+	px_view_unref(v);
+	v = make_with(px_view_pycache, names + 1, 1, "d", &o);
+	assert_int_equal(px_view_count(v), 0);
+	px_view_unref(v);
+
 	/* No module, so nothing to keep. */
 	fill_name(too_long, NAME_MAX);
 	v = make_with(px_view_new, names + 1, 1, "d", &o);
