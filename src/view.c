@@ -82,15 +82,16 @@ static const struct px_name *find_name(const struct px_listing *l,
 	return NULL;
 }
 
-/* Whether the name X.pyc is taken by the module compiled from X.py. */
-static bool is_shadowed(const struct px_listing *l, const char *name)
+/* What X.pyc would be compiled from, whatever rules say of it; or NULL. */
+static const struct px_name *find_source(const struct px_listing *l,
+					 const char *name)
 {
 	const struct px_name *source;
 
 	if (!ends_in(name, ".pyc"))
-		return false;
+		return NULL;
 	source = find_name(l, name, strlen(name) - 1);
-	return source && is_module(source);
+	return source && is_module(source) ? source : NULL;
 }
 
 /* The path of `name` in there, until the next call. */
@@ -100,10 +101,27 @@ static const char *path_of(const struct place *p, const char *name)
 	return p->path;
 }
 
+static enum fate decide_module(const struct place *p, const struct px_name *e)
+{
+	const char *path = path_of(p, e->name);
+
+	if (px_rules_excluded(p->o->rules, path, false))
+		return FATE_EXCLUDED;
+	return px_rules_keep_source(p->o->rules, path) ? FATE_KEPT
+						       : FATE_MODULE;
+}
+
+static bool is_record(const struct place *p, const struct px_name *e)
+{
+	return p->in_dist_info && e->type == PX_TYPE_REG &&
+	       strcmp(e->name, "RECORD") == 0;
+}
+
 static enum fate decide(const struct px_listing *l, const struct place *p,
 			const struct px_name *e, const char **ret_note)
 {
 	const bool is_dir = e->type == PX_TYPE_DIR;
+	const struct px_name *source;
 
 	*ret_note = NULL;
 	if (e->type == PX_TYPE_SPECIAL) {
@@ -116,17 +134,18 @@ static enum fate decide(const struct px_listing *l, const struct place *p,
 		return FATE_HIDDEN;
 	if (!is_dir && ends_in(e->name, ".pyo"))
 		return FATE_HIDDEN;
+	if (is_module(e))
+		return decide_module(p, e);
 	if (px_rules_excluded(p->o->rules, path_of(p, e->name), is_dir))
 		return FATE_EXCLUDED;
-	if (is_shadowed(l, e->name)) {
-		*ret_note = e->type == PX_TYPE_REG ? NULL : note_hidden;
+	source = find_source(l, e->name);
+	if (source && e->type == PX_TYPE_REG)
+		return FATE_HIDDEN;
+	if (source && decide_module(p, source) == FATE_MODULE) {
+		*ret_note = note_hidden;
 		return FATE_HIDDEN;
 	}
-	if (is_module(e))
-		return px_rules_keep_source(p->o->rules, p->path) ? FATE_KEPT
-								  : FATE_MODULE;
-	if (p->in_dist_info && e->type == PX_TYPE_REG &&
-	    strcmp(e->name, "RECORD") == 0)
+	if (is_record(p, e))
 		return FATE_RECORD;
 	if (ends_in(e->name, ".py") && strlen(e->name) >= NAME_MAX &&
 	    (e->type == PX_TYPE_REG || e->leads_to_file))

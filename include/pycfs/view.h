@@ -9,9 +9,10 @@
  *   __pycache__/, *.pyo                    hidden
  *   X.py, a file or a link to one inside   X.pyc, a module
  *   the same, its source kept by a rule    X.py, and __pycache__/X.TAG.pyc
- *   X.pyc beside X.py                      hidden: stale or redundant
+ *   X.pyc beside such an X.py              hidden, even if X.py is kept or
+ *                                          excluded: stale or redundant
  *   X.pyc alone                            itself (a sourceless module)
- *   any other X.pyc where X.py exists      hidden, with a note
+ *   X.pyc that is no file, X.py a module   hidden, with a note
  *   device, socket, fifo                   hidden, with a note
  *   X.py whose X.pyc would pass NAME_MAX   itself, with a note
  *   D.dist-info/RECORD                     a list of what the view has

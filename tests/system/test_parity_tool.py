@@ -127,7 +127,7 @@ def wrapped(scratch, text):
     ("a[a.index('--invalidation-mode') + 1] = 'timestamp'", "header"),
     ("a[1:1] = ['--mtime', '1500000000']", "mtime 15"),
     ("a[1:1] = ['--owner', '5:6']", "owner"),
-    ("a[1:1] = ['--exclude', 'single.py']", "not there, not file"),
+    ("a[1:1] = ['--exclude', 'comment.py']", "not there, not file"),
     ("a[1:1] = ['--exclude', 'data.json']", "RECORD: no row"),
     ("a[1:1] = ['--keep-source', 'single.py']", "hidden"),
     ("a[a.index('--on-error') + 1] = 'fail'", "broken.py"),
