@@ -117,6 +117,21 @@ static bool is_record(const struct place *p, const struct px_name *e)
 	       strcmp(e->name, "RECORD") == 0;
 }
 
+/* Whether `e` signs a RECORD that is shipped as another. */
+static bool is_void_signature(const struct px_listing *l, const struct place *p,
+			      const struct px_name *e)
+{
+	const struct px_name *record;
+
+	if (!p->in_dist_info || e->type == PX_TYPE_DIR ||
+	    (strcmp(e->name, "RECORD.jws") != 0 &&
+	     strcmp(e->name, "RECORD.p7s") != 0))
+		return false;
+	record = find_name(l, "RECORD", strlen("RECORD"));
+	return record && is_record(p, record) &&
+	       !px_rules_excluded(p->o->rules, path_of(p, "RECORD"), false);
+}
+
 static enum fate decide(const struct px_listing *l, const struct place *p,
 			const struct px_name *e, const char **ret_note)
 {
@@ -147,6 +162,8 @@ static enum fate decide(const struct px_listing *l, const struct place *p,
 	}
 	if (is_record(p, e))
 		return FATE_RECORD;
+	if (is_void_signature(l, p, e))
+		return FATE_HIDDEN;
 	if (ends_in(e->name, ".py") && strlen(e->name) >= NAME_MAX &&
 	    (e->type == PX_TYPE_REG || e->leads_to_file))
 		*ret_note = note_long;

@@ -16,6 +16,7 @@
  *   device, socket, fifo                   hidden, with a note
  *   X.py whose X.pyc would pass NAME_MAX   itself, with a note
  *   D.dist-info/RECORD                     a list of what the view has
+ *   RECORD.jws, RECORD.p7s beside it       hidden: signatures of another
  *   any other symlink, file or directory   itself
  *
  * Threads: a view never changes once made; reference counts are atomic.

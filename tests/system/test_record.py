@@ -137,6 +137,17 @@ def test_no_rows_of_bytecode_that_is_not_there(mount, site):
     assert "demo/__pycache__/a.cpython-311.pyc" in got
 
 
+def test_signatures_go(mount, site):
+    """They would be of another RECORD."""
+    for name in ("RECORD.jws", "RECORD.p7s"):
+        trees.write(os.path.join(site, INFO, name), "signed")
+    put(site, *DEFAULT, INFO + "/RECORD.jws,,", INFO + "/RECORD.p7s,,")
+    with mount(site) as m:
+        assert paths(record(m)) == SHIPPED
+        assert sorted(os.listdir(m / INFO)) == ["INSTALLER", "METADATA",
+                                                "RECORD"]
+
+
 @pytest.mark.parametrize("policy, name", [
     ("fail", "demo/bad.pyc"), ("source", "demo/bad.py"), ("omit", None)])
 def test_rows_of_what_does_not_compile(policy, name, mount, site):
