@@ -8,7 +8,7 @@
 
 /* Part of every key: raise it when the same source and options would be
  * stored as other bytes. */
-#define FORMAT 1
+#define FORMAT 2
 
 char *px_content_co_filename(const struct px_content *c, const char *path)
 {

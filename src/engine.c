@@ -71,6 +71,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
 		.debug_ranges = o->debug_ranges,
+		.compileall = o->plain_marshal,
 		.stats = &e->stats,
 	};
 	int r;

@@ -39,6 +39,8 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 	}
 	if (o->debug_ranges)
 		argv[n++] = "--debug-ranges";
+	if (o->compileall)
+		argv[n++] = "--compileall";
 	argv[n] = NULL;
 	sigemptyset(&none);
 	r = posix_spawn_file_actions_init(&actions);

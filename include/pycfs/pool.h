@@ -26,6 +26,7 @@ struct px_pool_options {
 	unsigned n_workers;		/* at least 1 */
 	unsigned timeout_ms;		/* for one module; 0: no deadline */
 	bool debug_ranges;
+	bool compileall; /* workers import what compileall does; slower */
 	struct px_stats *stats;
 };
 

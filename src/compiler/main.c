@@ -24,7 +24,7 @@ struct worker {
 static int usage(void)
 {
 	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
-	      "[--debug-ranges] [--probe]\n"
+	      "[--debug-ranges] [--compileall] [--probe]\n"
 	      "Started by pycfs; compiles frames from descriptor 3.\n",
 	      stderr);
 	return 2;
@@ -161,6 +161,7 @@ int main(int argc, char **argv)
 		{"libpython", required_argument, NULL, 'l'},
 		{"home", required_argument, NULL, 'h'},
 		{"debug-ranges", no_argument, NULL, 'd'},
+		{"compileall", no_argument, NULL, 'c'},
 		{"probe", no_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
@@ -182,6 +183,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			o.debug_ranges = true;
+			break;
+		case 'c':
+			o.compileall = true;
 			break;
 		case 'p':
 			probe = true;

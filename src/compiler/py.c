@@ -170,6 +170,17 @@ static int get_text(struct py *py, PyObject *globals, const char *name,
 	return 0;
 }
 
+/* The names in modules that are loaded are interned, and that is seen in how
+ * CPython writes others that use them. Without it, the bytes just differ. */
+static void import_compileall(const struct py_api *api)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): load() set it */
+	PyObject *module = api->PyImport_ImportModule("compileall");
+
+	api->Py_DecRef(module);
+	api->PyErr_Clear();
+}
+
 static int run_bootstrap(struct py *py)
 {
 	struct py_api *api = &py->api;
@@ -218,6 +229,8 @@ int px_py_start(const struct py_options *o, struct py **ret, struct px_why *why)
 				  strerror(-r));
 	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): load() set it */
 	py->api.Py_InitializeEx(0);
+	if (o->compileall)
+		import_compileall(&py->api);
 	r = run_bootstrap(py);
 	if (r < 0) {
 		py->api.PyErr_Print();

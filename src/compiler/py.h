@@ -16,6 +16,8 @@ struct py_options {
 	const char *libpython; /* path or soname for dlopen */
 	const char *home;  /* PYTHONHOME; NULL: what libpython was built for */
 	bool debug_ranges; /* keep columns in line tables (3.11 and later) */
+	bool compileall;   /* import what `python -m compileall` does: up to
+			      3.10 that shows in what is compiled */
 };
 
 /* Loads and initialises Python. What goes wrong is a sentence in `why`; some

@@ -120,6 +120,30 @@ def test_equal_in_cpythons_own_form(mount, tree, scratch):
     check(target, mount, tree, scratch, 2, "--marshal", "cpython")
 
 
+def test_bytes_of_what_compileall_imports(target, mount, scratch):
+    """The names in these are interned in every run of it, which up to 3.10
+    shows in how they are written."""
+    site = os.path.join(scratch, "site")
+    names = ["contextlib.py", "linecache.py", "tokenize.py", "traceback.py",
+             os.path.join("importlib", "util.py")]
+    for name in names:
+        to = os.path.join(site, name)
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        shutil.copy(os.path.join(target.stdlib, name), to)
+    trees.age(site)
+    theirs = os.path.join(scratch, "theirs")
+    shutil.copytree(site, theirs)
+    python(target.exe, "-m", "compileall", "-b", "-q", "-d", "/opt/p",
+           "--invalidation-mode", "timestamp", theirs,
+           env={"PYTHONNODEBUGRANGES": "1"})
+    with mount(site, "--marshal", "cpython", "--invalidation-mode",
+               "timestamp", "--prefix", "/opt/p", "-O", "0",
+               python=target.exe) as m:
+        other = [n for n in names
+                 if read(m / (n + "c")) != read(os.path.join(theirs, n + "c"))]
+    assert other == []
+
+
 def test_level_2_drops_docstrings(mount, tree, scratch):
     with mount(tree) as m:
         core = read(m / "pkg/core.pyc")
