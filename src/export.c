@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "export_i.h"
+#include "pycfs/export.h"
+#include "pycfs/walk.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "export_i.h"
+#include "pycfs/walk.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -96,6 +96,7 @@ static void on_module(void *arg, int err, const struct px_module *m)
 	if (err == 0) {
 		i->attr = m->attr;
 		i->blob = m->blob ? px_blob_ref(m->blob) : NULL;
+		i->source_size = m->source_size;
 	}
 	pthread_mutex_lock(&w->lock);
 	i->ready = true;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PX_EXPORT_I_H
-#define PX_EXPORT_I_H
+#ifndef PX_WALK_H
+#define PX_WALK_H
 /*
- * What src/export*.c share: the walk that asks for everything in order, and
- * the window of what was asked for and is not yet written.
+ * All that the view has, in byte order of paths (a directory's as if it ended
+ * in a slash), asked for by a thread of its own while others make use of what
+ * is there. What waits to be taken is bounded in number and bytes.
+ *
+ * Threads: one starts and frees; any may take items.
  */
 
-#include "pycfs/export.h"
+#include "pycfs/content.h"
 
 struct px_walk;
 
@@ -18,12 +21,13 @@ struct px_item {
 	int err;    /* -errno: it could not be had */
 	struct px_attr attr;
 	struct px_blob *blob; /* of what is made: its bytes, or why not */
+	uint64_t source_size; /* of what is made */
 	char *target;	      /* of a link */
 	const char *source;   /* its path in the source; into `path` */
 	char path[];	      /* in the view; "" is the root */
 };
 
-/* Starts a thread that asks for all that the view has. The rest outlives it.
+/* Starts a thread that asks for all that the view has. `c` and `t` outlive it;
  * `jobs` is how many modules are compiled at a time. -errno. */
 int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
 		  struct px_walk **ret);
@@ -32,7 +36,7 @@ int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end);
 /* Why the walk itself ended early: -errno and the path it happened at. */
 int px_walk_error(struct px_walk *w, const char **ret_path);
-void px_item_free(struct px_item *i);
+void px_item_free(struct px_item *i); /* NULL is fine */
 /* Stops asking, waits for what was asked for, and frees. NULL is fine. */
 void px_walk_free(struct px_walk *w);
 
