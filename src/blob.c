@@ -6,7 +6,8 @@
 #define STORED_MAGIC  0x31425850u /* "PXB1" */
 #define STORED_DIGEST 16	  /* offset of the digest */
 
-_Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2,
+_Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2 &&
+		       PX_BLOB_NOTE == 4,
 	       "stored numbers: a change needs a new magic");
 
 struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,
@@ -86,7 +87,8 @@ int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,
 	kind = px_get_le32(data + 4);
 	line = px_get_le32(data + 8);
 	column = px_get_le32(data + 12);
-	if (kind != PX_BLOB_CODE && kind != PX_BLOB_REJECTED)
+	if (kind != PX_BLOB_CODE && kind != PX_BLOB_REJECTED &&
+	    kind != PX_BLOB_NOTE)
 		return -EBADMSG;
 	compute_digest(key, kind, line, column, payload, n, digest);
 	if (memcmp(digest, data + STORED_DIGEST, PX_DIGEST_SIZE) != 0)

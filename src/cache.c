@@ -127,7 +127,8 @@ int px_cache_commit(struct px_cache *c, MDB_txn *txn)
 
 static bool is_stored_kind(unsigned kind)
 {
-	return kind == PX_BLOB_CODE || kind == PX_BLOB_REJECTED;
+	return kind == PX_BLOB_CODE || kind == PX_BLOB_REJECTED ||
+	       kind == PX_BLOB_NOTE;
 }
 
 int px_used_decode(const MDB_val *v, struct px_used *ret)

@@ -309,6 +309,7 @@ static int sum_used(struct px_cache *c, MDB_txn *txn,
 			return r;
 		info->n_blobs++;
 		info->n_rejected += u.kind == PX_BLOB_REJECTED;
+		info->n_notes += u.kind == PX_BLOB_NOTE;
 		info->blob_bytes += u.bytes;
 	}
 	return r == -ENOENT ? 0 : r;

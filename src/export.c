@@ -314,7 +314,7 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 		r = run.twins ? 0 : -ENOMEM;
 	}
 	if (r == 0)
-		r = px_walk_start(o->content, o->tree, o->jobs, &w);
+		r = px_walk_start(o->content, o->tree, o->jobs, false, &w);
 	if (r < 0)
 		px_because(why, r, "cannot start: %s", strerror(-r));
 	else

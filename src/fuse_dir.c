@@ -186,7 +186,7 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	px_stats_add(f->o.stats, PX_COUNT_readdirs, 1);
 	/* Asked for what comes after the last: the kernel has all of it. */
 	if (r == 0 && f->push && (size_t)off == px_view_count(d.view) + 2 &&
-	    has_files(d.view))
+	    (ino == PX_INODE_ROOT || has_files(d.view)))
 		px_push_listed(f->push, ino);
 	if (r == 0)
 		fuse_reply_buf(req, buf, list(req, &d, off, plus, buf, size));

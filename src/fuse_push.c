@@ -87,6 +87,30 @@ static int push_file(struct px_push *p, uint64_t id, const char *path)
 	return store(p, id, p->buffer, (size_t)n);
 }
 
+static void ignore(PX_UNUSED void *arg, PX_UNUSED int err,
+		   PX_UNUSED const struct px_module *m)
+{
+}
+
+/* A large RECORD takes a walk through its package; made once, it is kept. */
+static void make_records(struct px_push *p, const char *dir,
+			 const struct px_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < px_view_count(v); i++) {
+		const struct px_entry *e = px_view_at(v, i);
+		PX_AUTOFREE char *path = NULL;
+
+		if (e->kind != PX_KIND_RECORD)
+			continue;
+		path = px_path_join(dir, e->source);
+		if (path)
+			px_content_get(p->f->o.content, path, e->kind,
+				       PX_WANT_SIZE, ignore, NULL);
+	}
+}
+
 /* Lists it, so that who reads it next need not wait for that. */
 static void look_ahead(struct px_push *p, const struct px_inode *dir,
 		       const struct px_entry *e)
@@ -95,10 +119,12 @@ static void look_ahead(struct px_push *p, const struct px_inode *dir,
 	struct px_view *v;
 	uint64_t id;
 
-	if (px_inodes_child(p->f->inodes, dir->id, e->name, &id) &&
-	    px_fuse_dir(p->f, id, &below) == 0 &&
-	    px_fuse_view(p->f, &below, &v) == 0)
-		px_view_unref(v);
+	if (!px_inodes_child(p->f->inodes, dir->id, e->name, &id) ||
+	    px_fuse_dir(p->f, id, &below) < 0 ||
+	    px_fuse_view(p->f, &below, &v) < 0)
+		return;
+	make_records(p, below.path, v);
+	px_view_unref(v);
 }
 
 /* 0, or -ENODEV: the mount is gone. */
@@ -186,7 +212,9 @@ void px_push_listed(struct px_push *p, uint64_t dir)
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
-	if (p->score >= EAGER_SCORE && p->n_listed++ % PROBE_EVERY != 0) {
+	/* Few list the root and nothing below it. */
+	if (dir == PX_INODE_ROOT ||
+	    (p->score >= EAGER_SCORE && p->n_listed++ % PROBE_EVERY != 0)) {
 		if (px_inodes_claim_push(p->f->inodes, dir))
 			enqueue(p, dir);
 	} else if (p->score > 0) {

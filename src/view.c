@@ -15,6 +15,8 @@ struct px_view {
 	size_t n_stats;
 	struct px_note *notes;
 	size_t n_notes;
+	struct px_note *hidden;
+	size_t n_hidden;
 	size_t n_excluded;
 	size_t n_text; /* of text used, while a pycache is made */
 };
@@ -24,6 +26,15 @@ static const char note_long[] =
 	"shipped as source: its name leaves no room for the \"c\" of .pyc";
 static const char note_hidden[] =
 	"not shipped: the module compiled from the .py beside it has its name";
+
+/* Why names are hidden of which nobody need be told. */
+static const char hidden_rule[] = "excluded by a rule";
+static const char hidden_empty[] = "left empty by exclusion";
+static const char hidden_made[] = "bytecode that Python made for itself";
+static const char hidden_stale[] =
+	"redundant: the module beside it is compiled";
+static const char hidden_signature[] =
+	"signs the RECORD in SOURCE, not the one that is shipped";
 
 static bool ends_in(const char *name, const char *suffix)
 {
@@ -170,6 +181,18 @@ static enum fate decide(const struct px_listing *l, const struct place *p,
 	return FATE_SELF;
 }
 
+static const char *why_hidden(const struct px_name *e, enum fate fate,
+			      const char *note)
+{
+	if (note)
+		return note;
+	if (fate == FATE_EXCLUDED)
+		return hidden_rule;
+	if (e->type == PX_TYPE_DIR || ends_in(e->name, ".pyo"))
+		return hidden_made;
+	return ends_in(e->name, ".pyc") ? hidden_stale : hidden_signature;
+}
+
 static enum px_kind kind_of(enum px_type type)
 {
 	switch (type) {
@@ -202,7 +225,7 @@ static void sort_entries(struct px_view *v)
 }
 
 static struct px_view *view_alloc(size_t n_text, size_t n_entries,
-				  size_t n_notes)
+				  size_t n_notes, size_t n_hidden)
 {
 	struct px_view *v = calloc(1, sizeof(*v));
 
@@ -212,7 +235,8 @@ static struct px_view *view_alloc(size_t n_text, size_t n_entries,
 	v->text = malloc(n_text + 1);
 	v->entries = calloc(n_entries + 1, sizeof(*v->entries));
 	v->notes = calloc(n_notes + 1, sizeof(*v->notes));
-	if (!v->text || !v->entries || !v->notes) {
+	v->hidden = calloc(n_hidden + 1, sizeof(*v->hidden));
+	if (!v->text || !v->entries || !v->notes || !v->hidden) {
 		px_view_unref(v);
 		return NULL;
 	}
@@ -309,7 +333,7 @@ int px_view_new(const struct px_listing *l, const char *dir,
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n; i++)
 		n_text += 3 * (strlen(l->names[i].name) + 2);
-	v = view_alloc(n_text, l->n + 1, l->n);
+	v = view_alloc(n_text, l->n + 1, l->n, l->n);
 	if (!v) {
 		free(p.path);
 		return -ENOMEM;
@@ -337,6 +361,12 @@ int px_view_new(const struct px_listing *l, const char *dir,
 			v->notes[v->n_notes++] = (struct px_note){
 				.source = put_text(&text, e->name),
 				.text = note,
+			};
+		if (fate == FATE_HIDDEN || fate == FATE_EXCLUDED)
+			v->hidden[v->n_hidden++] = (struct px_note){
+				.source = note ? v->notes[v->n_notes - 1].source
+					       : put_text(&text, e->name),
+				.text = why_hidden(e, fate, note),
 			};
 	}
 	if (kept)
@@ -373,7 +403,7 @@ int px_view_pycache(const struct px_listing *l, const char *dir,
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n; i++)
 		n_text += 2 * strlen(l->names[i].name) + tag + 8;
-	v = view_alloc(n_text, l->n, 0);
+	v = view_alloc(n_text, l->n, 0, 0);
 	for (size_t i = 0; v && i < l->n; i++) {
 		const struct px_name *e = &l->names[i];
 		struct px_entry *entry = &v->entries[v->n_entries];
@@ -400,12 +430,15 @@ int px_view_pycache(const struct px_listing *l, const char *dir,
 /* A view that shares the strings of `v`, with room for as many entries. */
 static struct px_view *derive(const struct px_view *v)
 {
-	struct px_view *s = view_alloc(0, v->n_entries, v->n_notes);
+	struct px_view *s = view_alloc(0, v->n_entries, v->n_notes,
+				       v->n_hidden + v->n_entries);
 
 	if (!s)
 		return NULL;
 	memcpy(s->notes, v->notes, v->n_notes * sizeof(*v->notes));
 	s->n_notes = v->n_notes;
+	memcpy(s->hidden, v->hidden, v->n_hidden * sizeof(*v->hidden));
+	s->n_hidden = v->n_hidden;
 	s->n_excluded = v->n_excluded;
 	s->base = px_view_ref((struct px_view *)(uintptr_t)v);
 	return s;
@@ -448,6 +481,9 @@ int px_view_without(const struct px_view *v, const bool *gone,
 	for (size_t i = 0; i < v->n_entries; i++)
 		if (!gone[i])
 			s->entries[s->n_entries++] = v->entries[i];
+		else
+			s->hidden[s->n_hidden++] = (struct px_note){
+				v->entries[i].source, hidden_empty};
 	*ret = s;
 	return 0;
 }
@@ -469,6 +505,7 @@ void px_view_unref(struct px_view *v)
 		free(v->stats);
 		free(v->entries);
 		free(v->notes);
+		free(v->hidden);
 		free(v);
 		v = base;
 	}
@@ -513,6 +550,16 @@ const struct px_entry *px_view_find_source(const struct px_view *v,
 size_t px_view_n_excluded(const struct px_view *v)
 {
 	return v->n_excluded;
+}
+
+size_t px_view_n_hidden(const struct px_view *v)
+{
+	return v->n_hidden;
+}
+
+const struct px_note *px_view_hidden(const struct px_view *v, size_t i)
+{
+	return &v->hidden[i];
 }
 
 size_t px_view_n_notes(const struct px_view *v)

@@ -17,6 +17,7 @@ struct px_walk {
 	struct px_content *content;
 	struct px_tree *tree;
 	unsigned max_flying;
+	bool hidden;
 	pthread_t thread;
 
 	pthread_mutex_t lock;
@@ -274,6 +275,27 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 	return 0;
 }
 
+static int tell_hidden(struct px_walk *w, const char *source,
+		       const struct px_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < px_view_n_hidden(v); i++) {
+		const struct px_note *note = px_view_hidden(v, i);
+		PX_AUTOFREE char *path = px_path_join(source, note->source);
+		struct px_item *item = path ? item_new(w, path, path) : NULL;
+
+		if (!item)
+			return -ENOMEM;
+		item->hidden = note->text;
+		if (!append(w, item, false)) {
+			px_item_free(item);
+			return -ECANCELED;
+		}
+	}
+	return 0;
+}
+
 static int walk_entries(struct px_walk *w, const char *path, const char *source,
 			const struct px_view *v)
 {
@@ -310,7 +332,9 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 	r = view_of(w, source, kind, &v);
 	if (r < 0)
 		return fail(w, r, path);
-	r = walk_entries(w, path, source, v);
+	r = w->hidden && kind == PX_KIND_DIR ? tell_hidden(w, source, v) : 0;
+	if (r == 0)
+		r = walk_entries(w, path, source, v);
 	px_view_unref(v);
 	return r;
 }
@@ -329,7 +353,7 @@ static void *run(void *arg)
 }
 
 int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
-		  struct px_walk **ret)
+		  bool hidden, struct px_walk **ret)
 {
 	struct px_walk *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
@@ -339,6 +363,7 @@ int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
 		return -ENOMEM;
 	w->content = c;
 	w->tree = t;
+	w->hidden = hidden;
 	w->max_flying = (size_t)jobs * MAX_FLYING_PER_JOB;
 	w->tail = &w->head;
 	pthread_mutex_init(&w->lock, NULL);

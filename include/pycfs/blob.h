@@ -23,6 +23,7 @@ enum px_blob_kind {
 	PX_BLOB_CODE = 1,     /* data: a .pyc */
 	PX_BLOB_REJECTED = 2, /* data: the compiler's message, UTF-8 */
 	PX_BLOB_FAILED = 3,   /* data: why; deadline or crash; never stored */
+	PX_BLOB_NOTE = 4,     /* data: what a report found out; no module */
 };
 
 struct px_blob {

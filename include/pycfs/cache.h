@@ -81,6 +81,7 @@ uint64_t px_cache_queued(struct px_cache *c);
 struct px_cache_info {
 	uint64_t n_blobs;
 	uint64_t n_rejected;
+	uint64_t n_notes; /* of reports */
 	uint64_t n_index;
 	uint64_t blob_bytes; /* of stored blobs */
 	uint64_t file_bytes; /* of disk used by the database */

@@ -101,6 +101,10 @@ size_t px_view_n_excluded(const struct px_view *v);
 size_t px_view_n_notes(const struct px_view *v);
 const struct px_note *px_view_note(const struct px_view *v, size_t i);
 
+/* Every name of the source that is not in the view, and why. */
+size_t px_view_n_hidden(const struct px_view *v);
+const struct px_note *px_view_hidden(const struct px_view *v, size_t i);
+
 /* What becomes of a module that does not compile. */
 enum px_on_error {
 	PX_ON_ERROR_FAIL,   /* stays listed; stat and open give EIO */
@@ -113,7 +117,8 @@ enum px_on_error {
  * such name can be there, because X.py itself is in the source. */
 int px_view_settle(const struct px_view *v, const bool *rejected,
 		   enum px_on_error how, struct px_view **ret);
-/* The view without each entry i for which gone[i] is true. */
+/* The view without each entry i for which gone[i] is true: a directory that
+ * exclusion leaves empty. */
 int px_view_without(const struct px_view *v, const bool *gone,
 		    struct px_view **ret);
 

@@ -23,14 +23,18 @@ struct px_item {
 	struct px_blob *blob; /* of what is made: its bytes, or why not */
 	uint64_t source_size; /* of what is made */
 	char *target;	      /* of a link */
-	const char *source;   /* its path in the source; into `path` */
-	char path[];	      /* in the view; "" is the root */
+	/* Not in the view, and why not; `path` is that of the source, and
+	 * nothing else is set. NULL: it is there. */
+	const char *hidden;
+	const char *source; /* its path in the source; into `path` */
+	char path[];	    /* in the view; "" is the root */
 };
 
-/* Starts a thread that asks for all that the view has. `c` and `t` outlive it;
- * `jobs` is how many modules are compiled at a time. -errno. */
+/* Starts a thread that asks for all that the view has, and tells what it has
+ * not if `hidden`. `c` and `t` outlive it; `jobs` is how many modules are
+ * compiled at a time. -errno. */
 int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
-		  struct px_walk **ret);
+		  bool hidden, struct px_walk **ret);
 /* The next item, the caller's, whether it could be had or not; NULL after
  * `ms` without one. *ret_end: there are no more. */
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end);
