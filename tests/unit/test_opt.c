@@ -19,10 +19,13 @@ static const struct px_verb verbs[] = {
 	{"cache", PX_VERB_CACHE, NULL, 1, 1, "stat|clear", "look", "Looks."},
 	{"report", PX_VERB_REPORT, NULL, 1, 1, "MOUNTPOINT", "report",
 	 "Reports."},
+	{"export", PX_VERB_EXPORT, NULL, 2, 2, "SOURCE DEST", "write it",
+	 "Writes it."},
 };
 
-#define MOUNT (&verbs[0])
-#define RUN   (&verbs[1])
+#define MOUNT  (&verbs[0])
+#define RUN    (&verbs[1])
+#define EXPORT (&verbs[5])
 
 /* A command line; its strings are on the heap, and its last option ends where
  * the block does. */
@@ -134,6 +137,14 @@ IS(verbose, o->verbose)
 IS(fuse_debug, o->fuse_debug)
 IS(allowed_other, strcmp(o->fuse_options, "allow_other") == 0)
 IS(lazy, o->lazy)
+IS(modes, o->normal_modes)
+IS(force, o->force)
+IS(prefix_dir, strcmp(o->prefix_dir, "opt/x") == 0)
+IS(hardlink_dupes, o->hardlink_dupes)
+IS(max_size, o->max_size == 3u << 10)
+IS(max_compressed_size, o->max_compressed_size == 50u << 20)
+IS(print_digest, o->print_digest)
+IS(quiet, o->quiet)
 IS(json, o->json)
 IS(help, o->help)
 
@@ -174,6 +185,7 @@ static const struct sample {
 	 is_mtime,
 	 {"", "-1", "x", "1.5", " 1", "4294967296", "1e9", "0x10",
 	  "18446744073709551617"}},
+	{"modes", "normal", is_modes, {"", "Normal", "norma", "0755"}},
 	{"on-error", "omit", is_on_error, {"", "Fail", "omi", "omits", "none"}},
 	{"jobs", "3", is_jobs, {"", "-1", "1025", "x", "3x", "3.5"}},
 	{"timeout",
@@ -199,6 +211,22 @@ static const struct sample {
 	 {"nonsense", "optimize", "debug-ranges=1", "optimize=3", "python=",
 	  "=", "jobs=1,x", "lazy", "json", "max_read", "options=ro"}},
 	{"lazy", NULL, is_lazy, {0}},
+	{"force", NULL, is_force, {0}},
+	{"prefix-dir",
+	 "opt/x",
+	 is_prefix_dir,
+	 {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/..", "a/./b"}},
+	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
+	{"max-size",
+	 "3K",
+	 is_max_size,
+	 {"", "0", "0K", "-1", "M", "5X", "5MB", "Lambda", "lambdas"}},
+	{"max-compressed-size",
+	 "lambda",
+	 is_max_compressed_size,
+	 {"", "0", "0K", "-1", "M", "5X", "5MB", "lambda ", "99999999T"}},
+	{"print-digest", NULL, is_print_digest, {0}},
+	{"quiet", NULL, is_quiet, {0}},
 	{"json", NULL, is_json, {0}},
 	{"help", NULL, is_help, {0}},
 };
@@ -227,6 +255,25 @@ static void test_every_row_has_a_sample(void **state PX_UNUSED)
 		}
 	}
 	assert_int_equal(PX_ARRAY_LEN(samples), PX_N_OPTS);
+}
+
+/* The first verb that takes `row`. */
+static const struct px_verb *verb_of(const struct px_opt_row *row)
+{
+	const struct px_verb *v = verbs;
+
+	while (!(row->verbs & (unsigned)v->bit))
+		v++;
+	return v;
+}
+
+static const struct px_opt_row *row_of(const char *name)
+{
+	const struct px_opt_row *row = px_opt_rows;
+
+	while (strcmp(row->name, name) != 0)
+		row++;
+	return row;
 }
 
 static void check_taken(struct line *l, const struct px_verb *verb,
@@ -311,6 +358,8 @@ static void test_defaults(void **state PX_UNUSED)
 	assert_null(o->cache);
 	assert_true(o->cache_size == 2ull << 30);
 	assert_string_equal(o->fuse_options, "");
+	assert_string_equal(o->prefix_dir, "");
+	assert_true(o->max_size == 0 && o->max_compressed_size == 0);
 	assert_false(o->fake || o->nonempty);
 	line_free(l);
 }
@@ -346,7 +395,7 @@ static void test_every_view_row_by_o(void **state PX_UNUSED)
 			continue;
 		snprintf(item, sizeof(item), "%s%s%s", row->name,
 			 s->value ? "=" : "", s->value ? s->value : "");
-		if (!(row->verbs & PX_VERBS_VIEW)) {
+		if (!(row->verbs & PX_VERBS_MOUNT)) {
 			check_refused(MOUNT, false, WORDS("-o", item), item);
 			continue;
 		}
@@ -375,13 +424,15 @@ static void test_bad_values(void **state PX_UNUSED)
 {
 	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
 		for (size_t k = 0; k < PX_ARRAY_LEN(samples[i].bad); k++) {
+			const struct px_verb *verb =
+				verb_of(row_of(samples[i].name));
 			const char *bad = samples[i].bad[k];
 			char name[60], text[100];
 
 			if (!bad)
 				break;
 			snprintf(name, sizeof(name), "--%s", samples[i].name);
-			check_refused(MOUNT, false, WORDS(name, bad), "bad ");
+			check_refused(verb, false, WORDS(name, bad), "bad ");
 			if (strcmp(samples[i].name, "options") == 0)
 				continue;
 			snprintf(text, sizeof(text), "%s=%s", samples[i].name,
@@ -409,6 +460,15 @@ static void test_limits(void **state PX_UNUSED)
 	assert_true(l->o.mtime == 0 && l->o.uid == 0 && l->o.gid == 0);
 	assert_int_equal(l->o.optimize, 0);
 	assert_string_equal(l->o.prefix, "");
+	line_free(l);
+	/* What Lambda takes, in bytes. */
+	l = make_line(WORDS("--max-size=lambda",
+			    "--max-compressed-size=52428801",
+			    "--prefix-dir=.../..a/b.", "src", "x.zip"));
+	assert_int_equal(parse_as(l, EXPORT, false), 0);
+	assert_true(l->o.max_size == 262144000);
+	assert_true(l->o.max_compressed_size == 52428801);
+	assert_string_equal(l->o.prefix_dir, ".../..a/b.");
 	line_free(l);
 }
 
@@ -647,7 +707,7 @@ static void test_wrong_options(void **state PX_UNUSED)
 			continue;
 		snprintf(name, sizeof(name), "--%s", row->name);
 		l = make_line(WORDS("src", "mnt", name));
-		assert_int_equal(parse_as(l, MOUNT, false), -EINVAL);
+		assert_int_equal(parse_as(l, verb_of(row), false), -EINVAL);
 		assert_non_null(strstr(l->why.text, "needs a value"));
 		assert_non_null(strstr(l->why.text, name));
 		line_free(l);
