@@ -84,6 +84,43 @@ static void test_large_field(void **state PX_UNUSED)
 	px_digest_final(&d, a);
 }
 
+/* FIPS 180-2, appendix B: the three examples, the last of a million bytes. */
+static void test_sha256(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *text;
+		unsigned times;
+		const char *hex;
+	} rows[] = {
+		{"", 1,
+		 "e3b0c44298fc1c149afbf4c8996fb924"
+		 "27ae41e4649b934ca495991b7852b855"},
+		{"abc", 1,
+		 "ba7816bf8f01cfea414140de5dae2223"
+		 "b00361a396177a9cb410ff61f20015ad"},
+		{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+		 "248d6a61d20638b8e5c026930c3e6039"
+		 "a33ce45964ff2167f6ecedd419db06c1"},
+		{"aaaaaaaaaaaaaaaaaaaa", 50000,
+		 "cdc76e5c9914fb9281a1c7e284d73e67"
+		 "f1809a48a497200e046d39ccc7112cd0"},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		uint8_t out[PX_SHA256_SIZE];
+		char hex[2 * PX_SHA256_SIZE + 1];
+		struct px_sha256 s;
+
+		px_sha256_init(&s);
+		for (unsigned k = 0; k < rows[i].times; k++)
+			px_sha256_update(&s, rows[i].text,
+					 strlen(rows[i].text));
+		px_sha256_final(&s, out);
+		to_hex(out, hex);
+		assert_string_equal(hex, rows[i].hex);
+	}
+}
+
 static void test_hash64(void **state PX_UNUSED)
 {
 	/* Inode numbers are equal in every mount: these must never change. */
@@ -100,6 +137,7 @@ int main(void)
 		cmocka_unit_test(test_known_answers),
 		cmocka_unit_test(test_fields_are_apart),
 		cmocka_unit_test(test_large_field),
+		cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_hash64),
 	};
 
