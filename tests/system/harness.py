@@ -59,7 +59,7 @@ def detach(path):
 
 def _read(path, mode="rb"):
     try:
-        with open(path, mode) as f:
+        with open(path, mode, errors=None if "b" in mode else "replace") as f:
             return f.read()
     except OSError:
         return None
@@ -182,6 +182,16 @@ class Pycfs:
         result = self.run(*args, **how)
         assert result.returncode == 0, (args, result.returncode, result.stderr)
         return result
+
+    def export(self, source, dest, *options, python=DEBIAN_PYTHON,
+               timeout=120, **how):
+        return self.run("export", "--python", python, *options, source, dest,
+                        timeout=timeout, **how)
+
+    def exported(self, source, dest, *options, **how):
+        result = self.export(source, dest, *options, **how)
+        assert result.returncode == 0, (options, result.stderr)
+        return str(dest)
 
     @staticmethod
     def clean(text):
