@@ -155,7 +155,7 @@ def test_no_trace_of_this_machine(pycfs, tree, scratch):
 def to_stdout(pycfs, tree, *options):
     with open(os.path.join(pycfs.scratch, "stdout"), "wb+") as f:
         p = subprocess.run(
-            pycfs.command("export", "--python", python, *options, tree, "-"),
+            pycfs.command("export", *WITHOUT_LONG, *options, tree, "-"),
             stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.PIPE,
             env=pycfs.env(), timeout=60)
     p.stdout = read(f.name)
