@@ -263,7 +263,7 @@ def test_many_at_once(dest, pycfs, small, place):
     """To one DEST: every one succeeds, and none sweeps another's away."""
     path = os.path.join(place, dest)
     wanted = digest(pycfs.exported(small, path))
-    for _ in range(8):
+    for _ in range(5):
         running = [subprocess.Popen(
             pycfs.command("export", *force(dest), small, path),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -85,6 +85,11 @@ static inline int teardown(void **state)
 	return leaks ? -1 : 0;
 }
 
+static inline bool is_there(struct fixture *f, const char *path)
+{
+	return faccessat(f->top, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static inline void write_text(struct fixture *f, const char *name,
 			      const char *text)
 {
@@ -131,6 +136,7 @@ static inline void names_of(struct fixture *f, char ret[400])
 {
 	char path[PATH_MAX + 8];
 	struct dirent **list;
+	size_t at = 0;
 	int n;
 
 	snprintf(path, sizeof(path), "%s/", f->path);
@@ -143,7 +149,7 @@ static inline void names_of(struct fixture *f, char ret[400])
 		if (mark && strlen(mark) == 13)
 			memcpy(mark + 7, "*", 2);
 		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-			strcat(strcat(ret, name), " ");
+			at += (size_t)snprintf(ret + at, 400 - at, "%s ", name);
 		free(list[i]);
 	}
 	free(list);
@@ -336,5 +342,7 @@ static inline void check_end(struct archive *a)
 	assert_int_equal(archive_read_next_header(a, &e), ARCHIVE_EOF);
 	assert_int_equal(archive_read_free(a), ARCHIVE_OK);
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 #endif
