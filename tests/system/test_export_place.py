@@ -1,4 +1,5 @@
 """DEST: what may be there, what is left of it, and nothing beside it."""
+import contextlib
 import os
 import pty
 import random
@@ -364,15 +365,28 @@ def victims(p):
                       if x.parent == p.pid]
 
 
-def a_killed_one(pycfs, r, most, whom, *args):
-    p = start(pycfs, *args, stderr=subprocess.DEVNULL)
-    time.sleep(r.uniform(0, most))
-    pids = victims(p)
-    whom = pids[min(whom, len(pids) - 1)]
+def state(path):
     try:
-        os.kill(whom, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+        st = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return st.st_ino, st.st_mtime_ns
+
+
+def a_killed_one(pycfs, moment, whom, path, *args):
+    """Killed after `moment` seconds, or None: as soon as DEST changes."""
+    before = state(path)
+    p = start(pycfs, *args, path, stderr=subprocess.DEVNULL)
+    if moment is None:
+        while len(pids := victims(p)) < 2 and p.poll() is None:
+            pass
+        while state(path) == before and p.poll() is None:
+            pass
+    else:
+        time.sleep(moment)
+        pids = victims(p)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pids[min(whom, len(pids) - 1)], signal.SIGKILL)
     status = p.wait(timeout=30)
     assert status in (0, 1, -9), status
     gone(pycfs)
@@ -380,29 +394,30 @@ def a_killed_one(pycfs, r, most, whom, *args):
 
 
 @pytest.mark.parametrize("dest", ["out", "out.zip"])
-def test_killed_at_any_moment(dest, pycfs, tree, place):
+def test_killed_at_any_moment(dest, pycfs, scratch, place):
     """DEST is wholly what it was, or wholly what it becomes."""
-    os.unlink(os.fsencode(tree) + b"/caf\xe9.py")
+    tree = trees.many(os.path.join(scratch, "site"), 300)
     path = os.path.join(place, dest)
     sets = [["-O", "0", "--mtime", "1500000000"],
             ["-O", "2", "--mtime", "1600000000"]]
-    states = []
-    for options in sets:
+    for options in (sets[0], sets[1], sets[0]):  # the last one: warm
         began = time.monotonic()
         pycfs.exported(tree, path, "--force", *options)
-        most = 1.2 * (time.monotonic() - began)  # the second's: warm
-        states.append(digest(path))
+        most = 1.2 * (time.monotonic() - began)
+    states = [digest(pycfs.exported(tree, path, "--force", *options))
+              for options in sets]
     assert states[0] != states[1]
     r, ends = random.Random(dest), []
     for n in range(25):
         before = digest(path)
         to = 1 if before == states[0] else 0
-        ends.append(a_killed_one(pycfs, r, most, n % 2, "--force", *sets[to],
-                                 tree, path))
+        moment = None if n % 5 > 2 else r.uniform(0, most)
+        ends.append(a_killed_one(pycfs, moment, n % 2, path, "--force",
+                                 *sets[to], tree))
         now = digest(path)
         assert now in (before, states[to]), (n, ends[-1])
         assert ends[-1] != 0 or now == states[to], n
-    assert len(left_over(place)) <= 2  # the last one's at most, and its old
+    assert len(left_over(place)) <= 2  # of the last two at most
     assert ends.count(0) < 20, "killed too late: %s" % ends
     pycfs.exported(tree, path, "--force", *sets[1])
     assert digest(path) == states[1] and os.listdir(place) == [dest]

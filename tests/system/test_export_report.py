@@ -53,13 +53,14 @@ def test_max_size(dest, pycfs, sized, scratch):
     path = os.path.join(scratch, dest)
     force = ["--force"] if dest == "out" else []
     pycfs.exported(sized, path, "--max-size", str(TOTAL))
-    before = digest(path)
-    lines = refusal(pycfs.export(sized, path, *force, "--exclude", "nothing",
-                                 "--max-size", str(TOTAL - 1)), path)
+    before, other = digest(path), ["--mtime", "1500000000"]
+    made = pycfs.exported(sized, os.path.join(scratch, "not-" + dest), *other)
+    lines = refusal(pycfs.export(sized, path, *force, *other, "--max-size",
+                                 str(TOTAL - 1)), path)
     assert lines[0] == "--max-size: 78500 bytes, 1 more than the 78499 allowed"
     if dest != "out":
         assert lines.pop(1) == "files %d bytes, %s %d bytes" % (
-            TOTAL, path, os.stat(path).st_size)
+            TOTAL, path, os.stat(made).st_size)
     assert lines[1:] == LARGEST
     assert digest(path) == before and not layers.left_over(scratch)
     pycfs.exported(sized, path, *force, "--max-size", "77K", "--exclude",
@@ -71,17 +72,21 @@ def test_max_size(dest, pycfs, sized, scratch):
 @pytest.mark.parametrize("dest", ["out.tar.gz", "out.tar.zst", "out.zip"])
 def test_max_compressed_size(dest, pycfs, sized, scratch):
     path = os.path.join(scratch, dest)
-    have = os.stat(pycfs.exported(sized, path)).st_size
-    pycfs.exported(sized, path, "--max-compressed-size", str(have))
+    other = ["--mtime", "1500000000"]
+    have = os.stat(pycfs.exported(sized, path, *other)).st_size
+    pycfs.exported(sized, path, "--max-compressed-size", str(have), *other)
+    pycfs.exported(sized, path)
+    before = digest(path)
     lines = refusal(pycfs.export(sized, path, "--max-compressed-size",
-                                 str(have - 1)), path)
+                                 str(have - 1), *other), path)
+    assert digest(path) == before
     assert lines == ["--max-compressed-size: %d bytes, 1 more than the %d "
                      "allowed" % (have, have - 1),
                      "files %d bytes, %s %d bytes" % (TOTAL, path, have),
                      *LARGEST]
     os.unlink(path)
     lines = refusal(pycfs.export(sized, path, "--max-compressed-size", "5",
-                                 "--max-size", "6"), path)
+                                 "--max-size", "6", *other), path)
     assert lines[0].startswith("--max-size: 78500 bytes, 78494 more")
     assert lines[1].startswith("--max-compressed-size: %d bytes" % have)
     assert lines[3:] == LARGEST

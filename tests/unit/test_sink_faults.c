@@ -79,6 +79,32 @@ static void test_abort(void **state)
 	px_sink_free(NULL);
 }
 
+/* What is cut off on a descriptor does not look whole. */
+static void test_abort_on_a_descriptor(void **state)
+{
+	struct fixture *f = *state;
+	const int fd =
+		openat(f->top, "mine", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	const struct px_sink_options o = {.dest = "-", .fd = fd};
+	const struct px_attr a = attr_of(PX_KIND_FILE, 0644, 0, 5 * CHUNK);
+	char *data = calloc(1, 5 * CHUNK);
+	struct px_why why;
+	struct px_sink *s;
+
+	assert_true(fd >= 0 && data);
+	assert_int_equal(px_sink_open(&o, &s, &why), 0);
+	put_all(s, false);
+	px_sink_free(s);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+	assert_int_equal(px_sink_open(&o, &s, &why), 0);
+	assert_int_equal(put(s, "x", &a, data), 0);
+	px_sink_free(s);
+	assert_true((uint64_t)lseek(fd, 0, SEEK_END) <= 5 * CHUNK);
+	check_names(f, "mine ");
+	free(data);
+	close(fd);
+}
+
 static void test_a_full_disk(void **state PX_UNUSED)
 {
 	const int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -218,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_files_that_change),
 		TEST(test_abort),
+		TEST(test_abort_on_a_descriptor),
 		TEST(test_a_full_disk),
 		TEST(test_places_that_cannot_be_used),
 		TEST(test_leftovers_are_swept),
