@@ -34,6 +34,11 @@ struct running {
 	int64_t started, shown; /* ms */
 };
 
+static const char *name_of(const struct job *job)
+{
+	return job->to_stdout ? "stdout" : job->dest;
+}
+
 /* ------------------------------------------------------------- progress */
 
 static double mega(uint64_t bytes)
@@ -95,8 +100,8 @@ static void tell_done(const struct running *run)
 	px_log(PX_LOG_INFO,
 	       "%s: %llu files, %.1f MB in %.1f s (%llu modules compiled, %llu "
 	       "from the cache)",
-	       run->job->to_stdout ? "stdout" : run->job->dest,
-	       (ull)run->sum.total.files, mega(run->sum.total.bytes), seconds,
+	       name_of(run->job), (ull)run->sum.total.files,
+	       mega(run->sum.total.bytes), seconds,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)n_cached(&run->engine));
 }
@@ -275,6 +280,7 @@ static int export(struct running *run, struct px_why *why)
 		.content = run->engine.content,
 		.tree = run->engine.tree,
 		.sink = run->sink,
+		.dest = name_of(run->job),
 		.jobs = px_engine_jobs(o),
 		.prefix_dir = o->prefix_dir,
 		.hardlink_dupes = o->hardlink_dupes,
@@ -287,7 +293,7 @@ static int export(struct running *run, struct px_why *why)
 	if (r == 0) {
 		r = px_sink_finish(run->sink, &run->result);
 		if (r < 0)
-			px_because(why, r, "%s: %s", run->job->dest,
+			px_because(why, r, "%s: %s", name_of(run->job),
 				   strerror(-r));
 	}
 	end_progress(run);
@@ -327,6 +333,10 @@ static int work(void *arg, int signal_fd)
 		print_digests(&run);
 	if (o->json && r != -EADDRINUSE)
 		print_json(&run, r == 0);
+	if (fflush(stdout) != 0 && r == 0) {
+		r = px_because(&why, -errno, "stdout: %s", strerror(errno));
+		px_cmd_fail(0, &why);
+	}
 	px_engine_quiet(&run.engine);
 	px_sink_free(run.sink);
 	px_engine_stop(&run.engine);

@@ -50,6 +50,21 @@ static void die_of(int sig, const sigset_t *old)
 	sigprocmask(SIG_SETMASK, old, NULL);
 }
 
+/* Those that end us; one that whoever started us has us ignore (nohup(1), a
+ * shell's &) does not. */
+static void signals_that_end(sigset_t *ret)
+{
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa;
+	size_t i;
+
+	sigemptyset(ret);
+	for (i = 0; i < PX_ARRAY_LEN(all); i++)
+		if (sigaction(all[i], NULL, &sa) < 0 ||
+		    sa.sa_handler != SIG_IGN)
+			sigaddset(ret, all[i]);
+}
+
 int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 		const char *crashed)
 {
@@ -58,10 +73,7 @@ int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 	sigset_t ends, set, old;
 	pid_t child;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGHUP);
+	signals_that_end(&ends);
 	set = ends;
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, &old);

@@ -57,6 +57,10 @@ static int cannot(struct run *run, int err, const char *path)
 				  "%s: a zip cannot hold a name that is not "
 				  "UTF-8 (--exclude it, or write a tar)",
 				  path);
+	/* No fault of what was read. */
+	if (err == -ENOSPC || err == -EDQUOT || err == -EPIPE || err == -EBADF)
+		return px_because(run->why, err, "%s: %s (at %s)", run->o->dest,
+				  strerror(-err), *path ? path : "SOURCE");
 	return px_because(run->why, err, "%s: %s", *path ? path : "SOURCE",
 			  strerror(-err));
 }

@@ -71,13 +71,14 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 	return r;
 }
 
-/* Something later would land on 0, 1 or 2 and be printed to. */
+/* Something later would land on 0, 1 or 2 and be printed to. Writing to one
+ * that was closed stays an error. */
 static int guard_standard_fds(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDONLY);
 		if (fd < 0)
 			return -errno;
 	} while (fd <= 2);

@@ -28,8 +28,8 @@ struct px_archive_sink {
 	struct archive *filter; /* what compresses the tar; or NULL */
 	struct archive_entry *entry;
 	bool digest;
-	bool finished;
-	int err; /* of a write to fd */
+	bool dropped; /* what still is written goes nowhere */
+	int err;      /* of a write to fd */
 	uint64_t bytes;
 	struct px_sha256 sha256, diff_id;
 	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
@@ -39,8 +39,11 @@ static ssize_t write_file(struct archive *a, void *arg, const void *data,
 			  size_t n)
 {
 	struct px_archive_sink *s = arg;
-	int r = px_write_full(s->fd, data, n);
+	int r;
 
+	if (s->dropped)
+		return (ssize_t)n;
+	r = px_write_full(s->fd, data, n);
 	if (r < 0) {
 		s->err = r;
 		archive_set_error(a, -r, "%s", strerror(-r));
@@ -292,7 +295,6 @@ int px_archive_sink_finish(struct px_archive_sink *s,
 
 	if (r == 0 && s->filter)
 		r = check(s, s->filter, archive_write_close(s->filter));
-	s->finished = r == 0;
 	ret->bytes = s->bytes;
 	if (!s->digest)
 		return r;
@@ -308,18 +310,13 @@ void px_archive_sink_free(struct px_archive_sink *s)
 {
 	if (!s)
 		return;
-	/* Freeing one that was not closed would write its end, and what is cut
-	 * off would look whole. */
-	if (s->outer) {
-		if (!s->finished)
-			archive_write_fail(s->outer);
+	/* Freeing one that was not closed writes its end: what is cut off must
+	 * not look whole. (archive_write_fail would see to that, but leaks.) */
+	s->dropped = true;
+	if (s->outer)
 		archive_write_free(s->outer);
-	}
-	if (s->filter) {
-		if (!s->finished)
-			archive_write_fail(s->filter);
+	if (s->filter)
 		archive_write_free(s->filter);
-	}
 	archive_entry_free(s->entry);
 	free(s->buffer);
 	free(s);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #define MARK	  ".pycfs-"
+#define LETTERS	  "abcdefghijklmnopqrstuvwxyz234567"
 #define N_LETTERS 6
 #define MAX_TRIES 100
 #define MAX_DEPTH PATH_MAX /* of a tree that is removed */
@@ -67,7 +68,8 @@ static bool is_ours(const char *name, const char *target)
 
 	return name[0] == '.' && strncmp(name + 1, target, n) == 0 &&
 	       strncmp(name + 1 + n, MARK, strlen(MARK)) == 0 &&
-	       strlen(name) == 1 + n + strlen(MARK) + N_LETTERS;
+	       strlen(name) == 1 + n + strlen(MARK) + N_LETTERS &&
+	       strspn(name + 1 + n + strlen(MARK), LETTERS) == N_LETTERS;
 }
 
 /* Removes what killed exports to the same destination have left. A lock that
@@ -95,6 +97,7 @@ static void sweep(const struct px_temp *t)
 		if (left < 0)
 			continue;
 		if (fstat(left, &st) == 0 && st.st_uid == geteuid() &&
+		    (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
 		    flock(left, LOCK_EX | LOCK_NB) == 0)
 			remove_at(t->parent, e->d_name, 0);
 		close(left);
@@ -144,7 +147,6 @@ static int is_empty(int parent, const char *name)
 {
 	const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
 	int n = 0;
 
 	if (!dir) {
@@ -154,7 +156,7 @@ static int is_empty(int parent, const char *name)
 			close(fd);
 		return -err;
 	}
-	while (n <= 2 && (e = readdir(dir)) != NULL)
+	while (n <= 2 && readdir(dir))
 		n++;
 	closedir(dir);
 	return n <= 2;
@@ -194,6 +196,8 @@ static int check_target(const struct px_temp *t, const char *dest,
 
 static int make_named(struct px_temp *t, char *name)
 {
+	struct stat st;
+
 	if (t->is_dir && mkdirat(t->parent, name, 0700) < 0)
 		return -errno;
 	t->lock = openat(t->parent, name,
@@ -202,18 +206,21 @@ static int make_named(struct px_temp *t, char *name)
 				 O_NOFOLLOW | O_CLOEXEC,
 			 0666);
 	if (t->lock < 0)
-		return -errno;
+		return errno == ENOENT ? -EEXIST : -errno;
+	/* A sweep between its making and this may have taken it away, or is
+	 * about to: then another name is tried. */
+	if (flock(t->lock, LOCK_EX | LOCK_NB) < 0 || fstat(t->lock, &st) < 0 ||
+	    st.st_nlink == 0) {
+		px_closep(&t->lock);
+		t->lock = -1;
+		return -EEXIST;
+	}
 	t->name = strdup(name);
-	if (!t->name)
-		return -ENOMEM;
-	/* A sweep between its making and this may have taken it away: then
-	 * what is written to it fails, and nothing else does. */
-	return flock(t->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	return t->name ? 0 : -ENOMEM;
 }
 
 static int make(struct px_temp *t)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
 	PX_AUTOFREE char *name = NULL;
 	uint8_t random[N_LETTERS];
 	unsigned tries, i;
@@ -227,7 +234,7 @@ static int make(struct px_temp *t)
 			     "") < 0)
 			return -ENOMEM;
 		for (i = 0; i < N_LETTERS; i++)
-			name[strlen(name) - 1 - i] = letters[random[i] % 32];
+			name[strlen(name) - 1 - i] = LETTERS[random[i] % 32];
 		r = make_named(t, name);
 	}
 	return r;
@@ -273,15 +280,13 @@ int px_temp_commit(struct px_temp *t, struct px_why *why)
 {
 	int r = 0;
 
-	if (t->is_dir) {
+	if (t->is_dir)
 		r = replace_dir(t);
-	} else if (fsync(t->lock) < 0 && errno != EINVAL) {
+	else if ((fsync(t->lock) < 0 && errno != EINVAL) ||
+		 renameat(t->parent, t->name, t->parent, t->target) < 0)
 		r = -errno;
-	} else if (renameat(t->parent, t->name, t->parent, t->target) < 0) {
-		r = -errno;
-	} else {
+	else
 		free(PX_STEAL(t->name));
-	}
 	if (r == -EBUSY)
 		return px_because(why, r,
 				  "%s is a mount point and cannot be replaced: "

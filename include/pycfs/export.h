@@ -23,6 +23,7 @@ struct px_export_options {
 	struct px_content *content;
 	struct px_tree *tree;
 	struct px_sink *sink;
+	const char *dest;	/* the sink's name, for messages */
 	unsigned jobs;		/* compile processes there are */
 	const char *prefix_dir; /* where in the sink; "" for none */
 	bool hardlink_dupes;	/* equal files become one */
