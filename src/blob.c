@@ -6,8 +6,7 @@
 #define STORED_MAGIC  0x31425850u /* "PXB1" */
 #define STORED_DIGEST 16	  /* offset of the digest */
 
-_Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2 &&
-		       PX_BLOB_NOTE == 4,
+_Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2 && PX_BLOB_NOTE == 4,
 	       "stored numbers: a change needs a new magic");
 
 struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,

@@ -139,10 +139,10 @@ static void print_json_faults(const struct px_export_fault *f)
 			strndup((const char *)f->why->data, f->why->size);
 
 		printf("%s{\"path\": ", comma);
-		px_cmd_json_string(f->path);
+		px_cmd_json_string(stdout, f->path);
 		printf(", \"line\": %u, \"column\": %u, \"message\": ",
 		       f->why->line, f->why->column);
-		px_cmd_json_string(message ? message : "");
+		px_cmd_json_string(stdout, message ? message : "");
 		putchar('}');
 		free(message);
 	}
@@ -157,7 +157,7 @@ static void print_json(const struct running *run, bool done)
 
 	printf("{\"version\": 1, \"done\": %s, \"dest\": ",
 	       done ? "true" : "false");
-	px_cmd_json_string(run->job->dest);
+	px_cmd_json_string(stdout, run->job->dest);
 	printf(", \"files\": %llu, \"directories\": %llu, \"links\": %llu, "
 	       "\"hardlinks\": %llu, \"bytes\": %llu, \"compiled\": %llu, "
 	       "\"cached\": %llu",
@@ -177,7 +177,7 @@ static void print_json(const struct running *run, bool done)
 	fputs(", \"parts\": [", stdout);
 	for (i = 0; i < sum->n_parts; i++) {
 		printf("%s{\"name\": ", i ? ", " : "");
-		px_cmd_json_string(sum->parts[i].name);
+		px_cmd_json_string(stdout, sum->parts[i].name);
 		printf(", \"files\": %llu, \"bytes\": %llu}",
 		       (ull)sum->parts[i].files, (ull)sum->parts[i].bytes);
 	}
@@ -454,5 +454,5 @@ int px_cmd_export(struct px_opt *o)
 				       "names that are not ASCII may be "
 				       "garbled in archives");
 	signal(SIGPIPE, SIG_IGN);
-	return px_cmd_fork(work, &job, "nothing was written to DEST");
+	return px_cmd_fork(work, &job, "DEST is as it was, or complete");
 }

@@ -27,21 +27,21 @@ static unsigned sequence(const unsigned char *p)
 	return n;
 }
 
-void px_cmd_json_string(const char *s)
+void px_cmd_json_string(FILE *to, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
 
-	putchar('"');
+	putc('"', to);
 	while (*p) {
 		const unsigned n = sequence(p);
 
 		if (*p == '"' || *p == '\\')
-			printf("\\%c", *p);
+			fprintf(to, "\\%c", *p);
 		else if (*p < 0x20 || n == 0)
-			printf("\\u%04x", n == 0 ? 0xDC00u + *p : *p);
+			fprintf(to, "\\u%04x", n == 0 ? 0xDC00u + *p : *p);
 		else
-			printf("%.*s", (int)n, (const char *)p);
+			fprintf(to, "%.*s", (int)n, (const char *)p);
 		p += n ? n : 1;
 	}
-	putchar('"');
+	putc('"', to);
 }

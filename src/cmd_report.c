@@ -1,15 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/cmd.h"
+#include "cmd_report_i.h"
+
 #include "pycfs/fuse.h"
+#include "pycfs/log.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 
-static void print_json(const char *mountpoint, const uint64_t *counters)
+#define PROGRESS_MS 100
+
+struct job {
+	const struct px_opt *o;
+	const char *source;
+};
+
+struct running {
+	const struct job *job;
+	struct px_engine engine;
+	/* What Python itself would keep: another level, another pool. */
+	struct px_pool *pool;
+	struct px_content *baseline;
+	struct px_report report;
+	int signal_fd;
+	bool shows;
+	int64_t shown; /* ms */
+};
+
+/* ------------------------------------------------------------ a live mount */
+
+static void print_counters_json(const char *mountpoint,
+				const uint64_t *counters)
 {
 	int i;
 
 	printf("{\"version\": 1, \"mountpoint\": ");
-	px_cmd_json_string(mountpoint);
+	px_cmd_json_string(stdout, mountpoint);
 	printf(", \"counters\": {");
 	for (i = 0; i < PX_N_COUNTERS; i++)
 		printf("%s\"%s\": %llu", i ? ", " : "",
@@ -18,26 +46,186 @@ static void print_json(const char *mountpoint, const uint64_t *counters)
 	puts("}}");
 }
 
-int px_cmd_report(struct px_opt *o)
+/* 0, or -ENOTTY: it is no mount of ours. */
+static int report_mount(const struct px_opt *o)
 {
 	uint64_t counters[PX_N_COUNTERS];
-	struct px_why why;
-	int r, i;
+	int i, r = px_fuse_query(o->args[0], counters);
 
-	r = px_fuse_query(o->args[0], counters);
-	if (r == -ENOTTY)
-		px_because(&why, r, "%s is no mount of this version of pycfs",
-			   o->args[0]);
-	else if (r < 0)
-		px_because(&why, r, "%s: %s", o->args[0], strerror(-r));
 	if (r < 0)
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return r;
 	if (o->json) {
-		print_json(o->args[0], counters);
+		print_counters_json(o->args[0], counters);
 		return 0;
 	}
 	for (i = 0; i < PX_N_COUNTERS; i++)
 		printf("%14llu  %s\n", (unsigned long long)counters[i],
 		       px_counter_help((enum px_counter)i));
 	return 0;
+}
+
+/* ---------------------------------------------------------------- a source */
+
+static bool tick(void *arg, uint64_t files)
+{
+	struct running *run = arg;
+	struct signalfd_siginfo si;
+	const int64_t now = px_now_ms();
+
+	if (now - run->shown < PROGRESS_MS)
+		return true;
+	run->shown = now;
+	if (run->shows)
+		fprintf(stderr, "\r%llu files, %llu compiled\033[K",
+			(unsigned long long)files,
+			(unsigned long long)px_stats_get(&run->engine.stats,
+							 PX_COUNT_compiled));
+	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
+		return true;
+	px_engine_quiet(&run->engine);
+	px_pool_stop(run->pool);
+	return false;
+}
+
+/* A content over the same source and cache that makes what Python would. */
+static int start_baseline(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	struct px_engine *e = &run->engine;
+	const struct px_pool_options pool = {
+		.python = e->python,
+		.compiler = e->compiler,
+		.n_workers = px_engine_jobs(o),
+		.timeout_ms = o->timeout_ms,
+		.debug_ranges = true,
+		.stats = &e->stats,
+	};
+	int r = px_pool_start(&pool, &run->pool, why);
+	const struct px_content_options content = {
+		.tree = e->tree,
+		.cache = e->cache,
+		.pool = run->pool,
+		.python = e->python,
+		.stats = &e->stats,
+		.uid = -1,
+		.gid = -1,
+		.mtime = -1,
+		.debug_ranges = true,
+		.canonical = true,
+		.silent = true,
+		.immutable = true,
+		.mode = PX_PYC_UNCHECKED_HASH,
+		.prefix = "",
+	};
+
+	if (r < 0)
+		return r;
+	r = px_content_new(&content, &run->baseline);
+	return r < 0 ? px_because(why, r, "cannot start: %s", strerror(-r)) : 0;
+}
+
+static int start(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_engine_needs needs = {
+		.ahead = o->on_error != PX_ON_ERROR_FAIL,
+		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
+		.immutable = true,
+		.silent = true,
+	};
+	int r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
+
+	return r < 0 ? r : start_baseline(run, why);
+}
+
+static int make(struct running *run, struct px_why *why)
+{
+	const struct px_report_options options = {
+		.content = run->engine.content,
+		.baseline = run->baseline,
+		.tree = run->engine.tree,
+		.cache = run->engine.cache,
+		.jobs = px_engine_jobs(run->job->o),
+		.tick = tick,
+		.tick_arg = run,
+	};
+	int r = px_report_make(&options, &run->report, why);
+
+	if (run->shows)
+		fputs("\r\033[K", stderr);
+	return r;
+}
+
+/* 0, 1: something is worse than allowed, or -errno. */
+static int show(struct running *run, struct px_why *why)
+{
+	char python[32];
+	const struct px_shown shown = {
+		.o = run->job->o,
+		.r = &run->report,
+		.source = px_tree_root(run->engine.tree),
+		.python = python,
+	};
+	int r = 0;
+
+	px_python_short(run->engine.python, python, sizeof(python));
+	if (run->job->o->json)
+		px_report_print_json(&shown, stdout);
+	else if (!run->job->o->diff)
+		r = px_report_print(&shown);
+	if (r < 0)
+		return px_because(why, r, "%s", strerror(-r));
+	if (run->job->o->diff)
+		r = px_report_diff(&shown, why);
+	return r;
+}
+
+static int work(void *arg, int signal_fd)
+{
+	struct running run = {.job = arg, .signal_fd = signal_fd};
+	struct px_why why;
+	int r;
+
+	run.shows = isatty(STDERR_FILENO) && !run.job->o->quiet;
+	r = start(&run, &why);
+	if (r == 0)
+		r = make(&run, &why);
+	if (r == 0)
+		r = show(&run, &why);
+	if (r < 0 && r != -EADDRINUSE)
+		px_cmd_fail(0, &why);
+	px_engine_quiet(&run.engine);
+	px_pool_stop(run.pool);
+	px_content_free(run.baseline);
+	px_pool_free(run.pool);
+	px_engine_stop(&run.engine);
+	px_report_fini(&run.report);
+	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
+	       : r != 0		? PX_EXIT_FAILED
+				: 0;
+}
+
+int px_cmd_report(struct px_opt *o)
+{
+	struct job job = {o, o->args[0]};
+	struct px_why why;
+	int r = report_mount(o);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENOTTY) {
+		px_because(&why, r, "%s: %s", o->args[0], strerror(-r));
+		return px_cmd_fail(PX_EXIT_FAILED, &why);
+	}
+	if (o->diff && o->json) {
+		px_because(&why, 0, "--diff prints a table: not with --json");
+		return px_cmd_fail(PX_EXIT_USAGE, &why);
+	}
+	if ((o->max_growth >= 0 || o->max_growth_percent >= 0) && !o->diff) {
+		px_because(&why, 0, "--max-growth needs --diff OLD");
+		return px_cmd_fail(PX_EXIT_USAGE, &why);
+	}
+	if (o->verbose || isatty(STDERR_FILENO))
+		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	return px_cmd_fork(work, &job, "no report was made");
 }

@@ -143,10 +143,10 @@ static int digest_item(struct run *run, const struct px_item *i, int fd,
 	return !i->blob && lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
-/* 1 and where an equal file is; 0: this is the first such. Empty files gain
- * nothing from it. */
+/* 1 and where an equal file is; 0: this is the first such, or the first of a
+ * new set, if the old one is `full`. Empty files gain nothing from it. */
 static int find_twin(struct run *run, const struct px_item *i, int fd,
-		     const char **ret)
+		     bool full, const char **ret)
 {
 	const size_t n = strlen(run->path) + 1;
 	uint8_t digest[PX_DIGEST_SIZE];
@@ -159,7 +159,7 @@ static int find_twin(struct run *run, const struct px_item *i, int fd,
 	if (r < 0)
 		return r;
 	bucket = &run->twins[px_get_le64(digest) % N_BUCKETS];
-	for (t = *bucket; t; t = t->next)
+	for (t = full ? NULL : *bucket; t; t = t->next)
 		if (memcmp(t->digest, digest, sizeof(digest)) == 0) {
 			*ret = t->path;
 			return 1;
@@ -202,21 +202,33 @@ static int put_file(struct run *run, const struct px_item *i)
 	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
 		r = -ESTALE;
 	if (r == 0)
-		r = find_twin(run, i, fd, &e.target);
+		r = find_twin(run, i, fd, false, &e.target);
 	if (r < 0)
 		return r;
 	e.hardlink = r == 1;
 	if (e.hardlink) {
-		run->sum->hardlinks++;
-		run->sum->hardlinked_bytes += i->attr.size;
 		r = px_sink_put(run->o->sink, &e, NULL);
-	} else if (i->blob) {
+		if (r == 0) {
+			run->sum->hardlinks++;
+			run->sum->hardlinked_bytes += i->attr.size;
+			return count(run, i->path, 0);
+		}
+		/* File systems bound the links of a file: ext4 to 65000. */
+		if (r != -EMLINK)
+			return r;
+		e.hardlink = false;
+		e.target = NULL;
+		r = find_twin(run, i, fd, true, &e.target);
+		if (r < 0)
+			return r;
+	}
+	if (i->blob) {
 		r = px_sink_put(run->o->sink, &e, i->blob->data);
 	} else {
 		px_content_check_pyc(run->o->content, i->source, fd);
 		r = px_sink_put_fd(run->o->sink, &e, fd);
 	}
-	return r < 0 ? r : count(run, i->path, e.hardlink ? 0 : i->attr.size);
+	return r < 0 ? r : count(run, i->path, i->attr.size);
 }
 
 static int put_item(struct run *run, const struct px_item *i)

@@ -29,9 +29,11 @@ static const struct px_verb verbs[] = {
 	 "stat: prints what the cache holds. clear: empties it; mounts that "
 	 "use "
 	 "it go on."},
-	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "MOUNTPOINT",
-	 "what a live mount has done so far",
-	 "Prints the counters of the daemon behind MOUNTPOINT."},
+	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
+	 "what ships and what it costs",
+	 "SOURCE: prints what a mount of it ships, by distribution, and what "
+	 "that costs. MOUNTPOINT: prints the counters of the daemon behind "
+	 "it."},
 };
 
 int px_cmd_fail(int status, const struct px_why *why)

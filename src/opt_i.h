@@ -8,7 +8,7 @@
 #include "pycfs/opt.h"
 
 #define PX_VERBS_MOUNT (PX_VERB_MOUNT | PX_VERB_RUN)
-#define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT)
+#define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT | PX_VERB_REPORT)
 
 struct px_opt_row {
 	const char *name;
@@ -20,7 +20,7 @@ struct px_opt_row {
 	const char *help;
 };
 
-#define PX_N_OPTS 37
+#define PX_N_OPTS 44
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
 /* The value of --mtime. -EINVAL. */

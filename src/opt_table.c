@@ -16,6 +16,7 @@
 #define VIEW	  PX_VERBS_VIEW
 #define MOUNT	  PX_VERBS_MOUNT
 #define EXPORT	  PX_VERB_EXPORT
+#define REPORT	  PX_VERB_REPORT
 #define ALL	  (VIEW | PX_VERB_UMOUNT | PX_VERB_CACHE | PX_VERB_REPORT)
 
 static int take_uint(const char *text, unsigned max, unsigned *ret)
@@ -148,6 +149,61 @@ static int set_max_size(struct px_opt *o, const char *v)
 static int set_max_compressed(struct px_opt *o, const char *v)
 {
 	return take_limit(v, LAMBDA_COMPRESSED, &o->max_compressed_size);
+}
+
+static int set_sort(struct px_opt *o, const char *v)
+{
+	static const char *const columns[] = {"name",	 "modules", "source",
+					      "shipped", "other",   "native",
+					      "deflate", "zstd"};
+	size_t i;
+
+	for (i = 0; i < PX_ARRAY_LEN(columns); i++)
+		if (strcmp(v, columns[i]) == 0)
+			o->sort = columns[i];
+	return o->sort && strcmp(o->sort, v) == 0 ? 0 : -EINVAL;
+}
+
+static int set_top(struct px_opt *o, const char *v)
+{
+	return take_uint(v, UINT_MAX, &o->top);
+}
+
+static int set_diff(struct px_opt *o, const char *v)
+{
+	o->diff = v;
+	return *v ? 0 : -EINVAL;
+}
+
+static int set_html(struct px_opt *o, const char *v)
+{
+	o->html = v;
+	return *v ? 0 : -EINVAL;
+}
+
+static int set_fail_on(struct px_opt *o, const char *v)
+{
+	o->fail_on = strcmp(v, "breaks") == 0	   ? 3
+		     : strcmp(v, "may-break") == 0 ? 2
+						   : 0;
+	return o->fail_on ? 0 : -EINVAL;
+}
+
+static int set_max_growth(struct px_opt *o, const char *v)
+{
+	const size_t n = strlen(v);
+	uint64_t bytes;
+	char *end;
+
+	if (n > 1 && v[n - 1] == '%' && isdigit((unsigned char)*v)) {
+		errno = 0;
+		o->max_growth_percent = strtod(v, &end);
+		return end == v + n - 1 && errno == 0 ? 0 : -EINVAL;
+	}
+	if (px_parse_size(v, &bytes) < 0 || bytes > INT64_MAX)
+		return -EINVAL;
+	o->max_growth = (int64_t)bytes;
+	return 0;
 }
 
 static int set_log_file(struct px_opt *o, const char *v)
@@ -339,9 +395,26 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "fail if the archive is larger; K, M, G, or lambda (50M)"},
 	{"print-digest", 0, NULL, EXPORT, FLAG(print_digest),
 	 "print the sha256 of the archive, and of the tar in it (diff_id)"},
-	{"quiet", 'q', NULL, EXPORT, FLAG(quiet),
+	{"sort", 0, "COLUMN", REPORT, set_sort, 0,
+	 "order of the table: name, modules, source, shipped (default), other, "
+	 "native, deflate, zstd"},
+	{"top", 0, "N", REPORT, set_top, 0,
+	 "only the first N rows of the table"},
+	{"files", 0, NULL, REPORT, FLAG(all_files),
+	 "one row for each file, not for each distribution"},
+	{"diff", 0, "OLD", REPORT, set_diff, 0,
+	 "compare with what --json printed earlier"},
+	{"max-growth", 0, "SIZE", REPORT, set_max_growth, 0,
+	 "with --diff: fail if the layer grew by more bytes (K, M, G) or "
+	 "percent (3%)"},
+	{"html", 0, "FILE", REPORT, set_html, 0,
+	 "write a page with a picture of the layer, for any browser"},
+	{"fail-on", 0, "GRADE", REPORT, set_fail_on, 0,
+	 "fail if a risk is found of this grade: breaks, or may-break and "
+	 "worse"},
+	{"quiet", 'q', NULL, EXPORT | REPORT, FLAG(quiet),
 	 "no progress, even on a terminal"},
-	{"json", 0, NULL, PX_VERB_CACHE | PX_VERB_REPORT | EXPORT, FLAG(json),
+	{"json", 0, NULL, PX_VERB_CACHE | REPORT | EXPORT, FLAG(json),
 	 "print JSON"},
 	{"help", 'h', NULL, ALL, FLAG(help), "print this"},
 };

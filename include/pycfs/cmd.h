@@ -7,6 +7,8 @@
 
 #include "pycfs/opt.h"
 
+#include <stdio.h>
+
 #define PX_EXIT_FAILED 1
 #define PX_EXIT_USAGE  2
 /* Of a forked child only: fork again, its PID is taken (px_cache_open). */
@@ -31,8 +33,8 @@ int px_cmd_fail(int status, const struct px_why *why);
 int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 		const char *crashed);
 
-/* Prints a JSON string (RFC 8259, section 7) on stdout. Bytes that are no
+/* Prints a JSON string (RFC 8259, section 7). Bytes that are no
  * UTF-8 are shown as U+DC80 and on, as Python's surrogateescape. */
-void px_cmd_json_string(const char *s);
+void px_cmd_json_string(FILE *to, const char *s);
 
 #endif

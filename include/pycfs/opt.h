@@ -52,6 +52,15 @@ struct px_opt {
 	bool force;
 	bool hardlink_dupes;
 	bool print_digest;
+	const char *html; /* NULL: none */
+	const char *diff; /* NULL: with nothing */
+	bool all_files;
+	bool suggest;
+	const char *sort;	      /* name of a column; NULL: shipped */
+	unsigned top;		      /* rows; 0: all */
+	unsigned fail_on;	      /* 0: no grade; 2: may break; 3: breaks */
+	int64_t max_growth;	      /* bytes; -1: no limit */
+	double max_growth_percent;    /* negative: no limit */
 	const char *prefix_dir;	      /* where in the archive; "" for none */
 	uint64_t max_size;	      /* bytes; 0: no limit */
 	uint64_t max_compressed_size; /* bytes; 0: no limit */

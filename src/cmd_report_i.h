@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_CMD_REPORT_I_H
+#define PX_CMD_REPORT_I_H
+/*
+ * What src/cmd_report*.c share: how a report is shown.
+ */
+
+#include "pycfs/engine.h"
+#include "pycfs/report.h"
+
+#include <stdio.h>
+
+struct px_shown {
+	const struct px_opt *o;
+	const struct px_report *r;
+	const char *source; /* absolute */
+	const char *python; /* version */
+};
+
+/* The table, on stdout, as wide as the terminal; 80 columns where there is
+ * none. -ENOMEM. */
+int px_report_print(const struct px_shown *s);
+
+/* All of it as JSON (README, "The report"). */
+void px_report_print_json(const struct px_shown *s, FILE *to);
+
+/* Prints what changed since the report in file o->diff. 0, 1: it grew by more
+ * than allowed, or -errno with a sentence in `why`. */
+int px_report_diff(const struct px_shown *s, struct px_why *why);
+
+/* "12.3 MB", in at most 8 bytes. */
+const char *px_human(uint64_t bytes, char buf[16]);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd_report_i.h"
+
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#define MAX_LISTED 20 /* of hidden names by reason, twins and the like */
+#define MIN_NAME   16
+#define N_COLUMNS  8
+
+const char *px_human(uint64_t bytes, char buf[16])
+{
+	static const char units[] = "kMGTPE";
+	double v = (double)bytes;
+	int unit = -1;
+
+	while (v >= 999.5 && unit < 5) {
+		v /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(buf, 16, "%d B", (int)v);
+	else
+		snprintf(buf, 16, v < 9.95 ? "%.1f %cB" : "%.0f %cB", v,
+			 units[unit]);
+	return buf;
+}
+
+/* One row: a distribution, or a file. */
+struct table_row {
+	const char *name;
+	const char *version;
+	struct px_report_sizes sizes;
+};
+
+/* What --sort names; value 0 is the name. */
+static const struct {
+	const char *name;
+	const char *head;
+} columns[N_COLUMNS] = {
+	{"name", "NAME"},	{"modules", "MODULES"}, {"source", "SOURCE"},
+	{"shipped", "SHIPPED"}, {"other", "OTHER"},	{"native", "NATIVE"},
+	{"deflate", "DEFLATE"}, {"zstd", "ZSTD"},
+};
+
+static uint64_t value_of(const struct table_row *row, size_t column)
+{
+	const struct px_report_sizes *s = &row->sizes;
+	const uint64_t values[N_COLUMNS] = {
+		0,
+		s->modules,
+		s->source_bytes,
+		px_report_bytes(s),
+		s->other_bytes,
+		s->native_bytes,
+		s->deflate_bytes,
+		s->zstd_bytes,
+	};
+
+	return values[column];
+}
+
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct table_row *x = a, *y = b;
+	const size_t column = *(const size_t *)arg;
+	const uint64_t p = value_of(x, column), q = value_of(y, column);
+
+	if (p != q)
+		return p < q ? 1 : -1;
+	return strcasecmp(x->name, y->name);
+}
+
+static size_t sort_column(const struct px_opt *o)
+{
+	size_t i;
+
+	for (i = 0; i < N_COLUMNS; i++)
+		if (strcmp(columns[i].name, o->sort ? o->sort : "shipped") == 0)
+			return i;
+	return 0;
+}
+
+/* Each file as a row, or each distribution. The caller's; NULL: ENOMEM. */
+static struct table_row *make_rows(const struct px_shown *s, size_t *ret_n)
+{
+	const struct px_report *r = s->r;
+	const size_t n = s->o->all_files ? r->n_files : r->n_dists;
+	struct table_row *rows = calloc(n + 1, sizeof(*rows));
+	size_t i, column = sort_column(s->o);
+
+	*ret_n = n;
+	for (i = 0; rows && i < n; i++) {
+		if (s->o->all_files) {
+			rows[i].name = r->files[i].path;
+			rows[i].version = "";
+			px_report_add_sizes(&rows[i].sizes, &r->files[i]);
+		} else {
+			rows[i].name = r->dists[i].name;
+			rows[i].version = r->dists[i].version;
+			rows[i].sizes = r->dists[i].sizes;
+		}
+	}
+	if (rows && n > 1)
+		qsort_r(rows, n, sizeof(*rows), compare_rows, &column);
+	return rows;
+}
+
+static int terminal_width(void)
+{
+	const char *columns_env = getenv("COLUMNS");
+	struct winsize w;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+		return w.ws_col;
+	return columns_env && atoi(columns_env) > 0 ? atoi(columns_env) : 80;
+}
+
+/* Bytes of UTF-8 that `n` columns hold; wide characters count as one. */
+static int fit(const char *s, int n)
+{
+	int i = 0;
+
+	for (; s[i] && (n > 0 || (s[i] & 0xC0) == 0x80); i++)
+		n -= ((s[i + 1] & 0xC0) != 0x80);
+	return i;
+}
+
+static int length(const char *s)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xC0) != 0x80;
+	return n;
+}
+
+/* `width` columns; what is too long loses its beginning's end to "...". */
+static void print_name(const char *name, int width)
+{
+	const int n = length(name);
+
+	if (n <= width)
+		printf("%s%*s", name, width - n, "");
+	else
+		printf("%.*s...", fit(name, width - 3), name);
+}
+
+static void print_cells(const struct table_row *row, uint64_t total)
+{
+	const uint64_t bytes = px_report_bytes(&row->sizes);
+	char buf[16];
+	size_t i;
+
+	printf(" %7llu", (unsigned long long)row->sizes.modules);
+	for (i = 2; i < N_COLUMNS; i++)
+		printf(" %8s", px_human(value_of(row, i), buf));
+	printf(" %5.1f %%\n",
+	       total ? 100.0 * (double)bytes / (double)total : 0.0);
+}
+
+#define CELLS_WIDTH (8 + 6 * 9 + 8)
+
+static void print_table(const struct px_shown *s, const struct table_row *rows,
+			size_t n)
+{
+	const uint64_t total = px_report_bytes(&s->r->total);
+	const size_t max = s->o->top && s->o->top < n ? s->o->top : n;
+	int width = terminal_width() - CELLS_WIDTH, widest = MIN_NAME;
+	size_t i;
+
+	for (i = 0; i < max; i++) {
+		const int w =
+			length(rows[i].name) +
+			(*rows[i].version ? length(rows[i].version) + 1 : 0);
+
+		widest = w > widest ? w : widest;
+	}
+	width = width < MIN_NAME ? MIN_NAME : width > widest ? widest : width;
+	print_name(s->o->all_files ? "FILE" : "DISTRIBUTION", width);
+	printf(" %7s", columns[1].head);
+	for (i = 2; i < N_COLUMNS; i++)
+		printf(" %8s", columns[i].head);
+	puts("   SHARE");
+	for (i = 0; i < max; i++) {
+		PX_AUTOFREE char *name = NULL;
+
+		if (asprintf(&name, "%s%s%s", rows[i].name,
+			     *rows[i].version ? " " : "", rows[i].version) < 0)
+			name = NULL;
+		print_name(name ? name : rows[i].name, width);
+		print_cells(&rows[i], total);
+	}
+	if (max < n)
+		printf("... and %zu more\n", n - max);
+}
+
+static void print_against(const char *what, uint64_t have, uint64_t base)
+{
+	char buf[16];
+
+	printf("  %-34s %8s", what, px_human(base, buf));
+	if (base > 0)
+		printf("  %+6.1f %%",
+		       100.0 * ((double)have - (double)base) / (double)base);
+	putchar('\n');
+}
+
+static void print_totals(const struct px_shown *s)
+{
+	const struct px_report_sizes *t = &s->r->total;
+	const uint64_t bytes = px_report_bytes(t);
+	const uint64_t sources = t->source_bytes + t->other_bytes;
+	char a[16], b[16], c[16];
+
+	printf("\n%s for Python %s at level %u\n", s->source, s->python,
+	       s->o->optimize);
+	printf("ships %zu files: %s, deflated %s, by zstd %s (each by "
+	       "itself)\n",
+	       s->r->n_files, px_human(bytes, a), px_human(t->deflate_bytes, b),
+	       px_human(t->zstd_bytes, c));
+	puts("against");
+	print_against("the sources alone", bytes, sources);
+	print_against("sources and __pycache__", bytes,
+		      sources + t->pycache_bytes);
+	print_against("the sources alone, deflated", t->deflate_bytes,
+		      t->source_deflate_bytes);
+	print_against("the sources alone, by zstd", t->zstd_bytes,
+		      t->source_zstd_bytes);
+}
+
+/* Hidden names by reason. */
+static void print_hidden(const struct px_report *r)
+{
+	const char *reasons[MAX_LISTED];
+	size_t n = 0, i, k;
+	char buf[16];
+
+	for (i = 0; i < r->n_hidden; i++) {
+		for (k = 0; k < n && reasons[k] != r->hidden[i].why; k++)
+			;
+		if (k == n && n < MAX_LISTED)
+			reasons[n++] = r->hidden[i].why;
+	}
+	if (n > 0)
+		printf("\nnot shipped: %llu files, %s\n",
+		       (unsigned long long)r->hidden_files,
+		       px_human(r->hidden_bytes, buf));
+	for (k = 0; k < n; k++) {
+		uint64_t files = 0, bytes = 0;
+
+		for (i = 0; i < r->n_hidden; i++)
+			if (r->hidden[i].why == reasons[k]) {
+				files += r->hidden[i].files;
+				bytes += r->hidden[i].bytes;
+			}
+		printf("  %7llu files %8s  %s\n", (unsigned long long)files,
+		       px_human(bytes, buf), reasons[k]);
+	}
+}
+
+static void print_twins(const struct px_report *r)
+{
+	char a[16], b[16];
+	size_t i;
+
+	if (r->n_twins == 0)
+		return;
+	printf("\nduplicates: %zu files in more than one place, %s in all but "
+	       "one copy each\n",
+	       r->n_twins, px_human(r->twin_bytes, a));
+	for (i = 0; i < r->n_twins && i < 5; i++) {
+		const struct px_report_twins *t = &r->twins[i];
+
+		printf("  %zu x %8s = %8s  %s, %s%s\n", t->n,
+		       px_human(t->bytes, a),
+		       px_human(t->bytes * (t->n - 1), b),
+		       r->files[t->files[0]].path, r->files[t->files[1]].path,
+		       t->n > 2 ? ", ..." : "");
+	}
+}
+
+static void print_faults(const struct px_report *r)
+{
+	size_t i;
+
+	if (r->n_faults > 0)
+		printf("\ndo not compile: %zu\n", r->n_faults);
+	for (i = 0; i < r->n_faults; i++) {
+		const struct px_blob *why = r->faults[i].why;
+
+		printf("  %s:%u: %.*s\n", r->faults[i].path, why->line,
+		       (int)why->size, (const char *)why->data);
+	}
+}
+
+int px_report_print(const struct px_shown *s)
+{
+	size_t n;
+	struct table_row *rows = make_rows(s, &n);
+
+	if (!rows)
+		return -ENOMEM;
+	print_table(s, rows, n);
+	free(rows);
+	print_totals(s);
+	print_hidden(s->r);
+	print_twins(s->r);
+	print_faults(s->r);
+	return 0;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which distribution a file belongs to: the one whose RECORD names it, else
+ * the one that most files of the same top-level name belong to, else none but
+ * that name.
+ */
+#include "report_i.h"
+
+#include "pycfs/record.h"
+
+#include <stdio.h>
+
+#define RECORD_MAX (64u << 20) /* as content_record.c */
+#define NONE	   SIZE_MAX
+
+/* Source path -> distribution, in order of paths. */
+struct claim {
+	char *path;
+	size_t dist;
+};
+
+struct claims {
+	struct claim *all;
+	size_t n, capacity;
+};
+
+static int compare_claims(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+static int add_claim(struct claims *c, const char *path, size_t dist)
+{
+	struct claim *all;
+	char *copy;
+
+	if (c->n == c->capacity) {
+		const size_t capacity = c->capacity ? c->capacity * 2 : 1024;
+
+		all = reallocarray(c->all, capacity, sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		c->all = all;
+		c->capacity = capacity;
+	}
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	c->all[c->n++] = (struct claim){copy, dist};
+	return 0;
+}
+
+static void claims_fini(struct claims *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		free(c->all[i].path);
+	free(c->all);
+}
+
+static size_t claimed_by(const struct claims *c, const char *path)
+{
+	const struct claim key = {(char *)(uintptr_t)path, 0};
+	const struct claim *found =
+		c->n ? bsearch(&key, c->all, c->n, sizeof(key), compare_claims)
+		     : NULL;
+
+	return found ? found->dist : NONE;
+}
+
+static bool ends_in(const char *name, size_t n, const char *suffix)
+{
+	const size_t m = strlen(suffix);
+
+	return n > m && memcmp(name + n - m, suffix, m) == 0;
+}
+
+static int add_dist(struct px_report *r, const char *name, size_t n,
+		    const char *version, size_t n_version, bool installed)
+{
+	struct px_report_dist *dists =
+		reallocarray(r->dists, r->n_dists + 1, sizeof(*dists));
+	struct px_report_dist *d;
+
+	if (!dists)
+		return -ENOMEM;
+	r->dists = dists;
+	d = &dists[r->n_dists];
+	*d = (struct px_report_dist){
+		.name = strndup(name, n),
+		.version = strndup(version, n_version),
+		.installed = installed,
+	};
+	if (!d->name || !d->version) {
+		free(d->name);
+		free(d->version);
+		return -ENOMEM;
+	}
+	r->n_dists++;
+	return 0;
+}
+
+/* Reads what RECORD says. One that cannot be read claims nothing. */
+static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
+			size_t dist)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = RECORD_MAX};
+	PX_AUTO(px_buf_fini) struct px_buf name = {.max = RECORD_MAX};
+	PX_AUTOFREE char *path = px_path_join(dir, "RECORD");
+	struct px_record_reader reader;
+	const char *rest;
+	struct px_stat st;
+	size_t n_rest;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (px_tree_read(t, path, &text, &st) < 0)
+		return 0;
+	reader = (struct px_record_reader){(const char *)text.data, text.size,
+					   0};
+	while ((r = px_record_next(&reader, &name, &rest, &n_rest)) > 0) {
+		r = add_claim(c, (const char *)name.data, dist);
+		if (r < 0)
+			return r;
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
+/* A distribution for NAME-VERSION.dist-info or .egg-info at the top. */
+static int find_dists(struct px_report *r, struct px_tree *t,
+		      struct claims *claims)
+{
+	struct px_listing l;
+	size_t i;
+	int err = px_tree_list(t, "", false, &l);
+
+	if (err < 0)
+		return err;
+	for (i = 0; i < l.n && err == 0; i++) {
+		const char *name = l.names[i].name;
+		const size_t n = strlen(name);
+		const bool is_wheel = ends_in(name, n, ".dist-info");
+		const char *dash;
+		size_t stem;
+
+		if (!is_wheel && !ends_in(name, n, ".egg-info"))
+			continue;
+		stem = n - strlen(".dist-info") + (is_wheel ? 0 : 1);
+		dash = memchr(name, '-', stem);
+		err = add_dist(r, name, dash ? (size_t)(dash - name) : stem,
+			       dash ? dash + 1 : "",
+			       dash ? stem - (size_t)(dash - name) - 1 : 0,
+			       true);
+		if (err == 0 && is_wheel && l.names[i].type == PX_TYPE_DIR)
+			err = claim_record(claims, t, name, r->n_dists - 1);
+		/* Its own files, whatever RECORD says. */
+		if (err == 0)
+			err = add_claim(claims, name, r->n_dists - 1);
+	}
+	px_listing_fini(&l);
+	return err;
+}
+
+/* Files of one top-level name, [from, to): gives those that nobody claims to
+ * who claims most, or to the name itself. */
+static int settle_top(struct px_report *r, size_t *votes, size_t from,
+		      size_t to)
+{
+	const char *path = r->files[from].source;
+	const size_t n = strcspn(path, "/");
+	size_t best = NONE, i;
+	int err;
+
+	for (i = from; i < to; i++) {
+		const size_t dist = r->files[i].dist;
+
+		if (dist != NONE &&
+		    (++votes[dist], best == NONE || votes[dist] > votes[best]))
+			best = dist;
+	}
+	/* Zero again, for the next. */
+	for (i = from; i < to; i++)
+		if (r->files[i].dist != NONE)
+			votes[r->files[i].dist] = 0;
+	for (i = from; i < to && best == NONE; i++)
+		if (r->files[i].dist == NONE) {
+			err = add_dist(r, path, n, "", 0, false);
+			if (err < 0)
+				return err;
+			best = r->n_dists - 1;
+		}
+	for (i = from; i < to; i++)
+		if (r->files[i].dist == NONE)
+			r->files[i].dist = best;
+	return 0;
+}
+
+static bool same_top(const char *a, const char *b)
+{
+	const size_t n = strcspn(a, "/");
+
+	return strncmp(a, b, n) == 0 && (b[n] == '/' || b[n] == '\0');
+}
+
+/* Files are in order of their paths in the view; those below one name at the
+ * top are together in either order. */
+static int settle_all(struct px_report *r)
+{
+	const size_t n_tops = r->n_files;
+	size_t *votes = calloc(r->n_dists + n_tops + 1, sizeof(*votes));
+	size_t from, to;
+	int err = votes ? 0 : -ENOMEM;
+
+	for (from = 0; from < r->n_files && err == 0; from = to) {
+		for (to = from + 1;
+		     to < r->n_files &&
+		     same_top(r->files[from].source, r->files[to].source);
+		     to++)
+			;
+		err = settle_top(r, votes, from, to);
+	}
+	free(votes);
+	return err;
+}
+
+static int compare_dists(const void *a, const void *b, void *arg)
+{
+	const struct px_report *r = arg;
+	const size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	const int c = strcasecmp(r->dists[x].name, r->dists[y].name);
+
+	return c ? c : (x > y) - (x < y);
+}
+
+/* Puts them in order of names, without those that have no files. */
+static int sort_dists(struct px_report *r)
+{
+	const size_t n = r->n_dists;
+	PX_AUTOFREE size_t *order = calloc(n + 1, sizeof(*order));
+	PX_AUTOFREE size_t *place = calloc(n + 1, sizeof(*place));
+	PX_AUTOFREE bool *used = calloc(n + 1, sizeof(*used));
+	struct px_report_dist *sorted = calloc(n + 1, sizeof(*sorted));
+	size_t i, k = 0;
+
+	if (!order || !place || !used || !sorted) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (i = 0; i < r->n_files; i++)
+		used[r->files[i].dist] = true;
+	for (i = 0; i < n; i++)
+		order[i] = i;
+	qsort_r(order, n, sizeof(*order), compare_dists, r);
+	for (i = 0; i < n; i++) {
+		struct px_report_dist *d = &r->dists[order[i]];
+
+		if (used[order[i]]) {
+			place[order[i]] = k;
+			sorted[k++] = *d;
+		} else {
+			free(d->name);
+			free(d->version);
+		}
+	}
+	for (i = 0; i < r->n_files; i++)
+		r->files[i].dist = place[r->files[i].dist];
+	free(r->dists);
+	r->dists = sorted;
+	r->n_dists = k;
+	return 0;
+}
+
+int px_report_assign(struct px_report *r, struct px_tree *t)
+{
+	struct claims claims = {0};
+	size_t i;
+	int err = find_dists(r, t, &claims);
+
+	if (err == 0 && claims.n > 0)
+		qsort(claims.all, claims.n, sizeof(*claims.all),
+		      compare_claims);
+	for (i = 0; i < r->n_files && err == 0; i++) {
+		const char *path = r->files[i].source;
+		PX_AUTOFREE char *top = strndup(path, strcspn(path, "/"));
+
+		if (!top)
+			err = -ENOMEM;
+		else
+			r->files[i].dist = claimed_by(&claims, path);
+		if (top && r->files[i].dist == NONE)
+			r->files[i].dist = claimed_by(&claims, top);
+	}
+	claims_fini(&claims);
+	if (err == 0)
+		err = settle_all(r);
+	return err < 0 ? err : sort_dists(r);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_REPORT_I_H
+#define PX_REPORT_I_H
+/*
+ * What src/report*.c share.
+ */
+
+#include "pycfs/report.h"
+
+/* ---- report_measure.c: what bytes come to ---- */
+
+struct px_measure {
+	uint64_t deflate_bytes;
+	uint64_t zstd_bytes;
+};
+
+struct px_meter; /* the compressors of one thread */
+
+int px_meter_new(struct px_cache *c, struct px_meter **ret);
+void px_meter_free(struct px_meter *m); /* NULL is fine */
+/* Sizes and digest of `n` bytes, from the cache where they are known. */
+int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
+		   struct px_measure *ret, uint8_t digest[PX_DIGEST_SIZE]);
+/* The same of the next `n` bytes of a file. -ESTALE: it has not as many. */
+int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
+		uint8_t digest[PX_DIGEST_SIZE]);
+
+/* ---- report_dist.c: which distribution a file belongs to ---- */
+
+/* Fills dists, and the dist of every file. -errno. */
+int px_report_assign(struct px_report *r, struct px_tree *t);
+
+#endif
