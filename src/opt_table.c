@@ -195,10 +195,11 @@ static int set_max_growth(struct px_opt *o, const char *v)
 	uint64_t bytes;
 	char *end;
 
-	if (n > 1 && v[n - 1] == '%' && isdigit((unsigned char)*v)) {
-		errno = 0;
+	if (n > 1 && v[n - 1] == '%') {
+		if (strspn(v, "0123456789.") != n - 1 || *v == '.')
+			return -EINVAL;
 		o->max_growth_percent = strtod(v, &end);
-		return end == v + n - 1 && errno == 0 ? 0 : -EINVAL;
+		return end == v + n - 1 ? 0 : -EINVAL;
 	}
 	if (px_parse_size(v, &bytes) < 0 || bytes > INT64_MAX)
 		return -EINVAL;

@@ -141,6 +141,13 @@ IS(modes, o->normal_modes)
 IS(force, o->force)
 IS(prefix_dir, strcmp(o->prefix_dir, "opt/x") == 0)
 IS(hardlink_dupes, o->hardlink_dupes)
+IS(sort, o->sort &&strcmp(o->sort, "zstd") == 0)
+IS(top, o->top == 7)
+IS(all_files, o->all_files)
+IS(diff, o->diff &&strcmp(o->diff, "old.json") == 0)
+IS(max_growth, o->max_growth == 3 << 10 && o->max_growth_percent < 0)
+IS(html, o->html &&strcmp(o->html, "x.html") == 0)
+IS(fail_on, o->fail_on == 3)
 IS(max_size, o->max_size == 3u << 10)
 IS(max_compressed_size, o->max_compressed_size == 50u << 20)
 IS(print_digest, o->print_digest)
@@ -226,6 +233,16 @@ static const struct sample {
 	 is_max_compressed_size,
 	 {"", "0", "0K", "-1", "M", "5X", "5MB", "lambda ", "99999999T"}},
 	{"print-digest", NULL, is_print_digest, {0}},
+	{"sort", "zstd", is_sort, {"", "Name", "bytes", "name "}},
+	{"top", "7", is_top, {"", "-1", "x", "1.5", "4294967296"}},
+	{"files", NULL, is_all_files, {0}},
+	{"diff", "old.json", is_diff, {""}},
+	{"max-growth",
+	 "3K",
+	 is_max_growth,
+	 {"", "%", "-1", "-1%", "x%", "3%%", "3 %", "1e999%", "0x10%", "3Q"}},
+	{"html", "x.html", is_html, {""}},
+	{"fail-on", "breaks", is_fail_on, {"", "may", "3", "Breaks"}},
 	{"quiet", NULL, is_quiet, {0}},
 	{"json", NULL, is_json, {0}},
 	{"help", NULL, is_help, {0}},
