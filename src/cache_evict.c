@@ -290,56 +290,67 @@ int px_cache_make_room(struct px_cache *c)
 	return tick(c);
 }
 
-static int sum_used(struct px_cache *c, MDB_txn *txn,
-		    struct px_cache_info *info)
+int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
+		uint64_t *ret_n, uint64_t *ret_bytes)
 {
-	PX_AUTO(close_cursor) MDB_cursor *cursor = NULL;
-	struct px_used u;
-	MDB_val k;
-	MDB_val v;
-	int r;
+	PX_AUTO(free_rows) struct rows rows = {NULL, 0};
+	const uint32_t today = px_cache_today(c);
+	uint64_t total = 0, old = 0, before;
+	MDB_txn *txn;
+	int r = px_cache_begin(c, 0, &txn);
 
-	r = px_cache_err(mdb_cursor_open(txn, c->dbi[PX_TABLE_USED], &cursor));
+	*ret_n = *ret_bytes = 0;
 	if (r < 0)
 		return r;
-	while ((r = px_cache_err(mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) ==
-	       0) {
-		r = px_used_decode(&v, &u);
-		if (r < 0)
-			return r;
-		info->n_blobs++;
-		info->n_rejected += u.kind == PX_BLOB_REJECTED;
-		info->n_notes += u.kind == PX_BLOB_NOTE;
-		info->blob_bytes += u.bytes;
+	r = read_rows(c, txn, PX_TABLE_USED, &rows);
+	for (size_t i = 0; r == 0 && i < rows.n; i++) {
+		total += rows.row[i].bytes;
+		if (rows.row[i].day <= today &&
+		    today - rows.row[i].day > max_age_days)
+			old += rows.row[i].bytes;
 	}
-	return r == -ENOENT ? 0 : r;
+	/* Rows come by day: the old ones are the first to go. */
+	before = total;
+	if (max_bytes > total - old)
+		max_bytes = total - old;
+	if (r == 0)
+		r = evict_rows(c, txn, &rows, true, max_bytes, &total, ret_n);
+	if (r == 0)
+		r = sweep_index(c, txn);
+	if (r == 0)
+		r = px_cache_set_number(c, txn, "total", total);
+	if (r < 0) {
+		px_cache_abort(c, txn);
+		return r;
+	}
+	*ret_bytes = before - total;
+	r = px_cache_commit(c, txn);
+	return r < 0 ? r : tick(c);
 }
 
-int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
+int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 {
-	struct px_cache_info info = {.max_bytes = c->max_bytes};
-	size_t n_index = 0;
-	struct stat st;
-	MDB_txn *txn = NULL;
-	int fd = -1;
+	PX_AUTO(free_rows) struct rows rows = {NULL, 0};
+	struct px_blob *b;
+	MDB_txn *txn;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 
+	*ret_n = *ret_damaged = 0;
 	if (r < 0)
 		return r;
-	r = sum_used(c, txn, &info);
-	if (r == 0)
-		r = table_size(c, txn, PX_TABLE_INDEX, &n_index);
+	r = read_rows(c, txn, PX_TABLE_USED, &rows);
 	px_cache_abort(c, txn);
-	if (r == 0)
-		r = px_cache_err(mdb_env_get_fd(c->env, &fd));
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	info.n_index = n_index;
-	info.file_bytes = (uint64_t)st.st_blocks * 512;
-	*ret = info;
-	return 0;
+	for (size_t i = 0; r == 0 && i < rows.n; i++) {
+		++*ret_n;
+		r = px_cache_get(c, rows.row[i].key, &b);
+		if (r == 0) {
+			px_blob_unref(b);
+		} else if (r == -ENOENT) {
+			++*ret_damaged;
+			r = 0;
+		}
+	}
+	return r == 0 ? px_cache_flush(c) : r;
 }
 
 int px_cache_clear(struct px_cache *c)

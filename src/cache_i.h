@@ -9,7 +9,8 @@
  *   cache_dir.c      the directory it lies in: who may write there
  *   cache_pending.c  what is queued or cannot be stored, readable from memory
  *   cache_writer.c   the thread that commits batches
- *   cache_evict.c    the size bound, info, clear
+ *   cache_evict.c    the size bound, gc, verify, clear
+ *   cache_info.c     what there is
  *
  * Stored forms, numbers little-endian (a change needs a new PX_CACHE_SUBDIR):
  *

@@ -4,49 +4,142 @@
 #include "pycfs/log.h"
 #include "pycfs/engine.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-static void print_info(const char *dir, const struct px_cache_info *i,
-		       bool json)
-{
-	const unsigned long long n[] = {
-		i->n_blobs - i->n_rejected,
-		i->n_rejected,
-		i->n_index,
-		i->blob_bytes,
-		i->file_bytes,
-	};
-
-	if (json)
-		printf("{\"version\": 1, \"modules\": %llu, \"rejected\": "
-		       "%llu, \"files\": %llu, \"bytes\": %llu, "
-		       "\"disk_bytes\": %llu}\n",
-		       n[0], n[1], n[2], n[3], n[4]);
-	else
-		printf("%s\n%llu modules, %llu rejected, known under %llu "
-		       "files\n%llu bytes, %llu on disk\n",
-		       dir, n[0], n[1], n[2], n[3], n[4]);
-}
+typedef unsigned long long ull;
 
 struct job {
 	const struct px_opt *o;
 	const char *dir;
-	bool clear;
+	int (*act)(const struct job *job, struct px_cache *cache);
+};
+
+/* The Python whose .pyc files begin so: Lib/importlib/_bootstrap_external.py
+ * lists them; those of releases. */
+static const char *version_of(uint32_t magic)
+{
+	static const struct {
+		unsigned number;
+		const char *version;
+	} known[] = {
+		{3413, "3.8"},	{3425, "3.9"},	{3439, "3.10"},
+		{3495, "3.11"}, {3531, "3.12"}, {3571, "3.13"},
+	};
+	size_t i;
+
+	for (i = 0; i < PX_ARRAY_LEN(known); i++)
+		if (known[i].number == (magic & 0xffff))
+			return known[i].version;
+	return "another";
+}
+
+static void print_info_json(const struct px_cache_info *i, ull modules,
+			    unsigned idle)
+{
+	size_t k;
+
+	printf("{\"version\": 1, \"modules\": %llu, \"rejected\": %llu, "
+	       "\"notes\": %llu, \"files\": %llu, \"bytes\": %llu, "
+	       "\"disk_bytes\": %llu, \"max_bytes\": %llu, "
+	       "\"oldest_use_days\": %u, \"pythons\": [",
+	       modules, (ull)i->n_rejected, (ull)i->n_notes, (ull)i->n_index,
+	       (ull)i->blob_bytes, (ull)i->file_bytes, (ull)i->max_bytes, idle);
+	for (k = 0; k < i->n_pythons; k++)
+		printf("%s{\"python\": \"%s\", \"magic\": %u, \"modules\": "
+		       "%llu, \"bytes\": %llu}",
+		       k ? ", " : "", version_of(i->python[k].magic),
+		       i->python[k].magic & 0xffff, (ull)i->python[k].n_blobs,
+		       (ull)i->python[k].bytes);
+	puts("]}");
+}
+
+static int do_stat(const struct job *job, struct px_cache *cache)
+{
+	const uint32_t today = (uint32_t)(px_wall_ns() / 1000000000 / 86400);
+	struct px_cache_info i;
+	int r = px_cache_info(cache, &i);
+	unsigned idle;
+	ull modules;
+	size_t k;
+
+	if (r < 0)
+		return r;
+	idle = i.n_blobs && i.oldest_day < today ? today - i.oldest_day : 0;
+	modules = (ull)(i.n_blobs - i.n_rejected - i.n_notes);
+	if (job->o->json) {
+		print_info_json(&i, modules, idle);
+		return 0;
+	}
+	printf("%s\n%llu modules, %llu rejected, known under %llu files\n"
+	       "%llu bytes, %llu on disk, %llu at most\n"
+	       "last used up to %u days ago\n",
+	       job->dir, modules, (ull)i.n_rejected, (ull)i.n_index,
+	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle);
+	for (k = 0; k < i.n_pythons; k++)
+		printf("  Python %-8s %8llu modules %14llu bytes\n",
+		       version_of(i.python[k].magic), (ull)i.python[k].n_blobs,
+		       (ull)i.python[k].bytes);
+	return 0;
+}
+
+static int do_clear(PX_UNUSED const struct job *job, struct px_cache *cache)
+{
+	return px_cache_clear(cache);
+}
+
+static int do_gc(const struct job *job, struct px_cache *cache)
+{
+	const struct px_opt *o = job->o;
+	uint64_t n, bytes;
+	int r = px_cache_gc(cache, o->max_age,
+			    o->max_size ? o->max_size : UINT64_MAX, &n, &bytes);
+
+	if (r == 0 && o->json)
+		printf("{\"version\": 1, \"forgotten\": %llu, \"bytes\": "
+		       "%llu}\n",
+		       (ull)n, (ull)bytes);
+	else if (r == 0)
+		printf("%llu forgotten, %llu bytes\n", (ull)n, (ull)bytes);
+	return r;
+}
+
+/* 1: something was damaged. */
+static int do_verify(const struct job *job, struct px_cache *cache)
+{
+	uint64_t n, damaged;
+	int r = px_cache_verify(cache, &n, &damaged);
+
+	if (r == 0 && job->o->json)
+		printf("{\"version\": 1, \"checked\": %llu, \"damaged\": "
+		       "%llu}\n",
+		       (ull)n, (ull)damaged);
+	else if (r == 0)
+		printf("%llu checked, %llu damaged and dropped\n", (ull)n,
+		       (ull)damaged);
+	return r == 0 ? damaged > 0 : r;
+}
+
+static const struct {
+	const char *name;
+	int (*act)(const struct job *job, struct px_cache *cache);
+} acts[] = {
+	{"stat", do_stat},
+	{"clear", do_clear},
+	{"gc", do_gc},
+	{"verify", do_verify},
 };
 
 static int work(void *arg, PX_UNUSED int signal_fd)
 {
 	const struct job *job = arg;
-	const char *dir = job->dir;
-	const bool clear = job->clear;
 	struct px_stats stats = {0};
 	const struct px_cache_options options = {
-		.dir = dir,
+		.dir = job->dir,
 		.max_bytes = job->o->cache_size,
 		.stats = &stats,
 	};
-	struct px_cache_info info;
 	struct px_cache *cache;
 	struct px_why why;
 	int r;
@@ -56,28 +149,42 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 		return PX_EXIT_PID_TAKEN;
 	if (r < 0)
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
-	r = clear ? px_cache_clear(cache) : px_cache_info(cache, &info);
+	if (px_cache_was_rebuilt(cache))
+		px_log(PX_LOG_WARNING,
+		       "the cache in %s was damaged or of another format: "
+		       "begun anew",
+		       job->dir);
+	r = job->act(job, cache);
 	px_cache_close(cache);
-	if (r < 0) {
-		px_log_errno(r, "cannot %s the cache in %s",
-			     clear ? "empty" : "read", dir);
-		return PX_EXIT_FAILED;
+	if (r < 0)
+		px_log_errno(r, "cache %s in %s", job->o->args[0], job->dir);
+	if (fflush(stdout) != 0) {
+		px_log_errno(-errno, "stdout");
+		r = -EIO;
 	}
-	if (!clear)
-		print_info(dir, &info, job->o->json);
-	return 0;
+	return r == 0 ? 0 : PX_EXIT_FAILED;
 }
 
 int px_cmd_cache(struct px_opt *o)
 {
-	const bool clear = strcmp(o->args[0], "clear") == 0;
+	struct job job = {.o = o};
 	PX_AUTOFREE char *dir = NULL;
 	struct px_why why;
 	struct stat st;
+	size_t i;
 
-	if (!clear && strcmp(o->args[0], "stat") != 0) {
-		px_because(&why, 0, "unknown 'pycfs cache %s': stat or clear",
+	for (i = 0; i < PX_ARRAY_LEN(acts); i++)
+		if (strcmp(o->args[0], acts[i].name) == 0)
+			job.act = acts[i].act;
+	if (!job.act) {
+		px_because(&why, 0,
+			   "unknown 'pycfs cache %s': stat, clear, gc or "
+			   "verify",
 			   o->args[0]);
+		return px_cmd_fail(PX_EXIT_USAGE, &why);
+	}
+	if (job.act == do_gc && o->max_age == UINT_MAX && o->max_size == 0) {
+		px_because(&why, 0, "cache gc needs --max-age or --max-size");
 		return px_cmd_fail(PX_EXIT_USAGE, &why);
 	}
 	if (px_engine_cache_dir(o, &dir) < 0) {
@@ -88,6 +195,7 @@ int px_cmd_cache(struct px_opt *o)
 		px_because(&why, 0, "there is no cache in %s yet", dir);
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	}
-	return px_cmd_fork(work, &(struct job){o, dir, clear},
+	job.dir = dir;
+	return px_cmd_fork(work, &job,
 			   "the cache is damaged beyond reading: remove it");
 }

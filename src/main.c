@@ -24,11 +24,11 @@ static const struct px_verb verbs[] = {
 	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "
 	 "X.tar.zst, - (a tar on stdout), or else a directory. DEST is "
 	 "replaced once all of it is there, or left as it was."},
-	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|clear",
-	 "look at the cache, or empty it",
-	 "stat: prints what the cache holds. clear: empties it; mounts that "
-	 "use "
-	 "it go on."},
+	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|gc|verify|clear",
+	 "look at the cache, tidy or empty it",
+	 "stat: prints what the cache holds. gc: forgets what --max-age or "
+	 "--max-size leave no room for. verify: reads all of it and drops what "
+	 "is damaged. clear: empties it. Mounts that use it go on."},
 	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
 	 "what ships and what it costs",
 	 "SOURCE: prints what a mount of it ships, by distribution, and what "

@@ -2,6 +2,7 @@
 #include "opt_i.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define LONG_BASE 256 /* getopt's values for long options: row + this */
@@ -248,6 +249,7 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.prefix = "",
 		.prefix_dir = "",
+		.max_age = UINT_MAX,
 		.max_growth = -1,
 		.max_growth_percent = -1,
 		.uid = -1,

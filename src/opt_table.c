@@ -151,6 +151,11 @@ static int set_max_compressed(struct px_opt *o, const char *v)
 	return take_limit(v, LAMBDA_COMPRESSED, &o->max_compressed_size);
 }
 
+static int set_max_age(struct px_opt *o, const char *v)
+{
+	return take_uint(v, 1000000, &o->max_age);
+}
+
 static int set_sort(struct px_opt *o, const char *v)
 {
 	static const char *const columns[] = {"name",	 "modules", "source",
@@ -390,12 +395,15 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "python/lib/python3.12/site-packages"},
 	{"hardlink-dupes", 0, NULL, EXPORT, FLAG(hardlink_dupes),
 	 "write equal files once, and hard links to it"},
-	{"max-size", 0, "BYTES", EXPORT, set_max_size, 0,
-	 "fail if the files are larger in all; K, M, G, or lambda (250M)"},
+	{"max-size", 0, "BYTES", EXPORT | PX_VERB_CACHE, set_max_size, 0,
+	 "fail if the files are larger in all; K, M, G, or lambda (250M); "
+	 "cache gc: forget the oldest above it"},
 	{"max-compressed-size", 0, "BYTES", EXPORT, set_max_compressed, 0,
 	 "fail if the archive is larger; K, M, G, or lambda (50M)"},
 	{"print-digest", 0, NULL, EXPORT, FLAG(print_digest),
 	 "print the sha256 of the archive, and of the tar in it (diff_id)"},
+	{"max-age", 0, "DAYS", PX_VERB_CACHE, set_max_age, 0,
+	 "gc: forget what was not used for so many days"},
 	{"sort", 0, "COLUMN", REPORT, set_sort, 0,
 	 "order of the table: name, modules, source, shipped (default), other, "
 	 "native, deflate, zstd"},

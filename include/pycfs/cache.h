@@ -78,6 +78,15 @@ int px_cache_flush(struct px_cache *c);
 /* Bytes queued and not yet committed. */
 uint64_t px_cache_queued(struct px_cache *c);
 
+/* Pythons told apart in px_cache_info. */
+#define PX_CACHE_MAX_PYTHONS 16
+
+struct px_cache_python {
+	uint32_t magic; /* of its .pyc files, as px_python.magic */
+	uint64_t n_blobs;
+	uint64_t bytes;
+};
+
 struct px_cache_info {
 	uint64_t n_blobs;
 	uint64_t n_rejected;
@@ -86,10 +95,22 @@ struct px_cache_info {
 	uint64_t blob_bytes; /* of stored blobs */
 	uint64_t file_bytes; /* of disk used by the database */
 	uint64_t max_bytes;
+	uint32_t oldest_day; /* of last use, in days since 1970 */
+	struct px_cache_python python[PX_CACHE_MAX_PYTHONS];
+	size_t n_pythons;
 };
 
-/* Reads every `used` row; -errno. */
+/* Reads every `used` row and the head of every blob; -errno. */
 int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
+
+/* Forgets what was last used more than so many days ago (UINT32_MAX: nothing
+ * is), and then the oldest until no more than `max_bytes` are left. What went:
+ * *ret_n blobs of *ret_bytes. The file keeps its size; others will use it. */
+int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
+		uint64_t *ret_n, uint64_t *ret_bytes);
+
+/* Reads all of it and drops what is damaged. -errno. */
+int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged);
 
 /* Forgets everything. Other processes using the cache see it empty. */
 int px_cache_clear(struct px_cache *c);

@@ -52,6 +52,7 @@ struct px_opt {
 	bool force;
 	bool hardlink_dupes;
 	bool print_digest;
+	unsigned max_age; /* days; UINT_MAX: no limit */
 	const char *html; /* NULL: none */
 	const char *diff; /* NULL: with nothing */
 	bool all_files;

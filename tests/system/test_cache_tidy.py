@@ -1,0 +1,88 @@
+"""`pycfs cache stat, gc, verify` on a cache that exports have filled."""
+import json
+import os
+import subprocess
+
+import trees
+
+MARK = b"pycfs-test-mark"
+
+
+def cache(pycfs, *args, rc=0):
+    p = pycfs.run("cache", *args)
+    assert p.returncode == rc, (p.stdout, p.stderr)
+    return p.stdout + p.stderr
+
+
+def fill(pycfs, scratch, names, source="x = %r\n"):
+    site = os.path.join(scratch, "site-" + names[0])
+    os.makedirs(site)
+    for name in names:
+        with open(os.path.join(site, name + ".py"), "w") as f:
+            f.write(source % name)
+    trees.age(site)
+    pycfs.exported(site, os.path.join(scratch, "out-" + names[0]))
+    return site
+
+
+def stat(pycfs):
+    return json.loads(cache(pycfs, "stat", "--json"))
+
+
+def test_stat_tells_pythons_apart(pycfs, scratch):
+    fill(pycfs, scratch, ["a", "b", "c"])
+    s = stat(pycfs)
+    assert s["modules"] == 3 and s["notes"] == 0 and s["rejected"] == 0
+    assert sum(p["modules"] for p in s["pythons"]) == 3
+    assert sum(p["bytes"] for p in s["pythons"]) == s["bytes"]
+    assert all(p["python"].startswith("3.") for p in s["pythons"])
+    assert "3 modules" in cache(pycfs, "stat")
+
+
+def test_gc_by_size(pycfs, scratch):
+    site = fill(pycfs, scratch, ["d%d" % i for i in range(20)])
+    before = stat(pycfs)
+    limit = before["bytes"] // 2
+    cache(pycfs, "gc", "--max-size", str(limit))
+    after = stat(pycfs)
+    assert 0 < after["modules"] < 20 and after["bytes"] <= limit
+    assert after["files"] == after["modules"]
+    # what is gone is compiled anew, the rest is not
+    p = pycfs.export(site, os.path.join(scratch, "again"), "--json")
+    assert json.loads(p.stdout)["compiled"] == 20 - after["modules"]
+
+
+def test_gc_by_age_keeps_what_is_young(pycfs, scratch):
+    fill(pycfs, scratch, ["a", "b"])
+    assert cache(pycfs, "gc", "--max-age", "0").startswith("0 forgotten")
+    assert stat(pycfs)["modules"] == 2
+
+
+def test_gc_needs_a_bound(pycfs, scratch):
+    fill(pycfs, scratch, ["a"])
+    assert "--max-age" in cache(pycfs, "gc", rc=2)
+    assert "verify" in cache(pycfs, "tidy", rc=2)
+
+
+def test_verify_finds_a_flipped_bit(pycfs, scratch):
+    fill(pycfs, scratch, ["a", "b", "c"],
+         "x = %r\ny = '" + MARK.decode() * 400 + "'\n")
+    assert cache(pycfs, "verify") == "3 checked, 0 damaged and dropped\n"
+    data = subprocess.run(["find", pycfs.cache, "-name", "data.mdb"],
+                          capture_output=True, text=True).stdout.strip()
+    with open(data, "r+b") as f:
+        at = f.read().index(MARK)
+        f.seek(at)
+        f.write(b"Q")
+    assert cache(pycfs, "verify", rc=1) == "3 checked, 1 damaged and dropped\n"
+    assert json.loads(cache(pycfs, "verify", "--json")) == {
+        "version": 1, "checked": 2, "damaged": 0}
+
+
+def test_a_full_stdout_is_an_error(pycfs, scratch):
+    fill(pycfs, scratch, ["a"])
+    with open("/dev/full", "w") as full:
+        p = subprocess.run(pycfs.command("cache", "stat"), stdout=full,
+                           stderr=subprocess.PIPE, timeout=60,
+                           env=pycfs.env())
+    assert p.returncode == 1 and b"No space" in p.stderr
