@@ -141,7 +141,8 @@ function renderLegend() {
     items = GRADES.map((g, i) => swatch("risk", i, i === 0 ? "no risk found"
       : `${i} ${g}`, i === 3 ? "hatch" : "")).reverse();
   else if (mode === "saved")
-    items = SAVED.map((s, i) => swatch("saved", i, s));
+    items = [el("li", {}, "Saved of source and __pycache__:"),
+      ...SAVED.map((s, i) => swatch("saved", i, s))];
   else
     items = KINDS.map(([, label], i) => [label, i])
       .filter(([, i]) => node.kinds && node.kinds[i] > 0)
@@ -180,7 +181,7 @@ function tableRow(node, i) {
   const first = el("td", {}, name);
 
   if (state.query && node.hits > 0 && node.kids.length)
-    first.append(el("span", { class: "soft" }, ` ${number(node.hits)}` +
+    first.append(el("span", { class: "soft hits" }, ` ${number(node.hits)}` +
       (node.hits === 1 ? " match" : " matches")));
   if (most.length > 0)
     first.append(el("span", { class: "meter", style:

@@ -164,7 +164,7 @@ class Treemap {
 
   group(node, x, y, w, h, depth) {
     const g = this.g, roomy = depth === 0 ? 1 : 2;
-    const titled = w > 44 * roomy && h > 34 * roomy;
+    const titled = depth < 3 && w > 44 * roomy && h > 34 * roomy;
     const edge = w < 24 || h < 24 ? 0.5 : depth === 0 ? 2 : 1;
     const pad = titled ? 1 : 0;
 
