@@ -37,7 +37,7 @@ void px_cmd_json_string(FILE *to, const char *s)
 
 		if (*p == '"' || *p == '\\')
 			fprintf(to, "\\%c", *p);
-		else if (*p < 0x20 || n == 0)
+		else if (*p < 0x20 || *p == '<' || n == 0)
 			fprintf(to, "\\u%04x", n == 0 ? 0xDC00u + *p : *p);
 		else
 			fprintf(to, "%.*s", (int)n, (const char *)p);

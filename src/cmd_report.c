@@ -169,9 +169,13 @@ static int show(struct running *run, struct px_why *why)
 	int r = 0;
 
 	px_python_short(run->engine.python, python, sizeof(python));
+	if (run->job->o->html)
+		r = px_report_write_html(&shown, why);
+	if (r < 0)
+		return r;
 	if (run->job->o->json)
 		px_report_print_json(&shown, stdout);
-	else if (!run->job->o->diff)
+	else if (!run->job->o->diff && !run->job->o->html)
 		r = px_report_print(&shown);
 	if (r < 0)
 		return px_because(why, r, "%s", strerror(-r));

@@ -24,6 +24,9 @@ int px_report_print(const struct px_shown *s);
 /* All of it as JSON (README, "The report"). */
 void px_report_print_json(const struct px_shown *s, FILE *to);
 
+/* Writes the page of --html, complete or not at all. */
+int px_report_write_html(const struct px_shown *s, struct px_why *why);
+
 /* Prints what changed since the report in file o->diff. 0, 1: it grew by more
  * than allowed, or -errno with a sentence in `why`. */
 int px_report_diff(const struct px_shown *s, struct px_why *why);
