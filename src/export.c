@@ -330,7 +330,14 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 		r = run.twins ? 0 : -ENOMEM;
 	}
 	if (r == 0)
-		r = px_walk_start(o->content, o->tree, o->jobs, false, &w);
+		r = px_walk_start(
+			&(struct px_walk_options){
+				.content = o->content,
+				.tree = o->tree,
+				.jobs = o->jobs,
+				.want = PX_WANT_BYTES,
+			},
+			&w);
 	if (r < 0)
 		px_because(why, r, "cannot start: %s", strerror(-r));
 	else

@@ -113,89 +113,6 @@ static void sum_hidden(struct px_tree *t, const char *path,
 	px_listing_fini(&l);
 }
 
-/* Waits for one answer. */
-struct answer {
-	pthread_mutex_t lock;
-	pthread_cond_t came;
-	bool is_there;
-	uint64_t size;
-};
-
-static void on_baseline(void *arg, int err, const struct px_module *m)
-{
-	struct answer *a = arg;
-
-	pthread_mutex_lock(&a->lock);
-	if (err == 0 && m->kind == PX_BLOB_CODE)
-		a->size = m->attr.size;
-	a->is_there = true;
-	pthread_cond_signal(&a->came);
-	pthread_mutex_unlock(&a->lock);
-}
-
-/* What Python would keep in __pycache__ for this source. */
-static uint64_t baseline_size(const struct making *m, const char *source)
-{
-	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			   .came = PTHREAD_COND_INITIALIZER};
-
-	px_content_get(m->o->baseline, source, PX_KIND_MODULE, PX_WANT_SIZE,
-		       on_baseline, &a);
-	pthread_mutex_lock(&a.lock);
-	while (!a.is_there)
-		pthread_cond_wait(&a.came, &a.lock);
-	pthread_mutex_unlock(&a.lock);
-	pthread_mutex_destroy(&a.lock);
-	pthread_cond_destroy(&a.came);
-	return a.size;
-}
-
-static int measure_source(struct making *m, struct px_meter *meter,
-			  const char *source, struct px_report_file *f)
-{
-	uint8_t digest[PX_DIGEST_SIZE];
-	PX_AUTOCLOSE int fd = -1;
-	struct px_measure sum;
-	struct px_stat st;
-	int r = px_tree_open_file(m->o->tree, source, &fd, &st);
-
-	if (r == 0)
-		r = px_meter_fd(meter, fd, st.fp.size, &sum, digest);
-	if (r < 0)
-		return r;
-	f->source_bytes = st.fp.size;
-	f->source_deflate_bytes = sum.deflate_bytes;
-	f->source_zstd_bytes = sum.zstd_bytes;
-	return 0;
-}
-
-static int measure(struct making *m, struct px_meter *meter,
-		   const struct px_item *i, struct px_report_file *f)
-{
-	PX_AUTOCLOSE int fd = -1;
-	struct px_measure sum;
-	struct px_stat st;
-	int r;
-
-	if (i->blob) {
-		r = px_meter_bytes(meter, i->blob->data, i->blob->size, &sum,
-				   f->digest);
-	} else {
-		r = px_tree_open_file(m->o->tree, i->source, &fd, &st);
-		if (r == 0)
-			r = px_meter_fd(meter, fd, i->attr.size, &sum,
-					f->digest);
-	}
-	if (r < 0)
-		return r;
-	f->deflate_bytes = f->source_deflate_bytes = sum.deflate_bytes;
-	f->zstd_bytes = f->source_zstd_bytes = sum.zstd_bytes;
-	if (f->kind != PX_KIND_MODULE && f->kind != PX_KIND_KEPT)
-		return 0;
-	f->pycache_bytes = baseline_size(m, i->source);
-	return measure_source(m, meter, i->source, f);
-}
-
 static int report_file(struct making *m, struct px_meter *meter,
 		       const struct px_item *i)
 {
@@ -204,7 +121,7 @@ static int report_file(struct making *m, struct px_meter *meter,
 	int r = 0;
 
 	if (i->attr.kind != PX_KIND_LINK)
-		r = measure(m, meter, i, &f);
+		r = px_report_measure(m->o, meter, i, &f);
 	else
 		f.bytes = 0;
 	if (r < 0)
@@ -453,7 +370,14 @@ static int run(struct making *m, struct px_why *why)
 	unsigned n = 0, i;
 	const unsigned want = o->jobs < MAX_THREADS ? o->jobs : MAX_THREADS;
 	const char *path = "";
-	int r = px_walk_start(o->content, o->tree, o->jobs, true, &m->walk);
+	const struct px_walk_options walk = {
+		.content = o->content,
+		.tree = o->tree,
+		.jobs = o->jobs,
+		.want = PX_WANT_SIZE,
+		.hidden = true,
+	};
+	int r = px_walk_start(&walk, &m->walk);
 
 	while (r == 0 && n < want) {
 		r = -pthread_create(&threads[n], NULL, take_items, m);

@@ -6,6 +6,7 @@
  */
 
 #include "pycfs/report.h"
+#include "pycfs/walk.h"
 
 /* ---- report_measure.c: what bytes come to ---- */
 
@@ -24,6 +25,12 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 /* The same of the next `n` bytes of a file. -ESTALE: it has not as many. */
 int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 		uint8_t digest[PX_DIGEST_SIZE]);
+
+/* ---- report_file.c: the figures of one file ---- */
+
+/* Fills what depends on bytes. `i` and `f` are of the same file. -errno. */
+int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
+		      const struct px_item *i, struct px_report_file *f);
 
 /* ---- report_dist.c: which distribution a file belongs to ---- */
 

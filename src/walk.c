@@ -14,10 +14,8 @@
 #define MAX_FLYING_PER_JOB 8
 
 struct px_walk {
-	struct px_content *content;
-	struct px_tree *tree;
-	unsigned max_flying;
-	bool hidden;
+	struct px_walk_options o;
+	size_t max_flying;
 	pthread_t thread;
 
 	pthread_mutex_t lock;
@@ -98,6 +96,7 @@ static void on_module(void *arg, int err, const struct px_module *m)
 		i->attr = m->attr;
 		i->blob = m->blob ? px_blob_ref(m->blob) : NULL;
 		i->source_size = m->source_size;
+		i->tag = m->tag;
 	}
 	pthread_mutex_lock(&w->lock);
 	i->ready = true;
@@ -176,7 +175,7 @@ static int settle(struct px_walk *w, const char *dir, struct px_view **v)
 	struct settled s = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			    .done = PTHREAD_COND_INITIALIZER};
 
-	px_content_settle(w->content, dir, *v, on_settled, &s);
+	px_content_settle(w->o.content, dir, *v, on_settled, &s);
 	pthread_mutex_lock(&s.lock);
 	while (!s.is_done)
 		pthread_cond_wait(&s.done, &s.lock);
@@ -195,9 +194,9 @@ static int view_of(struct px_walk *w, const char *source, enum px_kind kind,
 {
 	struct px_fingerprint fp;
 	bool stable;
-	int r = px_content_view(w->content, source, kind, ret, &fp, &stable);
+	int r = px_content_view(w->o.content, source, kind, ret, &fp, &stable);
 
-	if (r == 0 && px_content_unsettled(w->content, kind)) {
+	if (r == 0 && px_content_unsettled(w->o.content, kind)) {
 		r = settle(w, source, ret);
 		if (r < 0)
 			px_view_unref(*ret);
@@ -229,10 +228,10 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind,
 			const struct px_stat *st)
 {
-	int r = px_content_attr(w->content, i->source, st, kind, &i->attr);
+	int r = px_content_attr(w->o.content, i->source, st, kind, &i->attr);
 
 	if (r == 0 && kind == PX_KIND_LINK)
-		r = px_tree_readlink(w->tree, i->source, &i->target);
+		r = px_tree_readlink(w->o.tree, i->source, &i->target);
 	if (r < 0)
 		return r;
 	return append(w, i, false) ? 0 : -ECANCELED;
@@ -242,8 +241,7 @@ static int append_made(struct px_walk *w, struct px_item *i, enum px_kind kind)
 {
 	if (!append(w, i, true))
 		return -ECANCELED;
-	px_content_get(w->content, i->source, kind, PX_WANT_BYTES, on_module,
-		       i);
+	px_content_get(w->o.content, i->source, kind, w->o.want, on_module, i);
 	return 0;
 }
 
@@ -264,6 +262,10 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 	i = item_new(w, path, from);
 	if (!i)
 		return -ENOMEM;
+	if (e->st) {
+		i->st = *e->st;
+		i->st_known = true;
+	}
 	if (px_kind_is_made(e->kind))
 		r = append_made(w, i, e->kind);
 	else
@@ -332,7 +334,7 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 	r = view_of(w, source, kind, &v);
 	if (r < 0)
 		return fail(w, r, path);
-	r = w->hidden && kind == PX_KIND_DIR ? tell_hidden(w, source, v) : 0;
+	r = w->o.hidden && kind == PX_KIND_DIR ? tell_hidden(w, source, v) : 0;
 	if (r == 0)
 		r = walk_entries(w, path, source, v);
 	px_view_unref(v);
@@ -352,8 +354,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
-		  bool hidden, struct px_walk **ret)
+int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 {
 	struct px_walk *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
@@ -361,10 +362,8 @@ int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
 
 	if (!w)
 		return -ENOMEM;
-	w->content = c;
-	w->tree = t;
-	w->hidden = hidden;
-	w->max_flying = (size_t)jobs * MAX_FLYING_PER_JOB;
+	w->o = *o;
+	w->max_flying = (size_t)o->jobs * MAX_FLYING_PER_JOB;
 	w->tail = &w->head;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);

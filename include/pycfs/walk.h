@@ -22,7 +22,10 @@ struct px_item {
 	struct px_attr attr;
 	struct px_blob *blob; /* of what is made: its bytes, or why not */
 	uint64_t source_size; /* of what is made */
-	char *target;	      /* of a link */
+	uint64_t tag;	      /* of what is made: changes with its bytes */
+	struct px_stat st;    /* of the source, if `st_known` */
+	bool st_known;
+	char *target; /* of a link */
 	/* Not in the view, and why not; `path` is that of the source, and
 	 * nothing else is set. NULL: it is there. */
 	const char *hidden;
@@ -30,11 +33,16 @@ struct px_item {
 	char path[];	    /* in the view; "" is the root */
 };
 
-/* Starts a thread that asks for all that the view has, and tells what it has
- * not if `hidden`. `c` and `t` outlive it; `jobs` is how many modules are
- * compiled at a time. -errno. */
-int px_walk_start(struct px_content *c, struct px_tree *t, unsigned jobs,
-		  bool hidden, struct px_walk **ret);
+struct px_walk_options {
+	struct px_content *content; /* outlives the walk, as the tree does */
+	struct px_tree *tree;
+	unsigned jobs;	   /* modules that are compiled at a time, about */
+	enum px_want want; /* bytes, or without px_item.blob if they compile */
+	bool hidden;	   /* also what the view has not */
+};
+
+/* Starts a thread that asks for all that the view has. -errno. */
+int px_walk_start(const struct px_walk_options *o, struct px_walk **ret);
 /* The next item, the caller's, whether it could be had or not; NULL after
  * `ms` without one. *ret_end: there are no more. */
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end);

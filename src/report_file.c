@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One file's figures: remembered under what its source looks like from
+ * outside, so that a second report reads nothing, or measured.
+ */
+#include "report_i.h"
+
+#include <pthread.h>
+
+/* Of what is remembered: a change of it, or of how anything is measured, needs
+ * a new number. */
+#define NOTE_FORMAT 1
+#define N_NUMBERS   6
+#define NOTE_SIZE   (N_NUMBERS * 8 + PX_DIGEST_SIZE)
+
+/* ---------------------------------------------------------- remembering */
+
+static void key_of(const struct px_item *i, uint8_t ret[PX_DIGEST_SIZE])
+{
+	const struct px_fingerprint *fp = &i->st.fp;
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_u64(&d, "report", NOTE_FORMAT);
+	px_digest_u64(&d, "kind", i->attr.kind);
+	px_digest_u64(&d, "tag", i->tag);
+	px_digest_u64(&d, "dev", fp->dev);
+	px_digest_u64(&d, "ino", fp->ino);
+	px_digest_u64(&d, "size", fp->size);
+	px_digest_u64(&d, "mtime", (uint64_t)fp->mtime_ns);
+	px_digest_u64(&d, "ctime", (uint64_t)fp->ctime_ns);
+	px_digest_final(&d, ret);
+}
+
+static bool recall(const struct px_report_options *o,
+		   const uint8_t key[PX_DIGEST_SIZE], struct px_report_file *f)
+{
+	uint64_t *const to[N_NUMBERS] = {
+		&f->deflate_bytes,     &f->zstd_bytes,
+		&f->source_bytes,      &f->source_deflate_bytes,
+		&f->source_zstd_bytes, &f->pycache_bytes,
+	};
+	struct px_blob *b;
+	bool known;
+	size_t k;
+
+	if (px_cache_get(o->cache, key, &b) < 0)
+		return false;
+	known = b->kind == PX_BLOB_NOTE && b->size == NOTE_SIZE;
+	for (k = 0; known && k < N_NUMBERS; k++)
+		*to[k] = px_get_le64(b->data + 8 * k);
+	if (known)
+		memcpy(f->digest, b->data + 8 * N_NUMBERS, PX_DIGEST_SIZE);
+	px_blob_unref(b);
+	return known;
+}
+
+static void remember(const struct px_report_options *o,
+		     const uint8_t key[PX_DIGEST_SIZE],
+		     const struct px_report_file *f)
+{
+	const uint64_t numbers[N_NUMBERS] = {
+		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
+		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache_bytes,
+	};
+	uint8_t note[NOTE_SIZE];
+	struct px_blob *b;
+	size_t k;
+
+	for (k = 0; k < N_NUMBERS; k++)
+		px_put_le64(note + 8 * k, numbers[k]);
+	memcpy(note + 8 * N_NUMBERS, f->digest, PX_DIGEST_SIZE);
+	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, sizeof(note));
+	if (b)
+		px_cache_put(o->cache, key, b, NULL, NULL);
+	px_blob_unref(b);
+}
+
+/* ------------------------------------------------------------ measuring */
+
+/* Waits for one answer of a content. */
+struct answer {
+	pthread_mutex_t lock;
+	pthread_cond_t came;
+	bool is_there;
+	int err;
+	uint64_t size;
+	struct px_blob *blob;
+};
+
+static void on_module(void *arg, int err, const struct px_module *m)
+{
+	struct answer *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	a->err = err;
+	if (err == 0 && m->kind == PX_BLOB_CODE) {
+		a->size = m->attr.size;
+		a->blob = m->blob ? px_blob_ref(m->blob) : NULL;
+	}
+	a->is_there = true;
+	pthread_cond_signal(&a->came);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* 0 and, if it compiles, its size and bytes (the caller's; NULL: not wanted or
+ * not known). -errno. */
+static int ask(struct px_content *c, const char *path, enum px_kind kind,
+	       enum px_want want, uint64_t *ret_size, struct px_blob **ret)
+{
+	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			   .came = PTHREAD_COND_INITIALIZER};
+
+	px_content_get(c, path, kind, want, on_module, &a);
+	pthread_mutex_lock(&a.lock);
+	while (!a.is_there)
+		pthread_cond_wait(&a.came, &a.lock);
+	pthread_mutex_unlock(&a.lock);
+	pthread_mutex_destroy(&a.lock);
+	pthread_cond_destroy(&a.came);
+	*ret_size = a.size;
+	if (ret)
+		*ret = a.blob;
+	else
+		px_blob_unref(a.blob);
+	return a.err;
+}
+
+static int measure_source(const struct px_report_options *o,
+			  struct px_meter *meter, const char *source,
+			  struct px_report_file *f)
+{
+	uint8_t digest[PX_DIGEST_SIZE];
+	PX_AUTOCLOSE int fd = -1;
+	struct px_measure sum;
+	struct px_stat st;
+	int r = px_tree_open_file(o->tree, source, &fd, &st);
+
+	if (r == 0)
+		r = px_meter_fd(meter, fd, st.fp.size, &sum, digest);
+	if (r < 0)
+		return r;
+	f->source_bytes = st.fp.size;
+	f->source_deflate_bytes = sum.deflate_bytes;
+	f->source_zstd_bytes = sum.zstd_bytes;
+	return 0;
+}
+
+/* Of the bytes as they ship. */
+static int measure_shipped(const struct px_report_options *o,
+			   struct px_meter *meter, const struct px_item *i,
+			   struct px_report_file *f)
+{
+	struct px_blob *blob = NULL;
+	PX_AUTOCLOSE int fd = -1;
+	struct px_measure sum;
+	struct px_stat st;
+	uint64_t size;
+	int r;
+
+	if (px_kind_is_made(f->kind)) {
+		r = ask(o->content, i->source, f->kind, PX_WANT_BYTES, &size,
+			&blob);
+		if (r == 0 && !blob)
+			r = -ESTALE;
+		if (r == 0)
+			r = px_meter_bytes(meter, blob->data, blob->size, &sum,
+					   f->digest);
+		px_blob_unref(blob);
+	} else {
+		r = px_tree_open_file(o->tree, i->source, &fd, &st);
+		if (r == 0)
+			r = px_meter_fd(meter, fd, i->attr.size, &sum,
+					f->digest);
+	}
+	if (r < 0)
+		return r;
+	f->deflate_bytes = f->source_deflate_bytes = sum.deflate_bytes;
+	f->zstd_bytes = f->source_zstd_bytes = sum.zstd_bytes;
+	return 0;
+}
+
+int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
+		      const struct px_item *i, struct px_report_file *f)
+{
+	/* A RECORD depends on more than its source. */
+	const bool keep = i->st_known && f->kind != PX_KIND_RECORD &&
+			  !px_tree_young(&i->st.fp, px_wall_ns());
+	uint8_t key[PX_DIGEST_SIZE];
+	int r;
+
+	if (keep) {
+		key_of(i, key);
+		if (recall(o, key, f))
+			return 0;
+	}
+	r = measure_shipped(o, meter, i, f);
+	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)) {
+		/* What does not compile at level 0 is not at 2 either. */
+		ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
+		    &f->pycache_bytes, NULL);
+		r = measure_source(o, meter, i->source, f);
+	}
+	if (r == 0 && keep)
+		remember(o, key, f);
+	return r;
+}
