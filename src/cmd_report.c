@@ -23,7 +23,9 @@ struct running {
 	/* What Python itself would keep: another level, another pool. */
 	struct px_pool *pool;
 	struct px_content *baseline;
+	struct px_pool *analyser;
 	struct px_report report;
+	struct px_stats analysed; /* by the analyser, which compiles nothing */
 	int signal_fd;
 	bool shows;
 	int64_t shown; /* ms */
@@ -84,6 +86,7 @@ static bool tick(void *arg, uint64_t files)
 		return true;
 	px_engine_quiet(&run->engine);
 	px_pool_stop(run->pool);
+	px_pool_stop(run->analyser);
 	return false;
 }
 
@@ -124,6 +127,21 @@ static int start_baseline(struct running *run, struct px_why *why)
 	return r < 0 ? px_because(why, r, "cannot start: %s", strerror(-r)) : 0;
 }
 
+static int start_analyser(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_pool_options pool = {
+		.python = run->engine.python,
+		.compiler = run->engine.compiler,
+		.n_workers = px_engine_jobs(o),
+		.timeout_ms = o->timeout_ms,
+		.analyse = true,
+		.stats = &run->analysed,
+	};
+
+	return px_pool_start(&pool, &run->analyser, why);
+}
+
 static int start(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
@@ -135,7 +153,9 @@ static int start(struct running *run, struct px_why *why)
 	};
 	int r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
 
-	return r < 0 ? r : start_baseline(run, why);
+	if (r == 0)
+		r = start_baseline(run, why);
+	return r < 0 ? r : start_analyser(run, why);
 }
 
 static int make(struct running *run, struct px_why *why)
@@ -143,6 +163,9 @@ static int make(struct running *run, struct px_why *why)
 	const struct px_report_options options = {
 		.content = run->engine.content,
 		.baseline = run->baseline,
+		.analyser = run->analyser,
+		.rules = run->job->o->rules,
+		.optimize = run->job->o->optimize,
 		.tree = run->engine.tree,
 		.cache = run->engine.cache,
 		.jobs = px_engine_jobs(run->job->o),
@@ -175,12 +198,18 @@ static int show(struct running *run, struct px_why *why)
 		return r;
 	if (run->job->o->json)
 		px_report_print_json(&shown, stdout);
+	else if (run->job->o->suggest)
+		r = px_report_suggest(&shown);
 	else if (!run->job->o->diff && !run->job->o->html)
 		r = px_report_print(&shown);
 	if (r < 0)
 		return px_because(why, r, "%s", strerror(-r));
 	if (run->job->o->diff)
 		r = px_report_diff(&shown, why);
+	if (fflush(stdout) != 0)
+		return px_because(why, -errno, "stdout: %s", strerror(errno));
+	if (r >= 0 && px_report_too_risky(&shown))
+		r = 1;
 	return r;
 }
 
@@ -200,6 +229,7 @@ static int work(void *arg, int signal_fd)
 		px_cmd_fail(0, &why);
 	px_engine_quiet(&run.engine);
 	px_pool_stop(run.pool);
+	px_pool_free(run.analyser);
 	px_content_free(run.baseline);
 	px_pool_free(run.pool);
 	px_engine_stop(&run.engine);

@@ -24,6 +24,13 @@ int px_report_print(const struct px_shown *s);
 /* All of it as JSON (README, "The report"). */
 void px_report_print_json(const struct px_shown *s, FILE *to);
 
+/* Risks, the worst first; only as many as a screen holds, and sums. */
+void px_report_print_risks(const struct px_shown *s);
+/* The rules that make the tree safe, as a rules file. -ENOMEM. */
+int px_report_suggest(const struct px_shown *s);
+/* Whether a risk is as bad as --fail-on forbids. */
+bool px_report_too_risky(const struct px_shown *s);
+
 /* Writes the page of --html, complete or not at all. */
 int px_report_write_html(const struct px_shown *s, struct px_why *why);
 

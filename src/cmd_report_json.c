@@ -54,6 +54,7 @@ static void print_dists(const struct px_report *r, FILE *to)
 		fprintf(to, ", \"installed\": %s, ",
 			d->installed ? "true" : "false");
 		print_sizes(to, &d->sizes);
+		fprintf(to, ", \"risk\": %u", d->risk);
 		putc('}', to);
 	}
 	putc(']', to);
@@ -91,10 +92,12 @@ static void print_files(const struct px_report *r, FILE *to)
 		fprintf(to,
 			", \"dist\": %zu, \"kind\": \"%s\", \"source_bytes\": "
 			"%llu, \"bytes\": %llu, \"pycache_bytes\": %llu, "
-			"\"deflate_bytes\": %llu, \"zstd_bytes\": %llu}",
+			"\"deflate_bytes\": %llu, \"zstd_bytes\": %llu, "
+			"\"risk\": "
+			"%u}",
 			f->dist, kind_name(f->kind), (ull)f->source_bytes,
 			(ull)f->bytes, (ull)f->pycache_bytes,
-			(ull)f->deflate_bytes, (ull)f->zstd_bytes);
+			(ull)f->deflate_bytes, (ull)f->zstd_bytes, f->risk);
 	}
 	putc(']', to);
 }
@@ -156,6 +159,31 @@ static void print_twins(const struct px_report *r, FILE *to)
 	putc(']', to);
 }
 
+static void print_risks(const struct px_report *r, FILE *to)
+{
+	size_t i;
+
+	fputs(",\n\"risks\": [", to);
+	for (i = 0; i < r->n_risks; i++) {
+		const struct px_report_risk *k = &r->risks[i];
+
+		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
+		px_cmd_json_string(to, r->files[k->file].source);
+		fprintf(to,
+			", \"line\": %u, \"grade\": %u, \"rule\": ", k->line,
+			k->grade);
+		px_cmd_json_string(to, k->rule);
+		fputs(", \"reason\": ", to);
+		px_cmd_json_string(to, k->reason);
+		fputs(", \"detail\": ", to);
+		px_cmd_json_string(to, k->detail);
+		fputs(", \"remedy\": ", to);
+		px_cmd_json_string(to, k->remedy);
+		putc('}', to);
+	}
+	putc(']', to);
+}
+
 void px_report_print_json(const struct px_shown *s, FILE *to)
 {
 	fputs("{\"version\": 1, \"pycfs\": \"" PX_VERSION "\", \"source\": ",
@@ -171,5 +199,6 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 	print_hidden(s->r, to);
 	print_faults(s->r, to);
 	print_twins(s->r, to);
+	print_risks(s->r, to);
 	fputs("}\n", to);
 }

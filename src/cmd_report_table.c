@@ -307,5 +307,6 @@ int px_report_print(const struct px_shown *s)
 	print_hidden(s->r);
 	print_twins(s->r);
 	print_faults(s->r);
+	px_report_print_risks(s);
 	return 0;
 }

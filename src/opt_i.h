@@ -20,7 +20,7 @@ struct px_opt_row {
 	const char *help;
 };
 
-#define PX_N_OPTS 45
+#define PX_N_OPTS 46
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
 /* The value of --mtime. -EINVAL. */

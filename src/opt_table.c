@@ -418,6 +418,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "percent (3%)"},
 	{"html", 0, "FILE", REPORT, set_html, 0,
 	 "write a page with a picture of the layer, for any browser"},
+	{"suggest", 0, NULL, REPORT, FLAG(suggest),
+	 "print the rules that keep what breaks from breaking; with "
+	 "--fail-on may-break, those for what may break too"},
 	{"fail-on", 0, "GRADE", REPORT, set_fail_on, 0,
 	 "fail if a risk is found of this grade: breaks, or may-break and "
 	 "worse"},

@@ -23,7 +23,7 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 	const char *libs = getenv("LD_LIBRARY_PATH");
 	char library_path[4096] = "LC_ALL=C.UTF-8";
 	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL};
-	const char *argv[8] = {"pycfs-compiler", "--libpython",
+	const char *argv[9] = {"pycfs-compiler", "--libpython",
 			       o->python->libpython};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -41,6 +41,8 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 		argv[n++] = "--debug-ranges";
 	if (o->compileall)
 		argv[n++] = "--compileall";
+	if (o->analyse)
+		argv[n++] = "--analyse";
 	argv[n] = NULL;
 	sigemptyset(&none);
 	r = posix_spawn_file_actions_init(&actions);

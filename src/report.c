@@ -124,18 +124,20 @@ static int report_file(struct making *m, struct px_meter *meter,
 		r = px_report_measure(m->o, meter, i, &f);
 	else
 		f.bytes = 0;
-	if (r < 0)
-		return r;
-	f.path = malloc(n + k);
-	if (!f.path)
-		return -ENOMEM;
+	f.path = r < 0 ? NULL : malloc(n + k);
+	if (!f.path) {
+		free(f.findings);
+		return r < 0 ? r : -ENOMEM;
+	}
 	memcpy(f.path, i->path, n);
 	f.source = memcpy(f.path + n, i->source, k);
 	pthread_mutex_lock(&m->lock);
 	r = add_file(m, &f);
 	pthread_mutex_unlock(&m->lock);
-	if (r < 0)
+	if (r < 0) {
 		free(f.path);
+		free(f.findings);
+	}
 	return r;
 }
 
@@ -343,7 +345,7 @@ static void sort(void *array, size_t n, size_t size,
 		qsort(array, n, size, compare);
 }
 
-static int sum_up(struct px_report *r, struct px_tree *t)
+static int sum_up(struct px_report *r, const struct px_report_options *o)
 {
 	size_t i;
 	int err;
@@ -351,13 +353,15 @@ static int sum_up(struct px_report *r, struct px_tree *t)
 	sort(r->files, r->n_files, sizeof(*r->files), compare_files);
 	sort(r->hidden, r->n_hidden, sizeof(*r->hidden), compare_hidden);
 	sort(r->faults, r->n_faults, sizeof(*r->faults), compare_faults);
-	err = px_report_assign(r, t);
+	err = px_report_assign(r, o->tree);
 	for (i = 0; i < r->n_files && err == 0; i++) {
 		const struct px_report_file *f = &r->files[i];
 
 		px_report_add_sizes(&r->total, f);
 		px_report_add_sizes(&r->dists[f->dist].sizes, f);
 	}
+	if (err == 0)
+		err = px_report_find_risks(r, o);
 	return err < 0 ? err : find_twins(r);
 }
 
@@ -425,7 +429,7 @@ int px_report_make(const struct px_report_options *o, struct px_report *ret,
 	pthread_mutex_destroy(&m.lock);
 	if (r < 0)
 		return r;
-	r = sum_up(ret, o->tree);
+	r = sum_up(ret, o);
 	if (r < 0)
 		px_because(why, r, "cannot sum up: %s", strerror(-r));
 	return r;
@@ -435,8 +439,11 @@ void px_report_fini(struct px_report *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->n_files; i++)
+	for (i = 0; i < r->n_files; i++) {
 		free(r->files[i].path);
+		free(r->files[i].findings);
+	}
+	free(r->risks);
 	for (i = 0; i < r->n_dists; i++) {
 		free(r->dists[i].name);
 		free(r->dists[i].version);

@@ -5,6 +5,8 @@
  */
 #include "report_i.h"
 
+#include "pycfs/pool.h"
+
 #include <pthread.h>
 
 /* Of what is remembered: a change of it, or of how anything is measured, needs
@@ -15,7 +17,8 @@
 
 /* ---------------------------------------------------------- remembering */
 
-static void key_of(const struct px_item *i, uint8_t ret[PX_DIGEST_SIZE])
+static void key_of(const struct px_report_options *o, const struct px_item *i,
+		   uint8_t ret[PX_DIGEST_SIZE])
 {
 	const struct px_fingerprint *fp = &i->st.fp;
 	struct px_digest d;
@@ -23,6 +26,7 @@ static void key_of(const struct px_item *i, uint8_t ret[PX_DIGEST_SIZE])
 	px_digest_init(&d);
 	px_digest_u64(&d, "report", NOTE_FORMAT);
 	px_digest_u64(&d, "kind", i->attr.kind);
+	px_digest_u64(&d, "risks", o->analyser != NULL);
 	px_digest_u64(&d, "tag", i->tag);
 	px_digest_u64(&d, "dev", fp->dev);
 	px_digest_u64(&d, "ino", fp->ino);
@@ -46,11 +50,14 @@ static bool recall(const struct px_report_options *o,
 
 	if (px_cache_get(o->cache, key, &b) < 0)
 		return false;
-	known = b->kind == PX_BLOB_NOTE && b->size == NOTE_SIZE;
+	known = b->kind == PX_BLOB_NOTE && b->size >= NOTE_SIZE;
 	for (k = 0; known && k < N_NUMBERS; k++)
 		*to[k] = px_get_le64(b->data + 8 * k);
 	if (known)
 		memcpy(f->digest, b->data + 8 * N_NUMBERS, PX_DIGEST_SIZE);
+	if (known && b->size > NOTE_SIZE)
+		f->findings = strndup((const char *)b->data + NOTE_SIZE,
+				      b->size - NOTE_SIZE);
 	px_blob_unref(b);
 	return known;
 }
@@ -63,14 +70,20 @@ static void remember(const struct px_report_options *o,
 		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
 		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache_bytes,
 	};
-	uint8_t note[NOTE_SIZE];
+	const size_t n = f->findings ? strlen(f->findings) : 0;
+	PX_AUTOFREE uint8_t *note = malloc(NOTE_SIZE + n);
 	struct px_blob *b;
 	size_t k;
+
+	if (!note)
+		return;
 
 	for (k = 0; k < N_NUMBERS; k++)
 		px_put_le64(note + 8 * k, numbers[k]);
 	memcpy(note + 8 * N_NUMBERS, f->digest, PX_DIGEST_SIZE);
-	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, sizeof(note));
+	if (n > 0)
+		memcpy(note + NOTE_SIZE, f->findings, n);
+	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, NOTE_SIZE + n);
 	if (b)
 		px_cache_put(o->cache, key, b, NULL, NULL);
 	px_blob_unref(b);
@@ -126,18 +139,64 @@ static int ask(struct px_content *c, const char *path, enum px_kind kind,
 	return a.err;
 }
 
+static void on_analysed(void *arg, int err, struct px_blob *result)
+{
+	struct answer *a = arg;
+
+	pthread_mutex_lock(&a->lock);
+	a->err = err;
+	if (err == 0 && result->kind == PX_BLOB_CODE)
+		a->blob = px_blob_ref(result);
+	a->is_there = true;
+	pthread_cond_signal(&a->came);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* What in this source may break. One that crashes the analysis, or takes too
+ * long, has no findings. -errno. */
+static int analyse(struct px_pool *pool, const char *path,
+		   const struct px_buf *source, char **ret)
+{
+	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			   .came = PTHREAD_COND_INITIALIZER};
+	const struct px_frame_compile task = {
+		.mode = PX_PYC_UNCHECKED_HASH,
+		.co_filename = {(const uint8_t *)path, strlen(path)},
+		.source = {source->data, source->size},
+	};
+	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_analysed, &a,
+			       NULL);
+
+	pthread_mutex_lock(&a.lock);
+	while (r == 0 && !a.is_there)
+		pthread_cond_wait(&a.came, &a.lock);
+	pthread_mutex_unlock(&a.lock);
+	pthread_mutex_destroy(&a.lock);
+	pthread_cond_destroy(&a.came);
+	if (r == 0)
+		r = a.err;
+	if (r == 0 && a.blob && a.blob->size > 0) {
+		*ret = strndup((const char *)a.blob->data, a.blob->size);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	px_blob_unref(a.blob);
+	return r;
+}
+
 static int measure_source(const struct px_report_options *o,
 			  struct px_meter *meter, const char *source,
 			  struct px_report_file *f)
 {
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = PX_FRAME_MAX / 2};
 	uint8_t digest[PX_DIGEST_SIZE];
-	PX_AUTOCLOSE int fd = -1;
 	struct px_measure sum;
 	struct px_stat st;
-	int r = px_tree_open_file(o->tree, source, &fd, &st);
+	int r = px_tree_read(o->tree, source, &text, &st);
 
 	if (r == 0)
-		r = px_meter_fd(meter, fd, st.fp.size, &sum, digest);
+		r = px_meter_bytes(meter, text.data, text.size, &sum, digest);
+	if (r == 0 && o->analyser)
+		r = analyse(o->analyser, source, &text, &f->findings);
 	if (r < 0)
 		return r;
 	f->source_bytes = st.fp.size;
@@ -190,7 +249,7 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	int r;
 
 	if (keep) {
-		key_of(i, key);
+		key_of(o, i, key);
 		if (recall(o, key, f))
 			return 0;
 	}

@@ -32,6 +32,13 @@ int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      const struct px_item *i, struct px_report_file *f);
 
+/* ---- report_risk.c ---- */
+
+/* Takes the findings of all files apart; what the rules have remedied already
+ * is none. -ENOMEM. */
+int px_report_find_risks(struct px_report *r,
+			 const struct px_report_options *o);
+
 /* ---- report_dist.c: which distribution a file belongs to ---- */
 
 /* Fills dists, and the dist of every file. -errno. */

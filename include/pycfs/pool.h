@@ -27,6 +27,10 @@ struct px_pool_options {
 	unsigned timeout_ms;		/* for one module; 0: no deadline */
 	bool debug_ranges;
 	bool compileall; /* workers import what compileall does; slower */
+	/* Workers find risks instead: a result is of kind CODE, and its bytes
+	 * are lines of grade, line, rule, reason, detail and remedy, with a tab
+	 * between them (src/compiler/risks.py). */
+	bool analyse;
 	struct px_stats *stats;
 };
 

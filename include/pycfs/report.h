@@ -42,11 +42,23 @@ struct px_report_file {
 	uint64_t source_deflate_bytes; /* of a module; else as above */
 	uint64_t source_zstd_bytes;
 	uint8_t digest[PX_DIGEST_SIZE]; /* of the bytes */
+	char *findings; /* as px_pool_options.analyse has them; or NULL */
+	unsigned risk;	/* the worst grade of them; 0: none */
+};
+
+/* Something that may break without source, docstrings or asserts. Strings
+ * belong to the file. */
+struct px_report_risk {
+	size_t file; /* index */
+	unsigned line;
+	unsigned grade; /* 1: to know, 2: may break, 3: breaks */
+	const char *rule, *reason, *detail, *remedy;
 };
 
 struct px_report_dist {
 	char *name;    /* of a top-level name that belongs to none: that name */
 	char *version; /* "" if it is none */
+	unsigned risk; /* the worst grade */
 	bool installed; /* there is a RECORD or egg-info of it */
 	struct px_report_sizes sizes;
 };
@@ -82,6 +94,8 @@ struct px_report {
 	size_t n_faults;
 	struct px_report_twins *twins; /* the most wasteful first */
 	size_t n_twins;
+	struct px_report_risk *risks; /* by file and line */
+	size_t n_risks;
 	uint64_t twin_bytes; /* in all copies but one of each */
 	uint64_t hidden_files;
 	uint64_t hidden_bytes;
@@ -91,6 +105,9 @@ struct px_report_options {
 	struct px_content *content;
 	/* What Python itself would write: level 0, with debug ranges. */
 	struct px_content *baseline;
+	struct px_pool *analyser;     /* NULL: no risks are looked for */
+	const struct px_rules *rules; /* as the content has them */
+	unsigned optimize;
 	struct px_tree *tree;
 	struct px_cache *cache;
 	unsigned jobs;

@@ -24,7 +24,7 @@ struct worker {
 static int usage(void)
 {
 	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
-	      "[--debug-ranges] [--compileall] [--probe]\n"
+	      "[--debug-ranges] [--compileall] [--analyse] [--probe]\n"
 	      "Started by pycfs; compiles frames from descriptor 3.\n",
 	      stderr);
 	return 2;
@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 		{"home", required_argument, NULL, 'h'},
 		{"debug-ranges", no_argument, NULL, 'd'},
 		{"compileall", no_argument, NULL, 'c'},
+		{"analyse", no_argument, NULL, 'a'},
 		{"probe", no_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
@@ -186,6 +187,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			o.compileall = true;
+			break;
+		case 'a':
+			o.analyse = true;
 			break;
 		case 'p':
 			probe = true;

@@ -110,6 +110,31 @@ static const char bootstrap[] =
 	"cache_tag = text(sys.implementation.cache_tag)\n"
 	"hexversion = sys.hexversion\n";
 
+/* src/compiler/risks.py, by tools/embed. */
+extern const unsigned char px_risks_py[];
+
+/*
+ * Runs after risks.py, in its names: what answers a compile frame then. A line
+ * for each finding, of fields that have no tab and no line feed in them; text
+ * that is no UTF-8 is as it was.
+ */
+static const char analysis[] =
+	"def clean(field):\n"
+	"    return ''.join(c if c.isprintable() or 0xdc80 <= ord(c) <= "
+	"0xdcff\n"
+	"                   else ' ' for c in str(field))\n"
+	"def job(source, name, optimize, mode, mtime):\n"
+	"    out = []\n"
+	"    try:\n"
+	"        for line, rule, grade, detail in analyse(source, name):\n"
+	"            out.append('\\t'.join(map(clean, (\n"
+	"                grade, line, rule, RULES[rule][1], detail,\n"
+	"                remedy(rule, name)))))\n"
+	"    except BaseException:\n"
+	"        pass\n"
+	"    return (0, 0, 0,\n"
+	"            '\\n'.join(out).encode('utf-8', 'surrogateescape'))\n";
+
 static int load(const struct py_options *o, struct py *py, struct px_why *why)
 {
 	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
@@ -181,24 +206,61 @@ static void import_compileall(const struct py_api *api)
 	api->PyErr_Clear();
 }
 
-static int run_bootstrap(struct py *py)
+static PyObject *new_globals(const struct py_api *api)
+{
+	PyObject *globals = api->PyDict_New();
+
+	if (globals && api->PyDict_SetItemString(globals, "__builtins__",
+						 api->PyEval_GetBuiltins()))
+		return NULL;
+	return globals;
+}
+
+static int run_text(const struct py_api *api, const char *text,
+		    const char *name, PyObject *globals)
+{
+	PyObject *code = api->Py_CompileString(text, name, Py_file_input);
+	PyObject *done =
+		code ? api->PyEval_EvalCode(code, globals, globals) : NULL;
+
+	api->Py_DecRef(code);
+	api->Py_DecRef(done);
+	return done ? 0 : -EIO;
+}
+
+/* Takes the place of compiling. */
+static int load_analysis(struct py *py)
+{
+	const struct py_api *api = &py->api;
+	PyObject *globals = new_globals(api);
+	int r = globals ? run_text(api, (const char *)px_risks_py, "<risks>",
+				   globals)
+			: -ENOMEM;
+
+	if (r == 0)
+		r = run_text(api, analysis, "<analysis>", globals);
+	if (r == 0)
+		py->compile = api->PyDict_GetItemString(globals, "job");
+	return r == 0 && !py->compile ? -EIO : r;
+}
+
+static int run_bootstrap(struct py *py, bool analyse)
 {
 	struct py_api *api = &py->api;
-	PyObject *globals = api->PyDict_New();
-	PyObject *code, *done;
+	PyObject *globals = new_globals(api);
+	int r = 0;
 
-	if (!globals || api->PyDict_SetItemString(globals, "__builtins__",
-						  api->PyEval_GetBuiltins()))
+	if (!globals)
 		return -ENOMEM;
-	code = api->Py_CompileString(bootstrap, "<pycfs>", Py_file_input);
-	if (!code)
-		return -EIO;
-	done = api->PyEval_EvalCode(code, globals, globals);
-	api->Py_DecRef(code);
-	if (!done)
-		return -EIO;
-	api->Py_DecRef(done);
-	py->compile = api->PyDict_GetItemString(globals, "job");
+	/* While modules can still be imported. */
+	if (analyse)
+		r = load_analysis(py);
+	if (r == 0)
+		r = run_text(api, bootstrap, "<pycfs>", globals);
+	if (r < 0)
+		return r;
+	if (!analyse)
+		py->compile = api->PyDict_GetItemString(globals, "job");
 	if (!py->compile ||
 	    get_text(py, globals, "version", py->version, sizeof(py->version)) <
 		    0 ||
@@ -231,7 +293,7 @@ int px_py_start(const struct py_options *o, struct py **ret, struct px_why *why)
 	py->api.Py_InitializeEx(0);
 	if (o->compileall)
 		import_compileall(&py->api);
-	r = run_bootstrap(py);
+	r = run_bootstrap(py, o->analyse);
 	if (r < 0) {
 		py->api.PyErr_Print();
 		return px_because(why, r,

@@ -1,0 +1,817 @@
+# SPDX-License-Identifier: MIT
+"""What of a module breaks once sources, docstrings and asserts are gone.
+
+analyse(source, path) gives findings (line, rule, grade, detail), rules() the
+table behind them, remedy(rule, path) the rules line that helps. Grade 3:
+breaks; 2: may break; 1: to know. Runs in the compiler's worker on every
+Python from 3.8, without a file system: it imports nothing but what is loaded
+there, never raises, and builds the syntax tree of a module only if its bytes
+have one of a few words.
+
+It follows names through plain assignments and no further. Grade 3 is for what
+cannot work: an operation on a docstring that is None then, a file that is
+gone. Where that depends on who calls or on another module, the grade is 2.
+"""
+import ast
+import builtins
+import sys
+
+# rule, grade, remedy; evidence / reason
+TABLE = """
+getsource 2 keep-source {top}; django/django#17860, dbos, tyro, pscript
+  reads the source of an object: OSError without it
+linecache 1 keep-source {top}; tracebacks keep file and line
+  shows source lines: there are none, the text is empty
+loader-source 2 keep-source {top}; SourcelessFileLoader.get_source
+  asks a loader for source: it says None
+open-own-file 2 keep-source {path}; triton, hashes of a program's own text
+  reads its own file, which is bytecode now
+open-py 3 keep-source {dir}; cv2, cairocffi
+  reads a .py file of its package, which is not shipped
+resource-py 3 keep-source {top}; pip, pyproject_hooks, ansible
+  asks for a .py file as package data, which is not shipped
+py-exists 2 keep-source {dir}; ddtrace, sam2
+  asks whether a .py file of its package is there: it is not
+discover-py 2 keep-source {dir}; OctoPrint, searxng, ddtrace, cfnlint, scapy
+  finds modules by the name *.py: it finds none
+exec-file 1 keep-source {dir}; cv2/config.py
+  executes the text of a file: one of this package must stay source
+run-path 2 keep-source {dir}; runpy.run_path
+  runs a .py file by its path, which is not shipped
+load-source 2 keep-source {dir}; cairocffi/ffi_build.py
+  imports a .py file by its path, which is not shipped
+run-script 2 keep-source {dir}; pip, pyqtgraph, crossbar
+  starts a program from a .py file, which is not shipped
+jit-source 3 keep-source {path}; pytorch/pytorch#25415, triton
+  compiles functions from their source when they are defined
+jit-may 2 keep-source {path}; tensorflow autograph, numba/numba#4908
+  compiles from source when called, or finds its cache by the source
+attribute-docs 2 keep-source {path}; pydantic/pydantic#6563
+  takes docstrings of attributes from the source: silently none
+doc-at-import 3 optimize 1 {path}; numpy, scipy/scipy#2952, rpyc, sunpy
+  computes with a docstring of its own when imported: it is None
+doc-imported 2 optimize 1 {top}; sympy.physics.vector, yaql
+  computes with another module's docstring when imported
+doc-in-decorator 3 optimize 1 {top}; huggingface/transformers#38323, sunpy
+  a decorator computes with a docstring of what it is used in
+doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
+  computes with a docstring, which is None
+docopt 3 optimize 1 {path}; internetarchive, stomp
+  parses its docstring as command line usage
+doc-as-text 1 optimize 1 {path}; argparse takes None
+  shows its docstring as help: the help will be empty
+doc-grammar 3 optimize 1 {path}; dabeaz/ply#225, eliben/pycparser#445
+  its grammar is in docstrings (PLY, SPARK)
+assert-effect 2 optimize 0 {path}; dpkp/kafka-python#1348
+  an assert does something: levels 1 and 2 drop it
+assert-caught 2 optimize 0 {path}; dateutil, num2words, jedi
+  an assert decides what happens next: levels 1 and 2 drop it
+debug-branch 1 optimize 0 {path}; compile(optimize=1)
+  behaves differently at levels 1 and 2: if __debug__
+optimize-flag 1 optimize 1 {path}; sys.flags is not how a file was compiled
+  asks how the interpreter was started
+alembic 2 keep-source {dir}; alembic.ini
+  a migration: found as *.py unless alembic.ini says sourceless=true
+"""
+MAX_FINDINGS, MAX_DETAIL, MAX_SOURCE = 50, 200, 4 << 20
+
+# One of these words, or no syntax tree is built.
+WORDS = [w.encode() for w in """
+__doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
+__debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
+triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
+yacc GenericParser warp.kernel dace """.split()]
+# Methods that change their object or read on.
+EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
+recv send sendall write setdefault append appendleft""".split())
+ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
+# It is not in SOURCE and keeps its docstrings.
+STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset("""
+abc argparse array ast asyncio base64 bisect builtins calendar cmd code codecs
+collections concurrent configparser contextlib copy csv ctypes dataclasses
+datetime decimal distutils doctest email enum fnmatch fractions functools glob
+gzip hashlib heapq html http importlib inspect io ipaddress itertools json
+logging math multiprocessing numbers operator optparse os pathlib pickle
+pkgutil platform pprint pydoc queue random re select shlex shutil signal socket
+sqlite3 ssl statistics string struct subprocess sys tarfile tempfile textwrap
+threading time tkinter tokenize traceback types typing unittest urllib uuid
+warnings weakref xml zipfile zlib""".split())
+ANY_ERROR = frozenset(["Exception", "BaseException", "*"])
+NO_SOURCE = ANY_ERROR | {"OSError", "IOError", "EnvironmentError", "TypeError"}
+JIT = dict.fromkeys("""torch.jit.script torch.jit.script_method triton.jit
+torch.jit.interface taichi.kernel taichi.func warp.kernel warp.func
+cupyx.jit.rawkernel tvm.script.tir.prim_func dace.program
+gt4py.gtscript.stencil gt4py.cartesian.gtscript.stencil
+""".split(), "jit-source")
+JIT["tensorflow.function"] = "jit-may"
+NUMBA = frozenset("jit njit vectorize guvectorize generated_jit".split())
+READERS = frozenset("open io.open codecs.open tokenize.open".split())
+RUNNERS = ("subprocess.", "asyncio.create_subp", "os.exec", "os.spawn")
+RESOURCES = frozenset("""pkgutil.get_data importlib.resources.path
+pkg_resources.resource_string pkg_resources.resource_filename
+pkg_resources.resource_stream importlib.resources.read_text
+importlib.resources.read_binary importlib.resources.open_text
+importlib.resources.open_binary""".split())
+EXISTS = frozenset("""os.path.exists os.path.isfile os.path.lexists os.stat
+os.path.getmtime os.access""".split())
+LISTERS = frozenset("listdir walk scandir iterdir glob iglob rglob".split())
+SPLITTERS = frozenset("dirname splitext split rsplit partition".split())
+# Calls that give the paths they were given, or parts of them.
+PASSING = LISTERS | SPLITTERS | frozenset("""join joinpath Path PurePath
+abspath realpath normpath fspath str resolve absolute expanduser with_name
+sorted list set tuple filter map enumerate reversed chain iter files open
+as_posix lower relpath format relative_to fsdecode basename""".split())
+# Methods of a path, whose arguments do not matter.
+CHANGED = frozenset("replace rstrip strip lower decode with_suffix".split())
+IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
+spec_from_file_location SourceFileLoader run_path load_module exec_module
+find_module""".split())
+# Functions of text that fail for None.
+TEXT = frozenset("dedent cleandoc len fill wrap indent".split())
+
+# What a path is made of. Below this module's directory; ends in .py; the
+# Python to run; this module itself; another module's; names in a directory.
+OWN, PY, EXE, SELF, MOD, LISTED = 1, 2, 4, 8, 16, 32
+
+DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+SCOPES = DEFS + (ast.Lambda,)
+TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
+EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
+                         ast.Subscript, ast.Compare, ast.Assert, ast.If)
+PARTS = {ast.JoinedStr: "values", ast.FormattedValue: "value",
+         ast.List: "elts", ast.Tuple: "elts", ast.BoolOp: "values",
+         ast.ListComp: "elt", ast.GeneratorExp: "elt", ast.SetComp: "elt",
+         ast.Subscript: "value", ast.Starred: "value", ast.Await: "value"}
+
+
+def read_table():
+    out = {}
+    lines = TABLE.strip().split("\n")
+    for head, reason in zip(lines[::2], lines[1::2]):
+        left, _, evidence = head.partition("; ")
+        name, grade, line = left.split(" ", 2)
+        out[name] = (int(grade), reason.strip(), line, evidence)
+    return out
+
+
+RULES = read_table()
+
+
+def rules():
+    """[(rule, grade, reason, remedy, evidence)], for documentation."""
+    return [(name,) + row for name, row in sorted(RULES.items())]
+
+
+def remedy(rule, path):
+    """The line of a rules file that helps `path`, relative to SOURCE. {top}
+    is its package, or itself if it is in none, {dir} its directory."""
+    path = path.strip("/")
+    for c in "\\*?[ ":
+        path = path.replace(c, "\\" + c)
+    first, slash, _ = path.partition("/")
+    parent = path.rpartition("/")[0]
+    return (RULES[rule][2].replace("{path}", "/" + path)
+            .replace("{top}", "/" + first + slash)
+            .replace("{dir}", "/" + parent + "/" if parent else "/" + path))
+
+
+def analyse(source, path):
+    """[(line, rule, grade, detail)] of a module, by line."""
+    try:
+        if len(source) > MAX_SOURCE or not wanted(source):
+            return []
+        # What does not compile is reported as such, and what does is not
+        # nested deeper than its syntax tree can be built.
+        compile(source, "x", "exec", dont_inherit=True)
+        return Module(ast.parse(source), source, path).judge()
+    except BaseException:
+        return []
+
+
+def wanted(source):
+    if any(word in source for word in WORDS):
+        return True
+    if b"__file__" in source and (b"open" in source or b".read_" in source):
+        return True
+    at = source.find(b"assert ")
+    if at >= 0 and b"except" in source and b"AssertionError" in source:
+        return True
+    while at >= 0:
+        text = source[at:at + 240]
+        if any(word in text for word in ASSERTED):
+            return True
+        at = source.find(b"assert ", at + 7)
+    return False
+
+
+def dotted(node):
+    """a.b.c of an expression that is such a name, else None."""
+    parts = []
+    while isinstance(node, ast.Attribute) and len(parts) < 8:
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id] + parts[::-1])
+
+
+def last(name):
+    return (name or "").rpartition(".")[2]
+
+
+def key(node, depth=0):
+    """Text that equal small expressions share."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Constant):
+        return repr(node.value)[:40]
+    if depth < 6 and isinstance(node, ast.Attribute):
+        return key(node.value, depth + 1) + "." + node.attr
+    if depth < 6 and isinstance(node, ast.Call):
+        return "%s(%s)" % (key(node.func, depth + 1), ", ".join(
+            key(a, depth + 1) for a in node.args[:4]))
+    return "..." if depth else type(node).__name__
+
+
+def string(node):
+    value = getattr(node, "value", None)
+    return value if isinstance(node, ast.Constant) and \
+        isinstance(value, str) else ""
+
+
+def strings(node):
+    """The text that an expression, or each member of a tuple, ends in."""
+    out = []
+    for n in getattr(node, "elts", [node]):
+        while isinstance(n, ast.BinOp):
+            n = n.right
+        if isinstance(n, ast.JoinedStr) and n.values:
+            n = n.values[-1]
+        args = n.args if isinstance(n, ast.Call) else [n]
+        out += [s for s in map(string, args) if s]
+    return out
+
+
+def literals(node):
+    """The names *.py in an expression."""
+    out = [string(n)[-60:] for n in ast.walk(node)
+           if string(n).endswith(".py")]
+    return " ".join(out[:4]) or key(node)
+
+
+def docstring(node):
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    return string(first.value) if isinstance(first, ast.Expr) else ""
+
+
+def doc_key(node):
+    """Whose docstring an expression is, as text; None if it is none."""
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        name = getattr(node, "attr", None) or getattr(node, "id", None)
+        return key(node) if name == "__doc__" else None
+    if isinstance(node, ast.Call) and node.args:
+        name = dotted(node.func)
+        if last(name) == "getdoc" and len(node.args) == 1 or (
+                name == "getattr" and string(node.args[1:2] and
+                                             node.args[1]) == "__doc__"):
+            return key(node.args[0]) + ".__doc__"
+    return None
+
+
+def made_of_docs(nodes):
+    return all(any(doc_key(n) for n in ast.walk(node)) for node in nodes)
+
+
+def caught_by(handlers):
+    out = []
+    for t in [h.type for h in handlers]:
+        out += ["*"] if t is None else [
+            last(dotted(n)) for n in getattr(t, "elts", [t])]
+    return frozenset(out)
+
+
+def suppressed(node):
+    """The exceptions that contextlib.suppress() catches in a with."""
+    calls = [i.context_expr for i in node.items
+             if isinstance(i.context_expr, ast.Call)]
+    return frozenset(last(dotted(a)) for c in calls for a in c.args
+                     if last(dotted(c.func)) == "suppress")
+
+
+def least_grade(path):
+    """1 for tests and for what is run in a source tree only, else 3."""
+    parts = path.strip("/").split("/")
+    name = parts[-1]
+    tests = {"test", "tests", "testing", "_tests"}.intersection(parts[:-1])
+    return 1 if tests or name.startswith("test_") or name.endswith(
+        "_test.py") or name in ("conftest.py", "setup.py", "tests.py") else 3
+
+
+class Scope:
+    """A module, class or function: what its names are assigned."""
+
+    def __init__(self, node, parent):
+        self.node = node
+        self.parent = parent
+        self.function = not isinstance(node, (ast.Module, ast.ClassDef))
+        self.inside = self.function or bool(parent and parent.inside)
+        self.values = {}  # name: expressions
+        self.guards = set()  # what is tested for being there
+        self.returned = set()
+        self.params = set()
+        if self.function:
+            a = node.args
+            self.params = {p.arg for p in a.posonlyargs + a.args +
+                           a.kwonlyargs + [a.vararg, a.kwarg] if p}
+
+    def assign(self, target, value):
+        todo = [target]
+        while todo:
+            t = todo.pop()
+            if isinstance(t, (ast.Name, ast.Attribute)):
+                self.values.setdefault(key(t), []).append(value)
+            else:
+                todo += getattr(t, "elts", [])
+
+    def up(self):
+        while self is not None:
+            yield self
+            self = self.parent
+
+    def find(self, name):
+        """What is assigned to a name, and the scope where."""
+        for s in self.up():
+            if name in s.values or name in s.params:
+                return s.values.get(name, []), s
+        return [], None
+
+
+class Module:
+    def __init__(self, tree, source, path):
+        self.tree = tree
+        self.path = path
+        self.limit = least_grade(path)
+        self.knows_pyc = b".pyc" in source
+        self.imports = {}  # name: (full name, whether of this package)
+        self.modules = set()  # full names
+        self.defs = {}  # f or C.f: its node
+        self.decorators = {}  # name: whether it is called, @name()
+        self.importing = False  # modules, by name
+        self.events = []  # (node, scope, what is caught, in main)
+        self.memo = {}
+        self.found = {}
+        self.top = Scope(tree, None)
+        self.collect()
+
+    # Reading the tree, once.
+
+    def collect(self):
+        stack = [(self.tree, self.top, frozenset(), False)]
+        while stack:
+            node, scope, caught, main = stack.pop()
+            if isinstance(node, EVENTS):
+                self.events.append((node, scope, caught, main))
+            self.note(node, scope)
+            inner = []  # other nodes than the rest, and what they see
+            if isinstance(node, SCOPES):
+                inner = node.body if isinstance(node.body, list) else \
+                    [node.body]
+                sees = (Scope(node, scope), caught if isinstance(
+                    node, ast.ClassDef) else frozenset(), main)
+            elif isinstance(node, TRIES):
+                inner = node.body
+                sees = scope, caught | caught_by(node.handlers), main
+            elif isinstance(node, (ast.With, ast.AsyncWith)):
+                inner = node.body
+                sees = scope, caught | suppressed(node), main
+            elif isinstance(node, ast.If):
+                inner = node.body
+                name = dotted(getattr(node.test, "left", None))
+                sees = scope, caught, main or name == "__name__"
+            rest = set(map(id, inner))
+            stack += [(n, scope, caught, main)
+                      for n in ast.iter_child_nodes(node)
+                      if id(n) not in rest]
+            if not (isinstance(node, ast.If) and last(dotted(node.test)) in
+                    ("TYPE_CHECKING", "__debug__")):
+                stack += [(n,) + sees for n in inner]
+
+    def note(self, node, scope):
+        """Names, imports and tests, for later."""
+        if isinstance(node, ast.Assign):
+            for t in node.targets:
+                scope.assign(t, node.value)
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
+            if node.value:
+                scope.assign(node.target, node.value)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            scope.assign(node.target, node.iter)
+            for t in getattr(node, "ifs", ()):
+                self.guard(t, scope)
+        elif isinstance(node, ast.withitem) and node.optional_vars:
+            scope.assign(node.optional_vars, node.context_expr)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            self.note_import(node)
+        elif isinstance(node, ast.Return):
+            scope.returned.add(key(node.value))
+        elif isinstance(node, ast.Call):
+            self.importing |= last(dotted(node.func)) in IMPORTERS
+        elif isinstance(node, DEFS):
+            at = scope.node.name + "." if isinstance(
+                scope.node, ast.ClassDef) else ""
+            self.defs.setdefault(at + node.name, node)
+            if not scope.inside and docstring(node):
+                for d in node.decorator_list:
+                    self.decorators[dotted(getattr(d, "func", d))] = \
+                        isinstance(d, ast.Call)
+        elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
+            self.guard(node.test, scope)
+        elif isinstance(node, ast.BoolOp):
+            self.guard(node, scope)
+
+    def note_import(self, node):
+        base = getattr(node, "module", None) or ""
+        own = getattr(node, "level", 0) > 0 or \
+            base.split(".")[0] == self.path.strip("/").split("/")[0]
+        for a in node.names:
+            full = base + "." + a.name if base else a.name
+            self.modules.add(full)
+            if isinstance(node, ast.Import) and not a.asname:
+                full = a.name.partition(".")[0]
+            self.imports[a.asname or full.rpartition(".")[2]] = full, own
+
+    def guard(self, test, scope):
+        todo = [test]
+        while todo:
+            t = todo.pop()
+            if isinstance(t, ast.BoolOp):
+                todo += t.values
+            elif isinstance(t, ast.UnaryOp):
+                todo.append(t.operand)
+            elif isinstance(t, ast.NamedExpr):
+                todo += [t.target, t.value]
+            elif isinstance(t, ast.Compare):
+                if isinstance(t.ops[0], (ast.Is, ast.IsNot, ast.Eq,
+                                         ast.NotEq)):
+                    todo += [t.left] + t.comparators
+            elif isinstance(t, ast.Call) and \
+                    dotted(t.func) in ("isinstance", "bool"):
+                todo += t.args[:1]
+            else:
+                # np.f.__doc__ may be what f.__doc__ was tested for.
+                name = doc_key(t) or key(t)
+                scope.guards |= {name, ".".join(name.split(".")[-2:])}
+
+    # Judging what was read.
+
+    def judge(self):
+        for node, *where in self.events:
+            if isinstance(node, ast.Call):
+                self.call(node, *where)
+                self.doc_call(node, *where)
+            elif isinstance(node, ast.Attribute):
+                if not node.attr.startswith("__"):
+                    self.doc(node, node.value, "." + node.attr, *where)
+                if self.full(node) == "sys.flags.optimize":
+                    self.add(node, "optimize-flag", 1, "sys.flags.optimize")
+            elif isinstance(node, ast.Subscript):
+                self.doc(node, node.value, "[]", *where)
+            elif isinstance(node, ast.AugAssign):
+                self.doc(node, node.target, "+=", *where)
+            elif isinstance(node, ast.BinOp):
+                if isinstance(node.op, ast.Mod):
+                    self.doc(node, node.left, "%", *where)
+                elif isinstance(node.op, ast.Add):
+                    self.doc(node, node.left, "+", *where)
+                    self.doc(node, node.right, "+", *where)
+            elif isinstance(node, ast.Compare):
+                self.compare(node, *where)
+            elif isinstance(node, DEFS):
+                self.definition(node, where[0])
+            else:
+                self.asserts(node)
+        top = self.top.values
+        if "revision" in top and "down_revision" in top and any(
+                n.split(".")[0] == "alembic" for n in self.modules):
+            self.add(top["revision"][0], "alembic", 2, "revision")
+        worst = sorted(self.found.items(), key=lambda f: (-f[1][0], f[0]))
+        return sorted((line, rule) + f for (line, rule), f
+                      in worst[:MAX_FINDINGS])
+
+    def add(self, node, rule, grade, detail):
+        grade = min(grade, self.limit)
+        at = (node.lineno, rule)
+        if grade > self.found.get(at, (0,))[0]:
+            detail = detail.encode("unicode_escape").decode()
+            self.found[at] = (grade, detail[:MAX_DETAIL])
+
+    def full(self, node):
+        """The dotted name of what is called, through imports."""
+        name = dotted(node)
+        if name is None:
+            return getattr(node, "attr", "")
+        first, dot, rest = name.partition(".")
+        return self.imports.get(first, (first,))[0] + dot + rest
+
+    def at_import(self, scope):
+        """Whether a scope's code runs when the module is imported: outside
+        functions, or in decorators used here, @f or what @f() returns."""
+        if not scope.inside:
+            return True
+        name, outer = getattr(scope.node, "name", None), scope.parent
+        if outer.parent is None:
+            return name in self.decorators
+        return name in outer.returned and outer.parent is self.top and \
+            self.decorators.get(outer.node.name, False)
+
+    def made_of(self, node, scope, depth=0):
+        """What a path is made of. Linear: remembers."""
+        at = (id(node), id(scope))
+        if node is None or depth > 60:
+            return 0
+        if at not in self.memo:
+            self.memo[at] = 0  # for a name that is made of itself
+            out = self.made_of_parts(node, scope, depth + 1)
+            self.memo[at] = out & ~SELF if out & (PY | LISTED) else out
+        return self.memo[at]
+
+    def made_of_parts(self, node, scope, depth):
+        if isinstance(node, ast.Constant):
+            return PY if string(node).endswith(".py") else 0
+        out, parts, clear = 0, [], 0
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            name = key(node)
+            if name in ("__file__", "__path__"):
+                return OWN | SELF if name == "__file__" else OWN
+            if last(name) in ("__file__", "__path__"):
+                return MOD
+            if self.full(node) == "sys.executable":
+                return EXE
+            values, where = scope.find(name)
+            for value in values[:4]:
+                out |= self.made_of(value, where, depth)
+            parts = [getattr(node, "value", None)]
+            if last(name) in ("parent", "parents", "name", "stem", "suffix"):
+                clear = SELF
+        elif isinstance(node, ast.Call):
+            name = last(self.full(node.func))
+            parts = [getattr(node.func, "value", None)]
+            if name in PASSING:
+                parts += node.args[:1] if name in SPLITTERS else node.args
+            elif name not in CHANGED:
+                return 0
+            out = LISTED if name in LISTERS else 0
+            clear = SELF if name in SPLITTERS or name == "basename" else 0
+        elif isinstance(node, ast.BinOp):
+            parts = [node.left, node.right]
+        elif isinstance(node, ast.IfExp):
+            parts = [node.body, node.orelse]
+        elif type(node) in PARTS:
+            parts = getattr(node, PARTS[type(node)])
+            parts = parts if isinstance(parts, list) else [parts]
+        for part in parts:
+            out |= self.made_of(part, scope, depth)
+        return out & ~clear
+
+    # Sources.
+
+    def call(self, node, scope, caught, main):
+        full = self.full(node.func)
+        name = last(full)
+        soft = bool(caught & NO_SOURCE)
+        now = not main and self.at_import(scope)
+        of = getattr(node.func, "value", None)
+        args = node.args + [None, None]
+        made = [self.made_of(a, scope) for a in args]
+        if full in ("inspect.getsource", "inspect.getsourcelines",
+                    "inspect.findsource", "dill.source.getsource"):
+            self.add(node, "getsource", 2 + now - soft, key(node))
+        elif full in ("linecache.getline", "linecache.getlines"):
+            self.add(node, "linecache", 1, key(node))
+        elif name == "get_source" and len(node.args) == 1 and \
+                "loader" in key(node.func).lower():
+            self.add(node, "loader-source", 2 - soft, key(node))
+        elif full in READERS:
+            self.reads(node, args[0], node.args[1:2], scope, now, soft, main)
+        elif of and name in ("read_text", "read_bytes", "open"):
+            mode = node.args[:1] if name == "open" else []
+            self.reads(node, of, mode, scope, now, soft, main)
+        elif full in RESOURCES:
+            if any(m & PY for m in made[1:]):
+                self.add(node, "resource-py", 3 - soft, literals(node))
+        elif full in EXISTS or of and name in ("exists", "is_file"):
+            of = args[0] if full in EXISTS else of
+            if self.made_of(of, scope) & (OWN | PY) == OWN | PY:
+                self.add(node, "py-exists", 2, literals(of))
+        elif full == "runpy.run_path":
+            self.by_path(node, "run-path", made[0], soft)
+        elif full == "imp.load_source" or name in (
+                "SourceFileLoader", "spec_from_file_location"):
+            for k in node.keywords:
+                if k.arg in ("location", "path"):
+                    made[1] = self.made_of(k.value, scope)
+            self.by_path(node, "load-source", made[1], soft)
+        elif full in ("exec", "execfile"):
+            text = args[0]
+            if isinstance(text, ast.Call) and dotted(text.func) == "compile":
+                text = (text.args + [None])[0]
+            if full == "execfile" or isinstance(text, ast.Call) and last(
+                    key(text.func)) in ("read", "read_text"):
+                self.add(node, "exec-file", 1, key(node))
+        elif full.startswith(RUNNERS) or name == "set_executable":
+            out = 0
+            for m in made:
+                out |= m
+            if out & (OWN | EXE) and "setup.py" not in literals(node):
+                self.by_path(node, "run-script", out, soft or not out & EXE)
+        elif name in ("fnmatch", "fnmatchcase", "filter"):
+            self.discovers(node, args[1], made[0], main)
+        elif name == "endswith":
+            self.discovers(node, args[0], self.made_of(of, scope), main)
+        elif name in LISTERS and any("*" in s for s in strings(args[0])):
+            self.discovers(node, args[0], self.made_of(node, scope), main)
+        self.jit(node, node, now)
+        for k in node.keywords:
+            if k.arg == "use_attribute_docstrings" and key(k.value) == "True":
+                self.add(node, "attribute-docs", 2, k.arg)
+
+    def by_path(self, node, rule, out, soft):
+        if out & PY:
+            self.add(node, rule, (3 if out & OWN else 2) - bool(soft),
+                     literals(node))
+
+    def reads(self, node, path, mode, scope, now, soft, main):
+        mode = mode + [k.value for k in node.keywords if k.arg == "mode"]
+        mode = "".join(map(string, mode))
+        if set(mode) & set("wax+"):
+            return
+        out = self.made_of(path, scope)
+        soft = soft or main or "b" in mode or \
+            last(dotted(node.func)) == "read_bytes"
+        if out & SELF:
+            self.add(node, "open-own-file", 2 + now - soft, key(path))
+        elif out & (OWN | PY | LISTED) == OWN | PY:
+            self.add(node, "open-py", 3 - soft, literals(path))
+
+    def discovers(self, node, pattern, out, main):
+        """Names made of `out` are compared with `pattern`."""
+        ends = strings(pattern)
+        if not any(s.endswith(".py") for s in ends) or \
+                any(s.endswith((".pyc", ".so", ".pyd")) for s in ends):
+            return
+        grade = int(self.importing)
+        if out & LISTED:
+            grade = 3 if out & OWN else 1 + self.importing
+        if grade > 1:
+            grade = 1 if main else grade - self.knows_pyc
+        self.add(node, "discover-py", grade, literals(node))
+
+    def compare(self, node, scope, caught, main):
+        for op, right in zip(node.ops, node.comparators):
+            if isinstance(op, (ast.In, ast.NotIn)):
+                self.doc(node, right, "in", scope, caught, main)
+            if isinstance(op, (ast.Eq, ast.In)) and ".py" in strings(right):
+                self.discovers(node, right, self.made_of(node.left, scope),
+                               main)
+
+    def jit(self, node, call, now):
+        full = self.full(getattr(call, "func", call))
+        if full in JIT:
+            rule = JIT[full]
+            self.add(node, rule, RULES[rule][0] - (not now), full)
+        elif full.startswith("numba.") and last(full) in NUMBA:
+            for k in getattr(call, "keywords", ()):
+                if k.arg == "cache" and key(k.value) == "True":
+                    self.add(node, "jit-may", 2, full + "(cache=True)")
+
+    def definition(self, node, scope):
+        for d in node.decorator_list:
+            self.jit(d, d, self.at_import(scope))
+        text, prefix = docstring(node), node.name[:2]
+        if prefix not in ("p_", "t_") or not text or \
+                any(rule == "doc-grammar" for _, rule in self.found):
+            return
+        parts = [p for name in self.modules for p in name.split(".")]
+        words = text.split(None, 2) + ["", ""]
+        ply = not {"ply", "_ply", "yacc", "lex"}.isdisjoint(parts)
+        if prefix == "p_" and (ply or "GenericParser" in parts) and (
+                words[1] in (":", "::=") or words[0].endswith(":")) or \
+                prefix == "t_" and ply and not any(
+                    "TOKEN" in key(d) for d in node.decorator_list):
+            self.add(node, "doc-grammar", 3, node.name + ": " + words[0])
+
+    # Asserts.
+
+    def asserts(self, node):
+        if isinstance(node, TRIES):
+            if "AssertionError" in caught_by(node.handlers):
+                self.caught(node)
+            return
+        for n in ast.walk(node.test):
+            if isinstance(node, ast.If):
+                if dotted(n) == "__debug__":
+                    self.add(node, "debug-branch", 1, "if __debug__")
+            elif isinstance(n, ast.NamedExpr):
+                self.add(node, "assert-effect", 2, n.target.id + " := ...")
+            elif isinstance(n, ast.Call):
+                iterator = dotted(n.func) == "next" and n.args and \
+                    dotted(n.args[0])
+                if iterator or isinstance(n.func, ast.Attribute) and \
+                        n.func.attr in EFFECTS:
+                    self.add(node, "assert-effect", 2, key(n))
+
+    def caught(self, node):
+        todo = list(node.body)
+        for n in todo:
+            if isinstance(n, ast.Assert):
+                self.add(n, "assert-caught", 2, "except AssertionError")
+                return
+            if not isinstance(n, SCOPES):
+                todo += [c for c in ast.iter_child_nodes(n)
+                         if isinstance(c, ast.stmt)]
+
+    # Docstrings.
+
+    def doc(self, node, of, op, scope, caught, main):
+        """`of` is used in an operation that None does not have."""
+        grade, rule, name = self.judge_doc(of, scope, main)
+        if grade:
+            error = "AttributeError" if op[0] == "." else "TypeError"
+            soft = error in caught or bool(caught & ANY_ERROR)
+            self.add(node, rule, grade - soft, name + " " + op)
+
+    def judge_doc(self, of, scope, main):
+        names = {doc_key(of)}
+        if isinstance(of, ast.Name) and of.id != "__doc__":
+            values, where = scope.find(of.id)
+            if len(values) != 1 or where is not scope:
+                return 0, "", ""
+            names = {of.id, doc_key(values[0])}
+            of = values[0]
+        name = doc_key(of)
+        names.add(".".join((name or "").split(".")[-2:]))
+        if not name or any(names & s.guards for s in scope.up()):
+            return 0, "", ""
+        sure, rule = self.owner(of, name, scope)
+        if not sure:
+            return 0, "", ""
+        if main or not self.at_import(scope):
+            return 2, "doc-in-function", name
+        if scope.inside:
+            return 3, "doc-in-decorator", name
+        return 1 + sure, rule, name
+
+    def owner(self, of, name, scope):
+        """How sure it is that a docstring goes, 0 to 2; and whose it is."""
+        own = "doc-at-import"
+        if name == "__doc__":
+            places = [s for s in scope.up() if not s.function]
+            if name in scope.params or not all(made_of_docs(
+                    s.values.get(name, [])) for s in places):
+                return 0, own
+            return 2 * any(docstring(s.node) for s in places) or \
+                name in self.imports, own
+        if not made_of_docs(scope.values.get(name, [])):
+            return 0, own
+        base = name[:-len(".__doc__")]
+        first = base.partition(".")[0].partition("(")[0]
+        values, where = scope.find(first)
+        if where is not None and where.function:
+            return 1, own
+        if len(values) == 1 and base == first:
+            base = key(values[0])  # f = g
+        at = getattr(scope.node, "name", "") + "." + base
+        node = self.defs.get(at) or self.defs.get(base)
+        if node is not None:
+            made = {last(self.full(getattr(d, "func", d)))
+                    for d in node.decorator_list}
+            if made & {"dataclass", "define", "attrs"} or not docstring(node):
+                return 0, own
+            return 1 if made & {"wraps", "setter"} else 2, own
+        if first in self.imports:
+            module, ours = self.imports[first]
+            if not ours and module.partition(".")[0] in STDLIB:
+                return 0, own
+            # What has a name like _ufuncs may be written in C.
+            ours = ours and "(" not in base and "._" not in "." + module
+            return 1 + ours, "doc-imported"
+        kept = where is None and hasattr(builtins, first) and \
+            first not in ("getattr", "type", "super", "vars", "globals")
+        return int(not kept), own
+
+    def doc_call(self, node, scope, caught, main):
+        full = self.full(node.func)
+        if full in ("docopt.docopt", "docopt"):
+            for a in node.args[:1]:
+                if self.judge_doc(a, scope, main)[0]:
+                    self.add(node, "docopt", 3, key(node))
+        elif last(full) in TEXT or full.startswith("re."):
+            for a in node.args[:4]:
+                self.doc(node, a, last(full) + "()", scope, caught, main)
+        shown = node.args if full == "print" else []
+        shown = shown + [k.value for k in node.keywords if k.arg in
+                         ("description", "usage", "epilog", "help")]
+        for t in shown:
+            if dotted(t) == "__doc__" and self.owner(t, "__doc__", scope)[0]:
+                self.add(node, "doc-as-text", 1, "__doc__")
