@@ -18,7 +18,7 @@ struct py_options {
 	bool debug_ranges; /* keep columns in line tables (3.11 and later) */
 	bool compileall;   /* import what `python -m compileall` does: up to
 			      3.10 that shows in what is compiled */
-	bool analyse; /* px_py_compile finds risks (risks.py) instead */
+	bool analyse;	   /* px_py_compile finds risks (risks.py) instead */
 };
 
 /* Loads and initialises Python. What goes wrong is a sentence in `why`; some
