@@ -452,6 +452,7 @@ void px_content_free(struct px_content *c)
 		return;
 	px_content_ahead_stop(c);
 	px_content_forget_records(c);
+	px_content_forget_views(c);
 	px_seen_fini(&c->reported);
 	px_seen_fini(&c->touched);
 	pthread_mutex_destroy(&c->lock);

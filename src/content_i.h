@@ -32,6 +32,16 @@ struct made_record {
 	char path[];
 };
 
+/* The view of a directory that does not change (content_view.c). */
+struct kept_view {
+	struct kept_view *next; /* in its bucket */
+	struct px_view *view;
+	struct px_fingerprint fp;
+	bool stable;
+	enum px_kind kind;
+	char path[];
+};
+
 struct px_content {
 	struct px_content_options o;
 	uint8_t profile[PX_DIGEST_SIZE];
@@ -40,6 +50,8 @@ struct px_content {
 	struct flight **flights;     /* under lock: hash table by path */
 	struct seen reported;	     /* under lock: rejections logged */
 	_Atomic bool hinted;	     /* the way out was told */
+	struct kept_view **views;    /* under lock; NULL unless immutable */
+	size_t n_kept;		     /* under lock: entries in all of them */
 	struct made_record *records; /* under lock: the list only grows */
 
 	pthread_mutex_t ahead_lock;
@@ -86,10 +98,7 @@ void px_content_fill_attr(const struct px_content *c, const struct px_stat *st,
 			  enum px_kind kind, uint64_t size,
 			  struct px_attr *ret);
 
-/* px_content_view; `stats`: with px_entry.st. */
-int px_content_names(struct px_content *c, const char *path, enum px_kind kind,
-		     bool stats, struct px_view **ret,
-		     struct px_fingerprint *ret_fp, bool *ret_stable);
+void px_content_forget_views(struct px_content *c);
 
 /* ---- content_record.c ---- */
 

@@ -152,8 +152,8 @@ static const struct px_view *view_of(struct record *rec, const char *dir)
 		return NULL;
 	memcpy(d->path, dir, n);
 	if (!*dir || (e && e->kind == PX_KIND_DIR))
-		if (px_content_names(rec->c, dir, PX_KIND_DIR, false, &d->view,
-				     &fp, &stable) < 0)
+		if (px_content_view(rec->c, dir, PX_KIND_DIR, &d->view, &fp,
+				    &stable) < 0)
 			d->view = NULL;
 	d->next = rec->dirs;
 	rec->dirs = d;

@@ -163,23 +163,90 @@ static int drop_void(struct px_content *c, const char *path, struct px_view **v)
 	return 1;
 }
 
-int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
+/* RECORDs and whoever walks the tree look at the same directories. */
+#define N_BUCKETS   4096
+#define MAX_ENTRIES 500000
+
+static struct kept_view **bucket(struct px_content *c, const char *path,
+				 enum px_kind kind)
+{
+	return &c->views[px_hash64(kind, path, strlen(path)) % N_BUCKETS];
+}
+
+/* -ENOENT: it is not among those kept. */
+static int get_kept(struct px_content *c, const char *path, enum px_kind kind,
 		    struct px_view **ret, struct px_fingerprint *ret_fp,
 		    bool *ret_stable)
 {
-	return px_content_names(c, path, kind, c->o.immutable, ret, ret_fp,
-				ret_stable);
+	const struct kept_view *k;
+
+	if (!c->o.immutable)
+		return -ENOENT;
+	pthread_mutex_lock(&c->lock);
+	k = c->views ? *bucket(c, path, kind) : NULL;
+	while (k && (k->kind != kind || strcmp(k->path, path) != 0))
+		k = k->next;
+	if (k) {
+		*ret = px_view_ref(k->view);
+		*ret_fp = k->fp;
+		*ret_stable = k->stable;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return k ? 0 : -ENOENT;
 }
 
-int px_content_names(struct px_content *c, const char *path, enum px_kind kind,
-		     bool stats, struct px_view **ret,
-		     struct px_fingerprint *ret_fp, bool *ret_stable)
+static void keep(struct px_content *c, const char *path, enum px_kind kind,
+		 struct px_view *v, const struct px_fingerprint *fp,
+		 bool stable)
+{
+	const size_t n = strlen(path) + 1;
+	struct kept_view *k, **at;
+
+	k = c->o.immutable ? calloc(1, sizeof(*k) + n) : NULL;
+	if (!k)
+		return;
+	*k = (struct kept_view){.fp = *fp, .stable = stable, .kind = kind};
+	memcpy(k->path, path, n);
+	pthread_mutex_lock(&c->lock);
+	if (!c->views)
+		c->views = calloc(N_BUCKETS, sizeof(struct kept_view *));
+	if (c->views && c->n_kept < MAX_ENTRIES) {
+		k->view = px_view_ref(v);
+		c->n_kept += px_view_count(v) + 1;
+		at = bucket(c, path, kind);
+		k->next = *at;
+		*at = k;
+		k = NULL;
+	}
+	pthread_mutex_unlock(&c->lock);
+	free(k);
+}
+
+void px_content_forget_views(struct px_content *c)
+{
+	struct kept_view *next;
+	size_t i;
+
+	for (i = 0; c->views && i < N_BUCKETS; i++)
+		for (; c->views[i]; c->views[i] = next) {
+			next = c->views[i]->next;
+			px_view_unref(c->views[i]->view);
+			free(c->views[i]);
+		}
+	free(c->views);
+}
+
+int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
+		    struct px_view **ret, struct px_fingerprint *ret_fp,
+		    bool *ret_stable)
 {
 	struct px_view *v;
 	bool young;
 	int r;
 
-	r = list(c, path, kind, stats, &v, ret_fp, &young);
+	if (get_kept(c, path, kind, ret, ret_fp, ret_stable) == 0)
+		return 0;
+	r = list(c, path, kind, c->o.immutable, &v, ret_fp, &young);
 	if (r < 0)
 		return r;
 	if (px_rules_hide(c->o.rules) && kind == PX_KIND_DIR)
@@ -190,6 +257,7 @@ int px_content_names(struct px_content *c, const char *path, enum px_kind kind,
 	}
 	log_notes(c, path, v);
 	*ret_stable = !young && r == 0;
+	keep(c, path, kind, v, ret_fp, *ret_stable);
 	*ret = v;
 	return 0;
 }

@@ -197,7 +197,8 @@ static int put_file(struct run *run, const struct px_item *i)
 	int r = 0;
 
 	if (!i->blob)
-		r = px_tree_open_file(run->o->tree, i->source, &fd, &st);
+		r = (i->st_known ? px_tree_open_known : px_tree_open_file)(
+			run->o->tree, i->source, &fd, &st);
 	/* The attributes were taken earlier, maybe of another version. */
 	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
 		r = -ESTALE;

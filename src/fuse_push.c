@@ -71,13 +71,15 @@ static int push_module(struct px_push *p, uint64_t id, const char *path,
 	return r;
 }
 
-static int push_file(struct px_push *p, uint64_t id, const char *path)
+static int push_file(struct px_push *p, uint64_t id, const char *path,
+		     const struct px_entry *e)
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
 	ssize_t n;
 
-	if (px_tree_open_file(p->f->o.tree, path, &fd, &st) < 0 ||
+	if ((e->st ? px_tree_open_known : px_tree_open_file)(p->f->o.tree, path,
+							     &fd, &st) < 0 ||
 	    st.fp.size > MAX_FILE || st.fp.size == 0 ||
 	    !px_inodes_is(p->f->inodes, id, px_content_source(&st.fp)))
 		return 0;
@@ -147,7 +149,7 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 	if (!path)
 		return 0;
 	if (e->kind == PX_KIND_FILE)
-		r = push_file(p, id, path);
+		r = push_file(p, id, path, e);
 	else
 		r = push_module(p, id, path, e);
 	/* Anything else, such as a forgotten node, is this file's alone. */

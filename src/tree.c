@@ -164,17 +164,13 @@ static int try_stat_file(struct px_tree *t, const char *path,
 	return 0;
 }
 
-/* Looks before it opens: merely opening a device can set it going. What is
- * swapped in afterwards must at least not block us. */
-static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
-			 struct px_stat *ret)
+static int open_regular(struct px_tree *t, const char *path, int *ret_fd,
+			struct px_stat *ret)
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
-	int r = try_stat_file(t, path, &st);
+	int r;
 
-	if (r < 0)
-		return r;
 	r = px_tree_open_path(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
 	if (r < 0)
 		return r == -ENXIO ? -EINVAL : r;
@@ -188,6 +184,16 @@ static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
 	return 0;
 }
 
+/* Looks before it opens: merely opening a device can set it going. What is
+ * swapped in afterwards must at least not block us. */
+static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
+			 struct px_stat *ret)
+{
+	struct px_stat st;
+	int r = try_stat_file(t, path, &st);
+
+	return r < 0 ? r : open_regular(t, path, ret_fd, ret);
+}
 /* The file that `path` is or leads to; opens it if ret_fd is given. */
 static int find_file(struct px_tree *t, const char *path, int *ret_fd,
 		     struct px_stat *ret)
@@ -230,6 +236,14 @@ int px_tree_open_file(struct px_tree *t, const char *path, int *ret_fd,
 		      struct px_stat *ret)
 {
 	return find_file(t, path, ret_fd, ret);
+}
+
+int px_tree_open_known(struct px_tree *t, const char *path, int *ret_fd,
+		       struct px_stat *ret)
+{
+	int r = open_regular(t, path, ret_fd, ret);
+
+	return r == -ELOOP ? find_file(t, path, ret_fd, ret) : r;
 }
 
 static int try_read(struct px_tree *t, const char *path, struct px_buf *b,

@@ -217,9 +217,15 @@ static int compare_entries(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* They come in the order of their sources, which rarely is another. */
 static void sort_entries(struct px_view *v)
 {
-	if (v->n_entries > 1)
+	size_t i = 1;
+
+	while (i < v->n_entries &&
+	       strcmp(v->entries[i - 1].name, v->entries[i].name) < 0)
+		i++;
+	if (i < v->n_entries)
 		qsort(v->entries, v->n_entries, sizeof(*v->entries),
 		      compare_entries);
 }

@@ -311,7 +311,10 @@ static int walk_entries(struct px_walk *w, const char *path, const char *source,
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		order[i] = px_view_at(v, i);
-	qsort(order, n, sizeof(*order), compare);
+	for (i = 1; i < n && compare(&order[i - 1], &order[i]) < 0; i++)
+		;
+	if (i < n)
+		qsort(order, n, sizeof(*order), compare);
 	for (i = 0; i < n && r == 0; i++)
 		r = walk_entry(w, path, source, order[i]);
 	return r;
@@ -371,6 +374,8 @@ int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 	pthread_cond_init(&w->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	r = pthread_create(&w->thread, NULL, run, w);
+	if (r == 0)
+		pthread_setname_np(w->thread, "pycfs-walk");
 	if (r != 0) {
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->changed);

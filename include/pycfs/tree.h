@@ -60,6 +60,11 @@ int px_tree_stat_file(struct px_tree *t, const char *path, struct px_stat *ret);
 int px_tree_open_file(struct px_tree *t, const char *path, int *ret_fd,
 		      struct px_stat *ret);
 
+/* The same for what a listing has just shown to be a regular file: it is not
+ * looked at before it is opened. */
+int px_tree_open_known(struct px_tree *t, const char *path, int *ret_fd,
+		       struct px_stat *ret);
+
 /* Reads all of that same file into `b` (emptied first), and the fingerprint
  * that belongs to exactly these bytes. -EFBIG if larger than b->max,
  * -EAGAIN if it kept changing while being read. */
