@@ -264,6 +264,8 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	r = parse_options(o, verb, helper, argc, argv, why);
 	if (r < 0 || o->help)
 		return r < 0 ? r : 0;
+	if (o->safe && px_opt_add_profile(o) < 0)
+		return px_because(why, -ENOMEM, "out of memory");
 	/* Only what shows times cares. */
 	if ((verb->bit & PX_VERBS_VIEW) && o->mtime < 0 && epoch && *epoch &&
 	    px_opt_mtime(o, epoch) < 0)

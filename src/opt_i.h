@@ -20,9 +20,11 @@ struct px_opt_row {
 	const char *help;
 };
 
-#define PX_N_OPTS 46
+#define PX_N_OPTS 47
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
+/* Puts the rules of --profile safe before those that were given. -ENOMEM. */
+int px_opt_add_profile(struct px_opt *o);
 /* The value of --mtime. -EINVAL. */
 int px_opt_mtime(struct px_opt *o, const char *value);
 /* The value of -o. */

@@ -284,6 +284,37 @@ static int set_rules(struct px_opt *o, const char *v)
 	return r;
 }
 
+static int set_profile(struct px_opt *o, const char *v)
+{
+	o->safe = strcmp(v, "safe") == 0;
+	return o->safe || strcmp(v, "strict") == 0 ? 0 : -EINVAL;
+}
+
+/* src/profile_safe.rules, by tools/embed. */
+extern const unsigned char px_profile_safe[];
+extern const size_t px_profile_safe_size;
+
+int px_opt_add_profile(struct px_opt *o)
+{
+	struct px_rules *all;
+	const char *what;
+	size_t line;
+	int r = px_rules_new(&all);
+
+	if (r < 0)
+		return r;
+	r = px_rules_parse(all, (const char *)px_profile_safe,
+			   px_profile_safe_size, &line, &what);
+	if (r == 0 && o->rules)
+		r = px_rules_append(all, o->rules);
+	if (r < 0) {
+		px_rules_free(all);
+		return r;
+	}
+	o->rules = all;
+	return 0;
+}
+
 static int set_owner(struct px_opt *o, const char *v)
 {
 	const char *colon = strchr(v, ':');
@@ -345,6 +376,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "compile what matches at level N"},
 	{"rules", 0, "FILE", VIEW, set_rules, 0,
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P"},
+	{"profile", 0, "PROFILE", VIEW, set_profile, 0,
+	 "strict (default), or safe: before your rules, those for packages "
+	 "known to break without source or docstrings"},
 	{"owner", 0, "UID:GID", VIEW, set_owner, 0,
 	 "show everything as owned by these (default: as in SOURCE; in an "
 	 "archive 0:0)"},

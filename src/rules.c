@@ -525,6 +525,23 @@ int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 	return 0;
 }
 
+int px_rules_append(struct px_rules *r, struct px_rules *more)
+{
+	struct rule *rules =
+		reallocarray(r->rules, r->n + more->n + 1, sizeof(*rules));
+
+	if (!rules)
+		return -ENOMEM;
+	r->rules = rules;
+	if (more->n > 0)
+		memcpy(rules + r->n, more->rules, more->n * sizeof(*rules));
+	r->n += more->n;
+	r->hides |= more->hides;
+	more->n = 0;
+	px_rules_free(more);
+	return 0;
+}
+
 int px_rules_new(struct px_rules **ret)
 {
 	*ret = calloc(1, sizeof(**ret));

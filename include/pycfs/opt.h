@@ -30,6 +30,7 @@ struct px_opt {
 	bool debug_ranges;
 	enum px_pyc_mode mode;
 	bool plain_marshal;	/* CPython's bytes, not the canonical form */
+	bool safe;		/* also the rules of src/profile_safe.rules */
 	struct px_rules *rules; /* in the order they were given; or NULL */
 	int64_t uid, gid;	/* --owner; -1: the source's */
 	int64_t mtime;		/* seconds; -1: the source's */

@@ -45,6 +45,9 @@ enum px_rule_verb {
 
 /* -ENOMEM. */
 int px_rules_new(struct px_rules **ret);
+/* Puts the rules of `more` behind those of `r`, and frees `more`. -ENOMEM:
+ * nothing happened. */
+int px_rules_append(struct px_rules *r, struct px_rules *more);
 void px_rules_free(struct px_rules *r); /* NULL is fine */
 
 /* Adds a rule behind all others. `level` counts for OPTIMIZE only. -EINVAL and

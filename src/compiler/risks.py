@@ -80,7 +80,7 @@ WORDS = [w.encode() for w in """
 __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
-yacc GenericParser warp.kernel dace """.split()]
+GenericParser warp.kernel dace """.split()] + [b"def p_", b"def t_"]
 # Methods that change their object or read on.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
 recv send sendall write setdefault append appendleft""".split())
@@ -127,7 +127,8 @@ IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
 spec_from_file_location SourceFileLoader run_path load_module exec_module
 find_module""".split())
 # Functions of text that fail for None.
-TEXT = frozenset("dedent cleandoc len fill wrap indent".split())
+TEXT = frozenset("""dedent cleandoc len fill wrap indent
+add_docstring""".split())
 
 # What a path is made of. Below this module's directory; ends in .py; the
 # Python to run; this module itself; another module's; names in a directory.
@@ -466,7 +467,7 @@ class Module:
     # Judging what was read.
 
     def judge(self):
-        for node, *where in self.events:
+        for node, *where in sorted(self.events, key=lambda e: e[0].lineno):
             if isinstance(node, ast.Call):
                 self.call(node, *where)
                 self.doc_call(node, *where)
@@ -479,6 +480,8 @@ class Module:
                 self.doc(node, node.value, "[]", *where)
             elif isinstance(node, ast.AugAssign):
                 self.doc(node, node.target, "+=", *where)
+                if isinstance(node.op, ast.Add):
+                    self.doc(node, node.value, "+", *where)
             elif isinstance(node, ast.BinOp):
                 if isinstance(node.op, ast.Mod):
                     self.doc(node, node.left, "%", *where)
@@ -503,8 +506,8 @@ class Module:
         grade = min(grade, self.limit)
         at = (node.lineno, rule)
         if grade > self.found.get(at, (0,))[0]:
-            detail = detail.encode("unicode_escape").decode()
-            self.found[at] = (grade, detail[:MAX_DETAIL])
+            self.found[at] = grade, "".join(
+                c if " " <= c <= "~" else "?" for c in detail[:MAX_DETAIL])
 
     def full(self, node):
         """The dotted name of what is called, through imports."""
@@ -592,14 +595,14 @@ class Module:
         elif name == "get_source" and len(node.args) == 1 and \
                 "loader" in key(node.func).lower():
             self.add(node, "loader-source", 2 - soft, key(node))
+        elif full in RESOURCES:
+            if any(m & PY for m in made[1:]):
+                self.add(node, "resource-py", 3 - soft, literals(node))
         elif full in READERS:
             self.reads(node, args[0], node.args[1:2], scope, now, soft, main)
         elif of and name in ("read_text", "read_bytes", "open"):
             mode = node.args[:1] if name == "open" else []
             self.reads(node, of, mode, scope, now, soft, main)
-        elif full in RESOURCES:
-            if any(m & PY for m in made[1:]):
-                self.add(node, "resource-py", 3 - soft, literals(node))
         elif full in EXISTS or of and name in ("exists", "is_file"):
             of = args[0] if full in EXISTS else of
             if self.made_of(of, scope) & (OWN | PY) == OWN | PY:
@@ -694,7 +697,8 @@ class Module:
             return
         parts = [p for name in self.modules for p in name.split(".")]
         words = text.split(None, 2) + ["", ""]
-        ply = not {"ply", "_ply", "yacc", "lex"}.isdisjoint(parts)
+        ply = "tokens" in self.top.values or "tokens" in scope.values or \
+            not {"ply", "_ply", "yacc", "lex"}.isdisjoint(parts)
         if prefix == "p_" and (ply or "GenericParser" in parts) and (
                 words[1] in (":", "::=") or words[0].endswith(":")) or \
                 prefix == "t_" and ply and not any(

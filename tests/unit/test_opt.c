@@ -143,6 +143,7 @@ IS(prefix_dir, strcmp(o->prefix_dir, "opt/x") == 0)
 IS(hardlink_dupes, o->hardlink_dupes)
 IS(max_age, o->max_age == 30)
 IS(suggest, o->suggest)
+IS(safe, o->safe)
 IS(sort, o->sort &&strcmp(o->sort, "zstd") == 0)
 IS(top, o->top == 7)
 IS(all_files, o->all_files)
@@ -237,6 +238,7 @@ static const struct sample {
 	{"print-digest", NULL, is_print_digest, {0}},
 	{"max-age", "30", is_max_age, {"", "-1", "x", "1d", "1000001"}},
 	{"suggest", NULL, is_suggest, {0}},
+	{"profile", "safe", is_safe, {"", "Safe", "none"}},
 	{"sort", "zstd", is_sort, {"", "Name", "bytes", "name "}},
 	{"top", "7", is_top, {"", "-1", "x", "1.5", "4294967296"}},
 	{"files", NULL, is_all_files, {0}},
