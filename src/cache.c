@@ -7,9 +7,10 @@
 #include <time.h>
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
-/* What is read before its pages are let go. One madvise(2) interrupts every
- * CPU that runs us: not for each value. */
-#define FORGET_BYTES (8u << 20)
+/* Values read before their pages are let go. One madvise(2) interrupts every
+ * CPU that runs us: not for each value. But the kernel maps what lies around
+ * each page that is touched, on tmpfs up to 2 MB, so not many more. */
+#define FORGET_AFTER 64
 
 int px_cache_err(int rc)
 {
@@ -189,15 +190,14 @@ static void forget_pages(struct px_cache *c, const MDB_val *v)
 	uintptr_t from = 0, to = 0;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->read_bytes == 0 || first < c->read_from)
+	if (c->n_read == 0 || first < c->read_from)
 		c->read_from = first;
-	if (c->read_bytes == 0 || last > c->read_to)
+	if (c->n_read == 0 || last > c->read_to)
 		c->read_to = last;
-	c->read_bytes += v->mv_size;
-	if (c->read_bytes >= FORGET_BYTES) {
+	if (++c->n_read >= FORGET_AFTER) {
 		from = c->read_from;
 		to = c->read_to;
-		c->read_bytes = 0;
+		c->n_read = 0;
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (from < to)

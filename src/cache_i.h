@@ -174,7 +174,7 @@ struct px_cache {
 	/* under lock: */
 	struct px_stats *stats; /* NULL once the caller is gone */
 	struct px_pending pending;
-	uint64_t read_bytes; /* of values, since pages were last let go */
+	unsigned n_read;     /* values, since pages were last let go */
 	uintptr_t read_from; /* where in the map they were */
 	uintptr_t read_to;
 	uint64_t flush_to;   /* commit up to this number at once */

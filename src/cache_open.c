@@ -77,7 +77,7 @@ int px_cache_remap(struct px_cache *c)
 	/* 0 adopts the largest size anybody used; any other is raised to what
 	 * the database needs now. */
 	pthread_mutex_lock(&c->lock);
-	c->read_bytes = 0; /* the map moves */
+	c->n_read = 0; /* the map moves */
 	pthread_mutex_unlock(&c->lock);
 	rc = mdb_env_set_mapsize(c->env, 0);
 	for (size = MAP_BYTES; rc && size >= MAP_MIN_BYTES; size /= 2)

@@ -166,6 +166,7 @@ static int make(struct running *run, struct px_why *why)
 		.analyser = run->analyser,
 		.rules = run->job->o->rules,
 		.optimize = run->job->o->optimize,
+		.version = PX_VERSION,
 		.tree = run->engine.tree,
 		.cache = run->engine.cache,
 		.jobs = px_engine_jobs(run->job->o),

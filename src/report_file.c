@@ -26,7 +26,8 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_init(&d);
 	px_digest_u64(&d, "report", NOTE_FORMAT);
 	px_digest_u64(&d, "kind", i->attr.kind);
-	px_digest_u64(&d, "risks", o->analyser != NULL);
+	px_digest_field(&d, "risks", o->version,
+			o->analyser ? strlen(o->version) : 0);
 	px_digest_u64(&d, "tag", i->tag);
 	px_digest_u64(&d, "dev", fp->dev);
 	px_digest_u64(&d, "ino", fp->ino);

@@ -108,6 +108,7 @@ struct px_report_options {
 	struct px_pool *analyser;     /* NULL: no risks are looked for */
 	const struct px_rules *rules; /* as the content has them */
 	unsigned optimize;
+	const char *version; /* of what finds risks: findings are kept by it */
 	struct px_tree *tree;
 	struct px_cache *cache;
 	unsigned jobs;
