@@ -1,0 +1,256 @@
+"""What `pycfs report` says, each figure computed a second time."""
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+import harness
+import trees
+from harness import read
+from reportsite import (CAFE, DOC, PYTHON, RULES, ask, check_files,
+                        check_hidden, check_sums, deflated, made, names,
+                        report, site, small)
+
+__all__ = ["made", "site"]  # fixtures
+
+
+@pytest.fixture
+def shipped(pycfs, site, scratch):
+    with pycfs.mount(site, *RULES, "--on-error", "omit") as m:
+        return harness.copy(m, os.path.join(scratch, "shipped"))
+
+
+def test_every_figure(pycfs, site, scratch, shipped):
+    data = ask(pycfs, site, *RULES)
+    check_files(data, shipped, site)
+    check_sums(data, shipped, site)
+    why = check_hidden(data, site)
+    assert {p: next(w for w in ("empty", "rule", "made", "redundant", "fifo")
+                    if w in text) for p, text in why.items()} == {
+        "alpha/__pycache__": "made", "alpha/core.pyc": "redundant",
+        "alpha/core.pyi": "rule", "alpha/old.pyo": "made",
+        "alpha/stubs": "empty", "alpha/tests": "rule", "fifo": "fifo"}
+    assert [(d["name"], d["version"], d["installed"])
+            for d in data["distributions"]] == [
+        ("alpha", "1.2", True), ("Beta_Pkg", "2.0", True),
+        ("caf\u00e9.txt", "", False), (CAFE, "", False),
+        ("gamma", "0.5", True), ("gamma", "", False), ("keep.py", "", False),
+        ("link", "", False), ("run.sh", "", False), ("single.py", "", False)]
+    assert [(f["path"], f["line"]) for f in data["failed"]] == \
+        [("broken.py", 3)]
+    assert "invalid syntax" in data["failed"][0]["message"]
+    assert data["totals"]["failed"] == 1
+    assert (data["source"], data["optimize"], data["debug_ranges"]) == \
+        (site, 2, False)
+    same = {}
+    for f in data["files"]:
+        if f["bytes"]:
+            same.setdefault(read(os.path.join(shipped, f["path"])),
+                            []).append(f["path"])
+    same = {k: v for k, v in same.items() if len(v) > 1}
+    assert sorted(map(len, same.values())) == [3]
+    assert sorted((d["bytes"], d["paths"]) for d in data["duplicates"]) == \
+        sorted((len(k), v) for k, v in same.items())
+    assert data["totals"]["duplicate_bytes"] == 2 * 800
+    assert [(r["path"], r["line"], r["remedy"]) for r in data["risks"]
+            if r["grade"] == 3] == [("ns/two.py", 2, "optimize 1 /ns/two.py")]
+
+
+@pytest.mark.parametrize("how", ["omit", "source"])
+def test_what_does_not_compile_is_told(how, pycfs, site):
+    data = ask(pycfs, site, *RULES, "--on-error", how)
+    if how == "omit":
+        assert "broken.py" in check_hidden(data, site)
+    else:
+        assert "broken.py" in [f["path"] for f in data["files"]]
+
+
+def test_same_as_an_export(pycfs, site, scratch):
+    options = [*RULES, "--on-error", "omit", "--json"]
+    r = pycfs.export(site, os.path.join(scratch, "out"), *options)
+    out = json.loads(r.stdout)
+    totals = ask(pycfs, site, *options)["totals"]
+    assert (out["files"] + out["links"], out["bytes"]) == (
+        totals["files"], totals["bytes"])
+    assert len(names(os.path.join(scratch, "out"))) == totals["files"]
+
+
+def test_a_kept_module_of_the_top_is_one(pycfs, scratch):
+    root = small(scratch)
+    d = ask(pycfs, root, "--keep-source", "*.py")["distributions"]
+    assert [(x["name"], x["files"]) for x in d] == [("a.py", 2), ("b.py", 2)]
+
+
+# the second time
+
+def reads(log):
+    """Names of the small tree that were opened to be read."""
+    with open(log, errors="replace") as f:
+        return sorted({m.group(1) for line in f if "O_PATH" not in line
+                       for m in [re.search(r'"(?:[^"]*/)?(a\.py|b\.py|'
+                                           r'data\.json)"', line)] if m})
+
+
+def test_second_time(pycfs, site):
+    first = report(pycfs, site, "--json", *RULES).stdout
+    known = pycfs.ok("cache", "stat", "--json").stdout
+    assert report(pycfs, site, "--json", *RULES).stdout == first
+    assert pycfs.ok("cache", "stat", "--json").stdout == known
+    assert report(pycfs, site, "--json", *RULES, "--no-cache").stdout == first
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_second_time_reads_nothing(pycfs, scratch):
+    root = small(scratch, a="A = 1\n", b="B = 2\n")
+    trees.write(os.path.join(root, "data.json"), "{}\n")
+    trees.age(root)
+    time.sleep(2.1)  # a file's ctime counts too
+    log = os.path.join(scratch, "strace")
+    trace = ["strace", "-f", "-qq", "-e", "trace=openat,openat2", "-o", log]
+    for expect in (["a.py", "b.py", "data.json"], []):
+        report(pycfs, root, "--json", prefix=trace)
+        assert reads(log) == expect
+
+
+def test_a_change_changes_just_that(pycfs, site):
+    before = ask(pycfs, site)
+    trees.write(os.path.join(site, "beta", "mod.py"), "LONGER = %r\n" %
+                list(range(50)))
+    after = ask(pycfs, site)
+    changed = {f["path"] for f, g in zip(before["files"], after["files"])
+               if f != g}
+    assert changed == {"beta/mod.pyc"} and \
+        len(before["files"]) == len(after["files"])
+    assert [d["name"] for d, e in zip(before["distributions"],
+                                      after["distributions"]) if d != e] == \
+        ["Beta_Pkg"]
+    assert ask(pycfs, site) == after
+
+
+def test_what_is_young_is_read_again(pycfs, scratch):
+    root = os.path.join(scratch, "young")
+    path = os.path.join(root, "data.txt")
+    for text in (b"a" * 900, bytes(range(225)) * 4, b"ab" * 450):
+        trees.write(path, text)
+        os.utime(path, ns=(10**18, 10**18))
+        trees.write(os.path.join(root, "m.py"), b"X = %r\n" % text[:9])
+        f, m = ask(pycfs, root)["files"]
+        assert f["deflate_bytes"] == deflated(text)
+        assert m["source_bytes"] == len(b"X = %r\n" % text[:9])
+
+
+def test_a_moved_file_has_its_own_remedy(pycfs, scratch):
+    root = small(scratch, **{"pkg/doc": DOC})
+    os.link(os.path.join(root, "pkg/doc.py"), os.path.join(root, "hard.py"))
+    time.sleep(2.1)
+    for top in ("pkg", "moved"):
+        got = [r["remedy"] for r in ask(pycfs, root)["risks"]]
+        assert sorted(got) == sorted(["optimize 1 /hard.py",
+                                      "optimize 1 /%s/doc.py" % top])
+        if top == "pkg":
+            os.rename(os.path.join(root, "pkg"), os.path.join(root, "moved"))
+
+
+# the table
+
+HEAD = ["MODULES", "SOURCE", "SHIPPED", "OTHER", "NATIVE", "DEFLATE", "ZSTD",
+        "SHARE"]
+COLUMNS = {"modules": "modules", "source": "source_bytes", "shipped": "bytes",
+           "other": "other_bytes", "native": "native_bytes",
+           "deflate": "deflate_bytes", "zstd": "zstd_bytes"}
+
+
+def table(text):
+    """The head and the rows of the table, its lines and the rest."""
+    lines = text.split("\n\n")[0].splitlines()
+    return lines[0].split(), [line.split("  ")[0].rstrip()
+                              for line in lines[1:]], lines
+
+
+def test_table_fits_80_columns(pycfs, site):
+    for options in ([], ["--files"]):
+        text = report(pycfs, site, *options).stdout
+        head, rows, lines = table(text)
+        assert head[1:] == HEAD
+        assert {len(line) for line in lines} == {80}
+        assert all(line.endswith(" %") for line in lines[1:])
+    assert any("..." in row for row in rows)
+    for line in text.split("duplicates")[0].splitlines():
+        assert len(line) <= 80, line
+
+
+def test_table_says_what_json_says(pycfs, site):
+    text = report(pycfs, site, *RULES).stdout
+    data = ask(pycfs, site, *RULES)
+    assert "ships %d files" % data["totals"]["files"] in text
+    assert "not shipped: %d files" % data["totals"]["hidden_files"] in text
+    assert "broken.py:3: SyntaxError: invalid syntax" in text
+    assert "ns/two.py:2: breaks: " in text
+    assert "duplicates: 1 files" in text
+    m = re.search(r"^alpha 1.2 +(\d+).* ([\d.]+) %$", text, re.M)
+    alpha = data["distributions"][0]
+    assert int(m.group(1)) == alpha["modules"]
+    assert float(m.group(2)) == pytest.approx(
+        100 * alpha["bytes"] / data["totals"]["bytes"], abs=.06)
+
+
+def by(column, key):
+    """As --sort has it: large first, equal ones by name."""
+    return lambda d: (-d[COLUMNS[column]] if column in COLUMNS else 0,
+                      d[key].lower())
+
+
+def test_sort(pycfs, site):
+    os.remove(os.path.join(site, CAFE))
+    dists = ask(pycfs, site)["distributions"]
+    env = {"COLUMNS": "100"}
+    for column in [*COLUMNS, "name"]:
+        want = [(d["name"] + " " + d["version"]).strip()
+                for d in sorted(dists, key=by(column, "name"))]
+        text = report(pycfs, site, "--sort", column, env=env).stdout
+        _, rows, _ = table(text)
+        # Two gammas: the order of what is equal is not said.
+        assert [r for r in rows if "gamma" not in r] == \
+            [w for w in want if "gamma" not in w], column
+        assert sorted(rows) == sorted(want), column
+    text = report(pycfs, site, "--sort", "name", "--top", 3, env=env).stdout
+    assert table(text)[1] == [*rows[:3], "... and %d more" % (len(rows) - 3)]
+
+
+def test_files(pycfs, site):
+    data = ask(pycfs, site)
+    env = {"COLUMNS": "150"}
+    _, rows, _ = table(report(pycfs, site, "--files", "--sort", "deflate",
+                              "--top", 9, env=env).stdout)
+    files = sorted(data["files"], key=by("deflate", "path"))
+    assert rows[:9] == [f["path"] for f in files[:9]]
+    assert rows[9] == "... and %d more" % (len(files) - 9)
+
+
+def test_terminal_of_120_columns(pycfs, scratch):
+    name = "n" * 70
+    root = small(scratch, **{name + "/mod": "A = 1\n"})
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    p = subprocess.Popen(pycfs.command("report", "-q", *PYTHON, root),
+                         stdout=slave, stdin=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, env=pycfs.env())
+    os.close(slave)
+    text = b""
+    with contextlib.suppress(OSError):  # nobody has it open any more
+        while True:
+            text += os.read(master, 4096)
+    os.close(master)
+    assert p.wait(30) == 0
+    lines = text.decode().replace("\r", "").splitlines()[:2]
+    assert [len(line) for line in lines] == [120, 120]
+    assert re.match(r"n{50,}\.\.\. ", lines[1])
