@@ -1,0 +1,245 @@
+"""`pycfs report` as a gate: --diff, --fail-on; its page, and how it fails."""
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+import harness
+import trees
+from harness import DEBIAN_PYTHON, read
+from reportsite import CAFE, DOC, PYTHON, ask, made, report, site, small
+from test_usage import refused
+
+__all__ = ["made", "site"]  # fixtures
+
+
+# --diff
+
+def save(pycfs, root, path):
+    text = report(pycfs, root, "--json").stdout
+    trees.write(path, text)
+    return json.loads(text)
+
+
+@pytest.fixture
+def old(pycfs, site, scratch):
+    path = os.path.join(scratch, "old.json")
+    save(pycfs, site, path)
+    return path
+
+
+def test_diff_of_the_same(pycfs, site, old):
+    out = report(pycfs, site, "--diff", old, "--max-growth", "0").stdout
+    lines = out.splitlines()
+    assert lines[0].split() == ["DISTRIBUTION", "BEFORE", "NOW", "GROWN", "BY"]
+    assert len(lines) == 2 and lines[1].startswith("all ")
+    assert lines[1].endswith("0 B")
+
+
+def test_diff(pycfs, site, old):
+    trees.write(os.path.join(site, "ns", "stray.txt"), bytes(5007))
+    trees.write(os.path.join(site, "delta.txt"), bytes(700))
+    shutil.rmtree(os.path.join(site, "beta"))
+    os.remove(os.path.join(site, "run.sh"))
+    now = {d["name"]: d["bytes"] for d in ask(pycfs, site)["distributions"]}
+    with open(old) as f:
+        data = json.load(f)
+    was = {d["name"]: d["bytes"] for d in data["distributions"]}
+    lines = report(pycfs, site, "--diff", old).stdout.splitlines()[1:]
+    rows = [re.split(r"  +", line) for line in lines]
+    assert rows[0] == ["alpha", *rows[0][1:3], "+", "5.0 kB"]
+    assert rows[1] == ["delta.txt", "-", "700 B", "+", "700 B"]
+    assert rows[2] == ["run.sh", "10 B", "-", "-", "10 B"]
+    shrunk = was["Beta_Pkg"] - now["Beta_Pkg"]
+    assert rows[3][0] == "Beta_Pkg" and rows[3][3] == "-" and (
+        rows[3][4] == "%.1f kB" % (shrunk / 1000))
+    assert [r[0] for r in rows[4:]] == ["all"]
+
+
+def test_max_growth(pycfs, site, old):
+    with open(old) as f:
+        before = json.load(f)["totals"]["bytes"]
+    trees.write(os.path.join(site, "ns", "stray.txt"), bytes(7 + 8192))
+
+    def gate(limit, status):
+        return report(pycfs, site, "--diff", old, "--max-growth", limit,
+                      status=status)
+
+    by_ = ask(pycfs, site)["totals"]["bytes"] - before
+    assert by_ == 8192
+    gate("8192", 0), gate("8K", 0), gate("1M", 0)
+    r = gate("8191", 1)
+    assert "grew by 8192 bytes, 8191 are allowed" in r.stderr
+    assert "\nall " in r.stdout
+    percent = 100 * by_ / before
+    gate("%.2f%%" % (percent + .02), 0)
+    r = gate("%.2f%%" % (percent - .02), 1)
+    assert "grew by %.2f %%, %.2f %% are allowed" % (
+        percent, percent - .02) in r.stderr
+
+
+def test_growth_from_nothing(pycfs, scratch):
+    root, old = os.path.join(scratch, "none"), os.path.join(scratch, "old")
+    os.mkdir(root)
+    save(pycfs, root, old)
+    report(pycfs, root, "--diff", old, "--max-growth", "3%")
+    trees.write(os.path.join(root, "data"), b"x")
+    report(pycfs, root, "--diff", old, "--max-growth", "3%", status=1)
+
+
+@pytest.mark.parametrize("text,words", [
+    ("", [":1: "]), ('{"version": 1,\n "totals": {},\n oops', [":3: "]),
+    ("[1]", ["is not what"]), ('{"version": 2}', ["is not what"]),
+    ('{"version": 1, "totals": {}, "distributions": []}', ["is not what"]),
+    ('{"version": 1, "files": 3, "done": true}', ["is not what"])])
+def test_diff_with_a_bad_file(text, words, pycfs, scratch):
+    path = os.path.join(scratch, "bad.json")
+    trees.write(path, text)
+    refused(report(pycfs, small(scratch), "--diff", path, status=1), 1, path,
+            *words)
+
+
+def test_diff_with_no_file(pycfs, scratch):
+    path = os.path.join(scratch, "missing.json")
+    r = report(pycfs, small(scratch), "--diff", path, status=1)
+    refused(r, 1, path, "No such file")
+    assert ":-1" not in r.stderr
+
+
+@pytest.mark.parametrize("options,words", [
+    (["--max-growth", "3"], ["--diff"]), (["--max-growth", "3%"], ["--diff"]),
+    (["--diff", "x", "--json"], ["--json"]),
+    (["--diff", "x", "--max-growth", "lots"], ["--max-growth"]),
+    (["--diff", "x", "--max-growth", "-1"], ["--max-growth"]),
+    (["--sort", "age"], ["--sort"]), (["--top", "some"], ["--top"]),
+    (["--fail-on", "all"], ["--fail-on"])])
+def test_refusals(options, words, pycfs, scratch):
+    refused(report(pycfs, small(scratch), *options, status=2), 2, *words)
+
+
+# risks
+
+def test_suggested_rules_help(pycfs, scratch):
+    root = small(scratch, fine="A = 1\n", bad=DOC, **{"p/bad": DOC})
+    rules = os.path.join(scratch, "layer.rules")
+    r = report(pycfs, root, "--fail-on", "breaks", status=1)
+    assert "2 risks of grade 'breaks'" in r.stderr
+    report(pycfs, root)
+    trees.write(rules, report(pycfs, root, "--suggest").stdout)
+    assert "optimize 1 /p/bad.py\n" in read(rules).decode()
+    r = report(pycfs, root, "--rules", rules, "--fail-on", "breaks", "--json")
+    assert json.loads(r.stdout)["risks"] == []
+    report(pycfs, root, "--fail-on", "breaks", "-O", "1")
+    out = pycfs.exported(root, os.path.join(scratch, "out"), "--rules", rules)
+    harness.python(DEBIAN_PYTHON, "-c", "import bad, p.bad, fine", cwd=out)
+    with pycfs.mount(root, "--rules", rules) as m:
+        assert read(m / "bad.pyc") == read(os.path.join(out, "bad.pyc"))
+
+
+ODD = ["a[b] #1 .py", " x.py", "!n.py", "#h.py", "b*?.py", "back\\slash.py",
+       "trail .py", CAFE, "<b>.py"]
+
+
+def test_suggested_rules_of_odd_names(pycfs, scratch):
+    root = small(scratch, **{n[:-3]: DOC for n in ODD})
+    rules = os.path.join(scratch, "layer.rules")
+    with open(rules, "wb") as f:
+        subprocess.run(pycfs.command("report", "--suggest", *PYTHON, root),
+                       stdout=f, env=pycfs.env(), timeout=30, check=True)
+    report(pycfs, root, "--fail-on", "breaks", status=1)
+    report(pycfs, root, "--fail-on", "breaks", "--rules", rules)
+
+
+def test_suggested_rules_parse_whatever_the_name(pycfs, scratch):
+    root = small(scratch, **{"line\nfeed": DOC, "plain": DOC})
+    rules = os.path.join(scratch, "layer.rules")
+    trees.write(rules, report(pycfs, root, "--suggest").stdout)
+    report(pycfs, root, "--rules", rules)
+
+
+# --html
+
+def page_data(path):
+    text = read(path).decode("utf-8")
+    start = '<script id="data" type="application/json">'
+    assert text.count(start) == 1
+    return text.partition(start)[2].partition("</script>")[0]
+
+
+def test_html(pycfs, scratch):
+    root = small(scratch, **{"a": DOC, "<!--<script>": "B = 1\n"})
+    trees.write(os.path.join(root, "<", "script><b>.py"), "C = 1\n")
+    trees.write(os.path.join(root, os.fsdecode(b"\xff\xed\xa0\x80.txt")), "")
+    trees.age(root)
+    path = os.path.join(scratch, "page.html")
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
+        before = os.stat(path).st_ino if os.path.exists(path) else 0
+        r = report(pycfs, root, "--html", path, umask=mask)
+        assert r.stdout == ""
+        assert stat.S_IMODE(os.stat(path).st_mode) == mode
+        assert os.stat(path).st_ino != before
+    assert "<" not in page_data(path)
+    data = json.loads(page_data(path))
+    assert data == ask(pycfs, root)
+    assert "</script><b>.pyc" in [f["path"] for f in data["files"]]
+    assert sorted(os.listdir(scratch)) == ["cache", "page.html", "small"]
+
+
+def test_html_that_cannot_be_written(pycfs, scratch):
+    root = small(scratch)
+    path = os.path.join(scratch, "none", "page.html")
+    refused(report(pycfs, root, "--html", path, status=1), 1, path,
+            "No such file")
+    path = os.path.join(scratch, "dir")
+    trees.write(os.path.join(path, "inside"), "")
+    refused(report(pycfs, root, "--html", path, status=1), 1, path)
+    assert sorted(os.listdir(scratch)) == ["cache", "dir", "small"]
+
+
+# what is no source, no stdout, no end
+
+def test_of_a_mount(pycfs, scratch):
+    with pycfs.mount(small(scratch)) as m:
+        read(m / "a.pyc")
+        counters = m.counters()
+        text = pycfs.ok("report", m).stdout
+        assert len(text.splitlines()) == len(counters)
+        assert re.match(r" *\d+  \w", text)
+
+
+def test_of_nothing(pycfs, scratch):
+    path = os.path.join(scratch, "none")
+    refused(report(pycfs, path, status=1), 1, path, "No such file")
+    trees.write(path)
+    refused(report(pycfs, path, status=1), 1, path, "Not a directory")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--suggest"]])
+def test_stdout_that_cannot_be_written(options, pycfs, site):
+    args = pycfs.command("report", "-q", *PYTHON, *options, site)
+    for to in (">/dev/full", ">&-"):
+        p = subprocess.run(["sh", "-c", '"$@" ' + to, "sh", *args],
+                           stderr=subprocess.PIPE, env=pycfs.env(), timeout=60)
+        assert p.returncode == 1 and b"stdout" in p.stderr, (to, p.stderr)
+
+
+def test_interrupt(pycfs, scratch):
+    root = small(scratch, slow=trees.slow(30000), a="A = 1\n")
+    p = subprocess.Popen(pycfs.command("report", *PYTHON, root),
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, env=pycfs.env())
+    harness.wait_for(lambda: sum(w.cpu > .2 for w in
+                                 harness.workers(scratch)), 20, "it compiles")
+    began = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == -signal.SIGINT and out == b""
+    assert b"interrupted" in err
+    assert time.monotonic() - began < 5
+    assert not harness.daemons(scratch)
