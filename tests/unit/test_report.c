@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "tree_unit.h"
+#include "report_i.h"
+
+/* A file of the view, whose source is named likewise. */
+static void add(struct px_report *r, const char *path, const char *findings)
+{
+	struct px_report_file *f;
+
+	r->files = reallocarray(r->files, r->n_files + 1, sizeof(*f));
+	assert_non_null(r->files);
+	f = &r->files[r->n_files++];
+	*f = (struct px_report_file){
+		.path = strdup(path),
+		.kind = PX_KIND_MODULE,
+		.findings = findings ? strdup(findings) : NULL,
+	};
+	f->source = f->path;
+}
+
+static void check_dists(const struct px_report *r, const char *const *expected)
+{
+	for (size_t i = 0; i < r->n_files; i++) {
+		const struct px_report_dist *d = &r->dists[r->files[i].dist];
+		char have[64];
+
+		assert_in_range(r->files[i].dist, 0, r->n_dists - 1);
+		snprintf(have, sizeof(have), "%s %s%s", d->name, d->version,
+			 d->installed ? "" : "?");
+		assert_string_equal(have, expected[i]);
+	}
+	for (size_t i = 1; i < r->n_dists; i++)
+		assert_true(strcasecmp(r->dists[i - 1].name,
+				       r->dists[i].name) <= 0);
+}
+
+static void test_assign(void **state)
+{
+	static const char *const paths[] = {
+		"B-2.dist-info/RECORD",
+		"a-1.0.dist-info/METADATA",
+		"a-1.0.dist-info/odd.py",
+		"a/one.py",
+		"e.egg-info",
+		"free.py",
+		"ns/a.py",
+		"ns/b.py",
+		"ns/c.py",
+		"ns/who.py",
+		"nsx/b.py",
+		"quoted,name.py",
+	};
+	static const char *const expected[] = {
+		"B 2",	 "a 1.0", "a 1.0", "a 1.0", "e ",    "free.py ?",
+		"a 1.0", "B 2",	  "B 2",   "B 2",   "nsx ?", "a 1.0",
+	};
+	struct fixture *f = *state;
+	struct px_report r = {0};
+
+	put_dir(f->fd, "a-1.0.dist-info");
+	put_dir(f->fd, "B-2.dist-info");
+	put_dir(f->fd, "unused-3.dist-info");
+	put_file(f->fd, "e.egg-info", "");
+	put_file(f->fd, ".dist-info", "");
+	put_file(f->fd, "a-1.0.dist-info/RECORD",
+		 "a/one.py,sha256=x,1\r\n../../bin/a,,\nns/a.py,,\n"
+		 "\"quoted,name.py\",,\ngone.py,,\n");
+	put_file(f->fd, "B-2.dist-info/RECORD", "ns/b.py,,\nns/c.py");
+	for (size_t i = 0; i < PX_ARRAY_LEN(paths); i++)
+		add(&r, paths[i], NULL);
+	assert_int_equal(px_report_assign(&r, f->t), 0);
+	check_dists(&r, expected);
+	/* One without files is not told. */
+	assert_int_equal(r.n_dists, 5);
+	px_report_fini(&r);
+}
+
+static void test_assign_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct px_report r = {0};
+
+	put_dir(f->fd, "a-1.0.dist-info"); /* no RECORD */
+	assert_int_equal(px_report_assign(&r, f->t), 0);
+	assert_int_equal(r.n_dists, 0);
+	px_report_fini(&r);
+}
+
+static void test_risks(void **state)
+{
+	struct fixture *f = *state;
+	struct px_report r = {0};
+	struct px_rules *rules;
+	const char *what;
+	struct px_report_options o = {.optimize = 2};
+
+	assert_int_equal(px_rules_new(&rules), 0);
+	assert_int_equal(
+		px_rules_add(rules, PX_RULE_OPTIMIZE, 1, "b.py", &what), 0);
+	o.rules = rules;
+	add(&r, "a.py",
+	    "1\t7\trule\twhy\tdetail\tnone\n"
+	    "3\t9\tdoc\tlost\t\toptimize 1 /a.py\n"
+	    "4\t1\tgrade\tx\tx\tx\n"	   /* no such grade */
+	    "2\t1\tfew\tfields\n"	   /* not as many */
+	    "2\t1\ttoo\tmany\tx\ty\tz\n\n" /* and not so many */
+	    "2\t12\tsource\tgone\tx\tkeep-source /a.py");
+	add(&r, "b.py",
+	    "3\t1\tdoc\tlost\t\toptimize 1 /b.py\n"
+	    "2\t2\tassert\tlost\t\toptimize 0 /b.py\n");
+	add(&r, "c.py", "2\t1\tsource\tgone\tx\tkeep-source /c.py\n");
+	r.files[2].kind = PX_KIND_KEPT;
+	add(&r, "d.py", NULL);
+	assert_int_equal(px_report_assign(&r, f->t), 0);
+	assert_int_equal(px_report_find_risks(&r, &o), 0);
+	assert_int_equal(r.n_risks, 4);
+	assert_int_equal(r.risks[0].line, 7);
+	assert_int_equal(r.risks[1].grade, 3);
+	assert_string_equal(r.risks[1].detail, "");
+	assert_string_equal(r.risks[2].remedy, "keep-source /a.py");
+	assert_string_equal(r.risks[3].rule, "assert");
+	assert_int_equal(r.risks[3].file, 1);
+	for (size_t i = 0; i < r.n_files; i++) {
+		static const unsigned expected[] = {3, 2, 0, 0};
+
+		assert_int_equal(r.files[i].risk, expected[i]);
+		assert_int_equal(r.dists[r.files[i].dist].risk, expected[i]);
+	}
+	px_report_fini(&r);
+	px_rules_free(rules);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TREE_TEST(test_assign),
+		TREE_TEST(test_assign_nothing),
+		TREE_TEST(test_risks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
