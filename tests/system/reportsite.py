@@ -66,7 +66,7 @@ def make(root):
     w("beta_one.py", "VALUE = 1\n")
     record(root, "Beta_Pkg-2.0.dist-info",
            ["beta/__init__.py", "beta/mod.py", "beta_one.py", "ns/two.py"])
-    w("gamma-0.5.egg-info/PKG-INFO", "Name: gamma\n")
+    w("gamma-0.5-py3.11.egg-info/PKG-INFO", "Name: gamma\n")
     w("gamma/__init__.py", "GAMMA = 1\n")
     w("gamma/__main__.py", "print(1)\n")
     w("single.py", "import sys\n\nVALUE = 42\n")
@@ -84,7 +84,7 @@ def make(root):
 OWNERS = {"alpha": "alpha", "alpha-1.2.dist-info": "alpha", "ns": "alpha",
           "ns/two.pyc": "Beta_Pkg", "beta": "Beta_Pkg",
           "beta_one.pyc": "Beta_Pkg", "Beta_Pkg-2.0.dist-info": "Beta_Pkg",
-          "gamma-0.5.egg-info": "gamma", "single.pyc": "single.py",
+          "gamma-0.5-py3.11.egg-info": "gamma", "single.pyc": "single.py",
           "__pycache__": "keep.py", CAFE + "c": CAFE}
 
 

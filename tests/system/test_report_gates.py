@@ -113,7 +113,8 @@ def test_diff_with_no_file(pycfs, scratch):
 
 
 @pytest.mark.parametrize("options,words", [
-    (["--max-growth", "3"], ["--diff"]), (["--max-growth", "3%"], ["--diff"]),
+    (["--max-growth", "3"], ["--max-growth needs"]),
+    (["--max-growth", "3%"], ["needs --diff"]),
     (["--diff", "x", "--json"], ["--json"]),
     (["--diff", "x", "--max-growth", "lots"], ["--max-growth"]),
     (["--diff", "x", "--max-growth", "-1"], ["--max-growth"]),
