@@ -3,7 +3,13 @@
 
 #include "pycfs/log.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
+
+#define MAX_OLD (1u << 30)
+#define PIECE	(1u << 16)
 
 /* A distribution that is not as it was. */
 struct change {
@@ -31,17 +37,111 @@ static json_int_t bytes_of(const json_t *o)
 	return json_integer_value(json_object_get(o, "bytes"));
 }
 
+static bool is_odd_byte(const char *p)
+{
+	return (p[2] == 'd' || p[2] == 'D') && (p[3] == 'c' || p[3] == 'C') &&
+	       strchr("89abcdefABCDEF", p[4]) &&
+	       isxdigit((unsigned char)p[4]) && isxdigit((unsigned char)p[5]);
+}
+
+/* A byte that is no UTF-8 is written as a lone surrogate, \udcXX, which
+ * jansson refuses: makes it of a private use, U+F7XX. */
+static void admit_odd_bytes(char *p, const char *end)
+{
+	while ((p = memchr(p, '\\', (size_t)(end - p))) && end - p >= 6) {
+		if (p[1] != 'u') {
+			p += 2;
+		} else if ((p[2] == 'd' || p[2] == 'D') && p[3] != 'c' &&
+			   p[3] != 'C') {
+			/* The first of a pair, perhaps. */
+			p += end - p >= 12 ? 12 : 6;
+		} else {
+			if (is_odd_byte(p)) {
+				p[2] = 'f';
+				p[3] = '7';
+			}
+			p += 6;
+		}
+	}
+}
+
+/* The byte that U+F7XX at `p` stands for; 0: it is none. */
+static char odd_byte(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (u[0] != 0xEF || (u[1] != 0x9E && u[1] != 0x9F))
+		return 0;
+	return (char)((u[1] & 3) << 6 | (u[2] & 0x3F));
+}
+
+/* Whether a name of the old report is `name`. */
+static bool same_name(const char *old, const char *name)
+{
+	for (; *old && *name; name++) {
+		if (*old == *name) {
+			old++;
+		} else if (odd_byte(old) && odd_byte(old) == *name) {
+			old += 3;
+		} else {
+			return false;
+		}
+	}
+	return *old == *name;
+}
+
+static void print_name(const char *name, int width)
+{
+	for (; *name; width--)
+		if (odd_byte(name)) {
+			putchar(odd_byte(name));
+			name += 3;
+		} else {
+			putchar(*name++);
+			while ((*name & 0xC0) == 0x80)
+				putchar(*name++);
+		}
+	printf("%*s", width > 0 ? width : 0, "");
+}
+
+static int slurp(const char *path, struct px_buf *text)
+{
+	PX_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		r = px_buf_reserve(text, PIECE);
+		if (r < 0)
+			return r;
+		n = px_read_full(fd, text->data + text->size, PIECE);
+		if (n < 0)
+			return (int)n;
+		text->size += (size_t)n;
+	} while (n == PIECE);
+	return 0;
+}
+
 static int load(const char *path, json_t **ret, struct px_why *why)
 {
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = MAX_OLD};
 	json_error_t err;
-	json_t *old = json_load_file(path, 0, &err);
+	json_t *old;
+	int r = slurp(path, &text);
 
+	if (r < 0)
+		return px_because(why, r, "%s: %s", path, strerror(-r));
+	admit_odd_bytes((char *)text.data, (char *)text.data + text.size);
+	old = json_loadb((const char *)text.data, text.size, 0, &err);
 	if (!old)
 		return px_because(why, -EINVAL, "%s:%d: %s", path, err.line,
 				  err.text);
 	if (json_integer_value(json_object_get(old, "version")) != 1 ||
 	    !json_is_array(json_object_get(old, "distributions")) ||
-	    !json_is_object(json_object_get(old, "totals"))) {
+	    !json_is_integer(
+		    json_object_get(json_object_get(old, "totals"), "bytes"))) {
 		json_decref(old);
 		return px_because(why, -EINVAL,
 				  "%s is not what 'pycfs report --json' of "
@@ -59,14 +159,41 @@ static const char *name_of(const json_t *dist)
 	return name ? name : "";
 }
 
-static const json_t *find(const json_t *dists, const char *name)
+/* What all of that name had, which may be several; -1: there was none. */
+static json_int_t bytes_before(const json_t *dists, const char *name)
 {
+	json_int_t bytes = -1;
 	const json_t *d;
 	size_t i;
 
-	json_array_foreach(dists, i,
-			   d) if (strcmp(name_of(d), name) == 0) return d;
-	return NULL;
+	json_array_foreach(dists, i, d)
+	{
+		if (same_name(name_of(d), name))
+			bytes = (bytes < 0 ? 0 : bytes) + bytes_of(d);
+	}
+	return bytes;
+}
+
+static json_int_t bytes_now(const struct px_report *r, const char *name)
+{
+	json_int_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_dists; i++)
+		if (strcmp(r->dists[i].name, name) == 0)
+			bytes +=
+				(json_int_t)px_report_bytes(&r->dists[i].sizes);
+	return bytes;
+}
+
+static bool is_listed(const struct change *all, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(all[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 /* What differs, the most grown first. The caller's; NULL: ENOMEM. */
@@ -75,32 +202,30 @@ static struct change *compare(const struct px_report *r, const json_t *dists,
 {
 	const size_t max = r->n_dists + json_array_size(dists);
 	struct change *all = calloc(max + 1, sizeof(*all));
-	PX_AUTOFREE bool *seen = calloc(max + 1, sizeof(*seen));
 	const json_t *d;
 	size_t n = 0, i;
 
-	if (!all || !seen) {
-		free(all);
+	if (!all)
 		return NULL;
-	}
 	for (i = 0; i < r->n_dists; i++) {
-		const json_int_t now =
-			(json_int_t)px_report_bytes(&r->dists[i].sizes);
+		const char *name = r->dists[i].name;
+		const json_int_t now = bytes_now(r, name);
+		const json_int_t then = bytes_before(dists, name);
 
-		d = find(dists, r->dists[i].name);
-		if (!d || bytes_of(d) != now)
-			all[n++] = (struct change){r->dists[i].name,
-						   d ? bytes_of(d) : -1, now};
+		if (then != now && !is_listed(all, n, name))
+			all[n++] = (struct change){name, then, now};
 	}
 	json_array_foreach(dists, i, d)
 	{
 		size_t k;
 
 		for (k = 0; k < r->n_dists; k++)
-			if (strcmp(r->dists[k].name, name_of(d)) == 0)
+			if (same_name(name_of(d), r->dists[k].name))
 				break;
-		if (k == r->n_dists)
-			all[n++] = (struct change){name_of(d), bytes_of(d), -1};
+		if (k == r->n_dists && !is_listed(all, n, name_of(d)))
+			all[n++] = (struct change){
+				name_of(d), bytes_before(dists, name_of(d)),
+				-1};
 	}
 	qsort(all, n, sizeof(*all), compare_changes);
 	*ret_n = n;
@@ -126,8 +251,8 @@ static void print_growth(json_int_t by)
 static bool allowed(const struct px_opt *o, json_int_t before, json_int_t after)
 {
 	const json_int_t by = after - before;
-	const double percent =
-		before > 0 ? 100.0 * (double)by / (double)before : 0;
+	const double percent = before > 0 ? 100.0 * (double)by / (double)before
+					  : (by > 0 ? INFINITY : 0);
 	bool fine = true;
 
 	if (o->max_growth >= 0 && by > o->max_growth) {
@@ -165,7 +290,7 @@ int px_report_diff(const struct px_shown *s, struct px_why *why)
 	printf("%-32s %10s %10s  %10s\n", "DISTRIBUTION", "BEFORE", "NOW",
 	       "GROWN BY");
 	for (i = 0; i < n; i++) {
-		printf("%-32s", changes[i].name);
+		print_name(changes[i].name, 32);
 		print_bytes(changes[i].before);
 		print_bytes(changes[i].after);
 		print_growth(grown(&changes[i]));

@@ -70,6 +70,13 @@ static int compare(const void *a, const void *b, void *arg)
 	return (x > y) - (x < y);
 }
 
+/* In a comment, which is one line. */
+static void print_comment(const char *s)
+{
+	for (; *s; s++)
+		putchar((unsigned char)*s < ' ' ? '?' : *s);
+}
+
 int px_report_suggest(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -86,15 +93,19 @@ int px_report_suggest(const struct px_shown *s)
 	if (n > 1)
 		qsort_r(order, n, sizeof(*order), compare,
 			(void *)(uintptr_t)r);
-	printf("# Rules for %s, from 'pycfs report --suggest'.\n", s->source);
+	fputs("# Rules for ", stdout);
+	print_comment(s->source);
+	puts(", from 'pycfs report --suggest'.");
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
 
 		if (strcmp(k->remedy, last) == 0)
 			continue;
 		last = k->remedy;
-		printf("# %s:%u: %s: %s\n%s\n", r->files[k->file].source,
-		       k->line, grade_names[k->grade], k->reason, k->remedy);
+		fputs("# ", stdout);
+		print_comment(r->files[k->file].source);
+		printf(":%u: %s: %s\n%s\n", k->line, grade_names[k->grade],
+		       k->reason, k->remedy);
 	}
 	return 0;
 }

@@ -154,12 +154,12 @@ static void print_cells(const struct table_row *row, uint64_t total)
 
 	printf(" %7llu", (unsigned long long)row->sizes.modules);
 	for (i = 2; i < N_COLUMNS; i++)
-		printf(" %8s", px_human(value_of(row, i), buf));
+		printf(" %7s", px_human(value_of(row, i), buf));
 	printf(" %5.1f %%\n",
 	       total ? 100.0 * (double)bytes / (double)total : 0.0);
 }
 
-#define CELLS_WIDTH (8 + 6 * 9 + 8)
+#define CELLS_WIDTH (8 + 6 * 8 + 8)
 
 static void print_table(const struct px_shown *s, const struct table_row *rows,
 			size_t n)
@@ -180,7 +180,7 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 	print_name(s->o->all_files ? "FILE" : "DISTRIBUTION", width);
 	printf(" %7s", columns[1].head);
 	for (i = 2; i < N_COLUMNS; i++)
-		printf(" %8s", columns[i].head);
+		printf(" %7s", columns[i].head);
 	puts("   SHARE");
 	for (i = 0; i < max; i++) {
 		PX_AUTOFREE char *name = NULL;

@@ -254,12 +254,17 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct px_fuse *f = self(req);
 	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	struct px_blob *blob;
 	int r;
 
 	px_stats_add(f->o.stats, PX_COUNT_reads, 1);
 	px_push_read(f->push, ino);
 	if (blob_of(fi)) {
-		reply_blob(req, blob_of(fi), size, off);
+		/* A reader that has its reply may close the file before
+		 * writev(2) returns here; sanitizers look at the bytes then. */
+		blob = px_blob_ref(blob_of(fi));
+		reply_blob(req, blob, size, off);
+		px_blob_unref(blob);
 		return;
 	}
 	r = px_inodes_get(f->inodes, ino, &inode);

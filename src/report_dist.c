@@ -144,17 +144,20 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 		const char *name = l.names[i].name;
 		const size_t n = strlen(name);
 		const bool is_wheel = ends_in(name, n, ".dist-info");
-		const char *dash;
-		size_t stem;
+		const char *dash, *version;
+		size_t stem, n_version;
 
 		if (!is_wheel && !ends_in(name, n, ".egg-info"))
 			continue;
 		stem = n - strlen(".dist-info") + (is_wheel ? 0 : 1);
 		dash = memchr(name, '-', stem);
+		version = dash ? dash + 1 : name + stem;
+		/* An egg's may be followed by -py3.11. */
+		n_version = strcspn(version, "-");
+		if (version + n_version > name + stem)
+			n_version = (size_t)(name + stem - version);
 		err = add_dist(r, name, dash ? (size_t)(dash - name) : stem,
-			       dash ? dash + 1 : "",
-			       dash ? stem - (size_t)(dash - name) - 1 : 0,
-			       true);
+			       version, n_version, true);
 		if (err == 0 && is_wheel && l.names[i].type == PX_TYPE_DIR)
 			err = claim_record(claims, t, name, r->n_dists - 1);
 		/* Its own files, whatever RECORD says. */
@@ -166,9 +169,10 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 }
 
 /* Files of one top-level name, [from, to): gives those that nobody claims to
- * who claims most, or to the name itself. */
-static int settle_top(struct px_report *r, size_t *votes, size_t from,
-		      size_t to)
+ * who claims most, or to the name itself; those are distributions from `first`
+ * on. */
+static int settle_top(struct px_report *r, size_t *votes, size_t first,
+		      size_t from, size_t to)
 {
 	const char *path = r->files[from].source;
 	const size_t n = strcspn(path, "/");
@@ -186,13 +190,17 @@ static int settle_top(struct px_report *r, size_t *votes, size_t from,
 	for (i = from; i < to; i++)
 		if (r->files[i].dist != NONE)
 			votes[r->files[i].dist] = 0;
-	for (i = from; i < to && best == NONE; i++)
-		if (r->files[i].dist == NONE) {
-			err = add_dist(r, path, n, "", 0, false);
-			if (err < 0)
-				return err;
-			best = r->n_dists - 1;
-		}
+	/* Bytecode of a kept source may have come before it. */
+	for (i = first; i < r->n_dists && best == NONE; i++)
+		if (strncmp(r->dists[i].name, path, n) == 0 &&
+		    r->dists[i].name[n] == '\0')
+			best = i;
+	if (best == NONE) {
+		err = add_dist(r, path, n, "", 0, false);
+		if (err < 0)
+			return err;
+		best = r->n_dists - 1;
+	}
 	for (i = from; i < to; i++)
 		if (r->files[i].dist == NONE)
 			r->files[i].dist = best;
@@ -210,7 +218,7 @@ static bool same_top(const char *a, const char *b)
  * top are together in either order. */
 static int settle_all(struct px_report *r)
 {
-	const size_t n_tops = r->n_files;
+	const size_t n_tops = r->n_files, first = r->n_dists;
 	size_t *votes = calloc(r->n_dists + n_tops + 1, sizeof(*votes));
 	size_t from, to;
 	int err = votes ? 0 : -ENOMEM;
@@ -221,7 +229,7 @@ static int settle_all(struct px_report *r)
 		     same_top(r->files[from].source, r->files[to].source);
 		     to++)
 			;
-		err = settle_top(r, votes, from, to);
+		err = settle_top(r, votes, first, from, to);
 	}
 	free(votes);
 	return err;

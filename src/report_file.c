@@ -11,7 +11,7 @@
 
 /* Of what is remembered: a change of it, or of how anything is measured, needs
  * a new number. */
-#define NOTE_FORMAT 1
+#define NOTE_FORMAT 2
 #define N_NUMBERS   6
 #define NOTE_SIZE   (N_NUMBERS * 8 + PX_DIGEST_SIZE)
 
@@ -153,8 +153,13 @@ static void on_analysed(void *arg, int err, struct px_blob *result)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* What in this source may break. One that crashes the analysis, or takes too
- * long, has no findings. -errno. */
+/* What a module that crashes the analysis, or takes too long, is said to have;
+ * as px_pool_options.analyse, without a remedy. */
+static const char not_analysed[] =
+	"2\t0\tnot-analysed\tcould not be looked at: it took too long, or "
+	"ended the process\t\t";
+
+/* What in this source may break. 1: that is not known. -errno. */
 static int analyse(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, char **ret)
 {
@@ -176,7 +181,11 @@ static int analyse(struct px_pool *pool, const char *path,
 	pthread_cond_destroy(&a.came);
 	if (r == 0)
 		r = a.err;
-	if (r == 0 && a.blob && a.blob->size > 0) {
+	if (r == 0 && !a.blob) {
+		*ret = strdup(not_analysed);
+		return *ret ? 1 : -ENOMEM;
+	}
+	if (r == 0 && a.blob->size > 0) {
 		*ret = strndup((const char *)a.blob->data, a.blob->size);
 		r = *ret ? 0 : -ENOMEM;
 	}
@@ -184,6 +193,7 @@ static int analyse(struct px_pool *pool, const char *path,
 	return r;
 }
 
+/* 1: done, but not worth remembering. */
 static int measure_source(const struct px_report_options *o,
 			  struct px_meter *meter, const char *source,
 			  struct px_report_file *f)
@@ -198,12 +208,15 @@ static int measure_source(const struct px_report_options *o,
 		r = px_meter_bytes(meter, text.data, text.size, &sum, digest);
 	if (r == 0 && o->analyser)
 		r = analyse(o->analyser, source, &text, &f->findings);
+	/* A kept source is shipped, as a file of its own. */
+	if (f->kind == PX_KIND_KEPT)
+		sum = (struct px_measure){0};
 	if (r < 0)
 		return r;
-	f->source_bytes = st.fp.size;
+	f->source_bytes = f->kind == PX_KIND_KEPT ? 0 : st.fp.size;
 	f->source_deflate_bytes = sum.deflate_bytes;
 	f->source_zstd_bytes = sum.zstd_bytes;
-	return 0;
+	return r;
 }
 
 /* Of the bytes as they ship. */
@@ -263,5 +276,5 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	}
 	if (r == 0 && keep)
 		remember(o, key, f);
-	return r;
+	return r < 0 ? r : 0;
 }

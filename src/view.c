@@ -30,6 +30,7 @@ static const char note_hidden[] =
 /* Why names are hidden of which nobody need be told. */
 static const char hidden_rule[] = "excluded by a rule";
 static const char hidden_empty[] = "left empty by exclusion";
+static const char hidden_rejected[] = "does not compile";
 static const char hidden_made[] = "bytecode that Python made for itself";
 static const char hidden_stale[] =
 	"redundant: the module beside it is compiled";
@@ -461,10 +462,14 @@ int px_view_settle(const struct px_view *v, const bool *rejected,
 		struct px_entry e = v->entries[i];
 
 		/* A kept source is shipped already. */
-		if (rejected[i] &&
-		    (e.kind == PX_KIND_KEPT ||
-		     (e.kind == PX_KIND_MODULE && how == PX_ON_ERROR_OMIT)))
+		if (rejected[i] && e.kind == PX_KIND_KEPT)
 			continue;
+		if (rejected[i] && e.kind == PX_KIND_MODULE &&
+		    how == PX_ON_ERROR_OMIT) {
+			s->hidden[s->n_hidden++] =
+				(struct px_note){e.source, hidden_rejected};
+			continue;
+		}
 		if (rejected[i] && e.kind == PX_KIND_MODULE &&
 		    how == PX_ON_ERROR_SOURCE) {
 			e.name = e.source;
