@@ -10,7 +10,7 @@ Case = collections.namedtuple(
 
 
 def grammar(name, packages, program, file, says, debs):
-    return Case(name, packages, program, file, "doc-grammar", 3, says, debs)
+    return Case(name, packages, program, file, "doc-grammar", 2, says, debs)
 
 
 PIP = """
@@ -92,7 +92,8 @@ CASES = [
     grammar("plyara", ["plyara", "ply"],
             "from plyara import Plyara\n"
             "assert Plyara().parse_string('rule a { condition: true }')\n",
-            "plyara/core.py", "def t_RBRACE", ["python3-plyara", "python3-ply"]),
+            "plyara/core.py", "def t_RBRACE",
+            ["python3-plyara", "python3-ply"]),
     Case("yaql", ["yaql", "ply"], "import yaql.language.utils",
          "yaql/language/utils.py", "doc-imported", 3,
          "t_KEYWORD_STRING.__doc__.strip()",

@@ -73,7 +73,7 @@ optimize-flag 1 optimize 1 {path}; sys.flags is not how a file was compiled
 alembic 2 keep-source {dir}; alembic.ini
   a migration: found as *.py unless alembic.ini says sourceless=true
 """
-MAX_FINDINGS, MAX_DETAIL, MAX_SOURCE = 50, 200, 4 << 20
+MAX_FINDINGS, MAX_DETAIL, MAX_SOURCE = 50, 200, 2 << 20
 
 # One of these words, or no syntax tree is built.
 WORDS = [w.encode() for w in """
@@ -139,6 +139,7 @@ SCOPES = DEFS + (ast.Lambda,)
 TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
                          ast.Subscript, ast.Compare, ast.Assert, ast.If)
+DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
 PARTS = {ast.JoinedStr: "values", ast.FormattedValue: "value",
          ast.List: "elts", ast.Tuple: "elts", ast.BoolOp: "values",
          ast.ListComp: "elt", ast.GeneratorExp: "elt", ast.SetComp: "elt",
@@ -354,6 +355,7 @@ class Module:
         self.path = path
         self.limit = least_grade(path)
         self.knows_pyc = b".pyc" in source
+        self.tables = b"optimize" in source  # PLY's, made beforehand
         self.imports = {}  # name: (full name, whether of this package)
         self.modules = set()  # full names
         self.defs = {}  # f or C.f: its node
@@ -393,7 +395,7 @@ class Module:
             rest = set(map(id, inner))
             stack += [(n, scope, caught, main)
                       for n in ast.iter_child_nodes(node)
-                      if id(n) not in rest]
+                      if not isinstance(n, DULL) and id(n) not in rest]
             if not (isinstance(node, ast.If) and last(dotted(node.test)) in
                     ("TYPE_CHECKING", "__debug__")):
                 stack += [(n,) + sees for n in inner]
@@ -594,7 +596,9 @@ class Module:
             self.add(node, "linecache", 1, key(node))
         elif name == "get_source" and len(node.args) == 1 and \
                 "loader" in key(node.func).lower():
-            self.add(node, "loader-source", 2 - soft, key(node))
+            kept = any(node in v and name in scope.guards
+                       for name, v in scope.values.items())
+            self.add(node, "loader-source", 2 - (soft or kept), key(node))
         elif full in RESOURCES:
             if any(m & PY for m in made[1:]):
                 self.add(node, "resource-py", 3 - soft, literals(node))
@@ -703,7 +707,8 @@ class Module:
                 words[1] in (":", "::=") or words[0].endswith(":")) or \
                 prefix == "t_" and ply and not any(
                     "TOKEN" in key(d) for d in node.decorator_list):
-            self.add(node, "doc-grammar", 3, node.name + ": " + words[0])
+            self.add(node, "doc-grammar", 3 - self.tables,
+                     node.name + ": " + words[0])
 
     # Asserts.
 

@@ -102,9 +102,9 @@ def garbage():
     yield word + "x = a" + "()" * 5000
     yield word + "".join("%sif x:\n" % (" " * i) for i in range(99)) + \
         " " * 99 + "pass\n"
-    yield word + "x = 1\n" * 200000
+    yield word + "x = 1\n" * 40000
     yield word + "x = '" + "a" * (1 << 20) + "'\n"
-    yield word + "x = [" + "1," * (1 << 19) + "]\n"
+    yield word + "x = [" + "1," * (1 << 17) + "]\n"
     yield "__doc__" * (1 << 17)
     yield "assert " * (1 << 17)
     yield "assert next(x)\n" * 3000

@@ -1,0 +1,363 @@
+"""What src/compiler/risks.py must say of small modules.
+
+Each case is RULE GRADE LINE, the module's path and its text. GRADE 0: the rule
+must not be found in it, at whatever grade; the LINE is 0 then. Other rules do
+not matter.
+"""
+CASES = []
+
+
+def case(head, text, path="pkg/mod.py"):
+    rule, grade, line = head.split()
+    CASES.append((rule, int(grade), int(line), path, text))
+
+
+def cases(rule, *pairs):
+    """Pairs of "GRADE LINE" and text."""
+    for head, text in zip(pairs[::2], pairs[1::2]):
+        case(rule + " " + head, text)
+
+
+cases(
+    "getsource",
+    "3 2", "import inspect\nT = inspect.getsource(f)\n",
+    "3 2", "from inspect import getsourcelines as g\nT = g(f)\n",
+    "2 3", "import inspect\ndef f(x):\n    return inspect.getsource(x)\n",
+    "2 3", "import inspect as i\ndef f(x):\n    return i.findsource(x)\n",
+    "1 4", "import inspect\ndef f(x):\n    try:\n"
+           "        return inspect.getsource(x)\n"
+           "    except (OSError, TypeError):\n        return ''\n",
+    "2 4", "import inspect\ndef f(x):\n    try:\n"
+           "        return inspect.getsource(x)\n"
+           "    except KeyError:\n        return ''\n",
+    "1 4", "import inspect, contextlib\ndef f(x):\n"
+           "    with contextlib.suppress(OSError):\n"
+           "        return inspect.getsource(x)\n",
+    "3 3", "import inspect\ndef deco(f):\n    f.text = inspect.getsource(f)\n"
+           "    return f\n@deco\ndef g():\n    'doc'\n",
+    "0 0", "def getsource(x):\n    return x\ngetsource(1)\n",
+    "0 0", "import inspect\nT = inspect.signature(len)  # not getsource\n")
+
+cases(
+    "linecache",
+    "1 2", "import linecache\nprint(linecache.getline('x', 1))\n",
+    "1 2", "from linecache import getlines\ngetlines('x')\n",
+    "0 0", "import linecache\nlinecache.checkcache()\n")
+
+cases(
+    "loader-source",
+    "2 2", "def f(loader, name):\n    return loader.get_source(name)\n",
+    "2 2", "def f(name):\n    return __loader__.get_source(name)\n",
+    "1 2", "def f(loader, name):\n    s = loader.get_source(name)\n"
+           "    return s if s is not None else ''\n",
+    "1 3", "def f(name):\n    try:\n"
+           "        return __loader__.get_source(name)\n"
+           "    except Exception:\n        pass\n",
+    "0 0", "def f(self, environment, name):\n"
+           "    return self.loader.get_source(environment, name)\n")
+
+cases(
+    "open-own-file",
+    "3 1", "T = open(__file__).read()\n",
+    "3 2", "from pathlib import Path\nT = Path(__file__).read_text()\n",
+    "3 3", "import os\nme = os.path.abspath(__file__)\nT = open(me).read()\n",
+    "2 2", "def f():\n    with open(__file__) as t:\n"
+           "        return t.read()\n",
+    "2 1", "T = open(__file__, 'rb').read()\n",
+    "1 3", "def f():\n    try:\n        return open(__file__).read()\n"
+           "    except OSError:\n        return ''\n",
+    "0 0", "import os\nT = open(os.path.dirname(__file__) + '/t.txt')\n",
+    "0 0", "from pathlib import Path\n"
+           "T = (Path(__file__).parent / 'VERSION').read_text()\n",
+    "0 0", "open(__file__, 'w')\n")
+
+cases(
+    "open-py",
+    "3 3", "import os\nhere = os.path.dirname(__file__)\n"
+           "T = open(os.path.join(here, 'conf.py')).read()\n",
+    "3 2", "from pathlib import Path\n"
+           "T = (Path(__file__).parent / 'conf.py').read_text()\n",
+    "3 4", "import os\ndef f(n):\n    d = os.path.dirname(__file__)\n"
+           "    exec(open(f'{d}/conf.py').read())\n",
+    "2 4", "import os\ndef f():\n    try:\n"
+           "        return open(os.path.dirname(__file__) + '/c.py')\n"
+           "    except OSError:\n        return None\n",
+    "0 0", "T = open('setup.py')\n",
+    "0 0", "import os\nopen(os.path.dirname(__file__) + '/out.py', 'w')\n",
+    "0 0", "import os\nopen(os.path.dirname(__file__) + '/conf.json')\n")
+
+cases(
+    "resource-py",
+    "3 2", "import pkgutil\nT = pkgutil.get_data('pkg', 'script.py')\n",
+    "3 3", "from importlib import resources\ndef f():\n"
+           "    return resources.read_text('pkg', 'script.py')\n",
+    "3 2", "import pkg_resources as r\nT = r.resource_string('p', 's.py')\n",
+    "0 0", "import pkgutil  # .py'\n"
+           "T = pkgutil.get_data('pkg', 'data.json')\n",
+    "0 0", "def get_data(a, b): pass\nT = get_data('pkg', 'script.py')\n")
+
+cases(
+    "py-exists",
+    "2 3", "import os\ndef f():\n    return os.path.isfile(os.path.join("
+           "os.path.dirname(__file__), 'patch.py'))\n",
+    "2 3", "from pathlib import Path\ndef f(n):\n"
+           "    return (Path(__file__).parent / (n + '.py')).exists()\n",
+    "0 0", "import os\ndef f(d):\n    return os.path.exists(d + '/x.py')\n",
+    "0 0", "import os\nos.path.exists(os.path.dirname(__file__) + '/x.txt')\n")
+
+cases(
+    "discover-py",
+    "3 3", "import os\nfor n in os.listdir(os.path.dirname(__file__)):\n"
+           "    if n.endswith('.py'):\n        pass\n",
+    "3 2", "import glob, os\n"
+           "M = glob.glob(os.path.dirname(__file__) + '/*.py')\n",
+    "3 3", "from pathlib import Path\nhere = Path(__file__).parent\n"
+           "M = [p.stem for p in here.rglob('*.py')]\n",
+    "3 2", "import os\nM = [n[:-3] for n in os.listdir(__path__[0]) if "
+           "n[-3:] == '.py']\n",
+    "3 5", "import os\ndef f():\n    for d, _, fs in os.walk(__path__[0]):\n"
+           "        for n in fs:\n"
+           "            if os.path.splitext(n)[1] == '.py':\n"
+           "                yield n\n",
+    "2 4", "import os, importlib\ndef f(d):\n    for n in os.listdir(d):\n"
+           "        if n.endswith('.py'):\n"
+           "            importlib.import_module(n[:-3])\n",
+    "2 3", "import fnmatch, os\ndef f(d):\n"
+           "    for n in fnmatch.filter(os.listdir(d), '*.py'):\n"
+           "        __import__(n)\n",
+    "1 4", "import os\ndef f(d):\n    for n in os.listdir(d):\n"
+           "        if n.endswith('.py'):\n            print(n)\n",
+    "2 4", "import os\n# or .pyc\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.endswith('.py'):\n        pass\n",
+    "0 0", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.endswith(('.py', '.pyc')):\n        pass\n",
+    "0 0", "def f(n):\n    return n.endswith('.py')\n",
+    "0 0", "import glob\nM = glob.glob('*.txt')  # .py'\n")
+
+cases(
+    "exec-file",
+    "1 1", "exec(open(p).read())  # .py'\n",
+    "1 1", "exec(compile(open(p).read(), p, 'exec'))  # .py'\n",
+    "1 1", "execfile('x.py')\n",
+    "0 0", "exec('x = 1')  # .py'\n",
+    "0 0", "exec(code, globals())  # .py'\n")
+
+cases(
+    "run-path",
+    "3 2", "import runpy, os\n"
+           "runpy.run_path(os.path.dirname(__file__) + '/x.py')\n",
+    "2 3", "from runpy import run_path\ndef f():\n    run_path('x.py')\n",
+    "0 0", "import runpy\nrunpy.run_path(__file__)\n",
+    "0 0", "import runpy\ndef f(path):\n    runpy.run_path(path)\n")
+
+cases(
+    "load-source",
+    "3 3", "import os\nfrom importlib.util import spec_from_file_location\n"
+           "s = spec_from_file_location('c', os.path.join("
+           "os.path.dirname(__file__), 'c.py'))\n",
+    "3 2", "import importlib.util as u, pathlib\n"
+           "s = u.spec_from_file_location('c', location="
+           "pathlib.Path(__file__).with_name('c.py'))\n",
+    "2 3", "import imp\ndef f(d):\n    imp.load_source('c', d + '/c.py')\n",
+    "0 0", "import importlib.util as u\ndef f(p):\n"
+           "    return u.spec_from_file_location('c', p)  # .py'\n")
+
+cases(
+    "run-script",
+    "3 4", "import os, subprocess, sys\ndef f():\n"
+           "    w = os.path.join(os.path.dirname(__file__), 'worker.py')\n"
+           "    subprocess.Popen([sys.executable, w])\n",
+    "2 3", "import subprocess, sys\ndef f():\n"
+           "    subprocess.run([sys.executable, '-u', 'worker.py'])\n",
+    "3 3", "import os, sys\ndef f():\n    os.execv(sys.executable, "
+           "[sys.executable, os.path.dirname(__file__) + '/w.py'])\n",
+    "0 0", "import subprocess, sys\n"
+           "subprocess.run([sys.executable, 'setup.py', 'build'])\n",
+    "0 0", "import subprocess, sys\n"
+           "subprocess.run([sys.executable, __file__])  # .py'\n",
+    "0 0", "import subprocess, sys\n"
+           "subprocess.run([sys.executable, '-m', 'pkg'])  # .py'\n")
+
+cases(
+    "jit-source",
+    "3 2", "import torch\n@torch.jit.script\ndef f(x): return x\n",
+    "3 2", "from torch import jit\n@jit.script\ndef f(x): return x\n",
+    "3 2", "import triton\n@triton.jit\ndef f(x): return x\n",
+    "3 2", "import triton\n@triton.jit(debug=True)\ndef f(x): return x\n",
+    "3 2", "import torch\ng = torch.jit.script(f)\n",
+    "2 3", "import torch\ndef f(m):\n    return torch.jit.script(m)\n",
+    "0 0", "import torch\n@torch.jit.ignore\ndef f(x): return x\n",
+    "0 0", "import jax\n@jax.jit\ndef f(x): return x\n",
+    "0 0", "import torch\nm = torch.jit.load('x')\n")
+
+cases(
+    "jit-may",
+    "2 2", "import numba\n@numba.njit(cache=True)\ndef f(x): return x\n",
+    "2 2", "from numba import jit\n@jit(cache=True)\ndef f(x): return x\n",
+    "2 2", "import tensorflow as tf\n@tf.function\ndef f(x): return x\n",
+    "0 0", "import numba\n@numba.njit\ndef f(x): return x\n",
+    "0 0", "import numba\n@numba.njit(cache=False)\ndef f(x): return x\n")
+
+cases(
+    "attribute-docs",
+    "2 1", "c = ConfigDict(use_attribute_docstrings=True)\n",
+    "0 0", "c = ConfigDict(use_attribute_docstrings=False)\n")
+
+cases(
+    "doc-at-import",
+    "3 2", "'doc'\n__doc__ += 'more'\n",
+    "3 2", "'doc'\n__doc__ = __doc__.format(x=1)\n",
+    "3 2", "'doc %s'\n__doc__ = __doc__ % 1\n",
+    "3 3", "def f():\n    'doc'\nf.__doc__ += 'more'\n",
+    "3 3", "class C:\n    'doc'\n    __doc__ += 'more'\n",
+    "3 4", "class C:\n    def m(self):\n        'doc'\n"
+           "    m.__doc__ += 'more'\n",
+    "3 3", "def f():\n    'doc'\nD = f.__doc__.strip()\n",
+    "3 3", "def f():\n    'doc'\nD = 'a' + f.__doc__\n",
+    "3 3", "def f():\n    'doc'\nD = f.__doc__[1:]\n",
+    "3 4", "import textwrap\ndef f():\n    'doc'\n"
+           "D = textwrap.dedent(f.__doc__)\n",
+    "3 3", "import inspect\n'no doc'\nif 'x' in inspect.getdoc(g): pass\n"
+           "def g():\n    'doc'\n",
+    "3 4", "def f():\n    'doc'\nd = f.__doc__\nE = d.strip()\n",
+    "3 4", "def f():\n    'doc'\ng = f\ng.__doc__ += 'more'\n",
+    "3 4", "import sys\ndef f():\n    'doc'\n"
+           "if sys.flags.optimize < 2: f.__doc__ += 'more'\n",
+    "2 5", "def f():\n    'doc'\nfor g in (f, f):\n    D = 1\n"
+           "    g.__doc__ += 'more'\n",
+    "2 4", "def f():\n    'doc'\ntry:\n    f.__doc__ += 'more'\n"
+           "except TypeError:\n    pass\n",
+    "0 0", "def f():\n    'doc'\nif f.__doc__:\n    f.__doc__ += 'more'\n",
+    "0 0", "def f():\n    'doc'\nif f.__doc__ is not None:\n"
+           "    f.__doc__ += 'more'\n",
+    "0 0", "def f():\n    'doc'\nif __debug__:\n    f.__doc__ += 'more'\n",
+    "0 0", "def f():\n    'doc'\nD = (f.__doc__ or '') + 'more'\n",
+    "0 0", "def f():\n    'doc'\nD = f.__doc__ and f.__doc__.strip()\n",
+    "0 0", "def f():\n    'doc'\nD = f.__doc__.strip() if f.__doc__ else ''\n",
+    "0 0", "def f():\n    'doc'\nf.__doc__ = 'new'\nf.__doc__ += 'more'\n",
+    "0 0", "__doc__ = 'new'\n__doc__ += 'more'\n",
+    "0 0", "D = len.__doc__.strip()\n",
+    "0 0", "import threading\nD = threading.Thread.__doc__.strip()\n",
+    "0 0", "def f():\n    'doc'\ndef g(): pass\ng.__doc__ = f.__doc__\n",
+    "0 0", "def f():\n    'doc'\nD = '%s' % f.__doc__\n",
+    "0 0", "import dataclasses\n@dataclasses.dataclass\nclass C:\n    'doc'\n"
+           "D = C.__doc__.strip()\n")
+
+cases(
+    "doc-imported",
+    "3 2", "from .a import f\nD = f.__doc__.strip()\n",
+    "3 2", "from pkg.a import f\nD = f.__doc__.strip()\n",
+    "2 2", "from other.a import f\nD = f.__doc__.strip()\n",
+    "2 2", "from ._ufuncs import f\nD = f.__doc__.strip()\n",
+    "0 0", "from functools import partial\nD = partial.__doc__.strip()\n",
+    "0 0", "from .a import f\nD = f.__doc__\n")
+
+cases(
+    "doc-in-decorator",
+    "3 2", "def deco(f):\n    f.__doc__ += 'more'\n    return f\n"
+           "@deco\ndef g():\n    'doc'\n",
+    "3 3", "def deco(n):\n    def inner(f):\n        f.__doc__ %= n\n"
+           "        return f\n    return inner\n"
+           "@deco(1)\ndef g():\n    'doc %s'\n",
+    "0 0", "def deco(f):\n    f.__doc__ += 'more'\n    return f\n",
+    "0 0", "def deco(f):\n    if f.__doc__:\n        f.__doc__ += 'more'\n"
+           "    return f\n@deco\ndef g():\n    'doc'\n",
+    "0 0", "def deco(f):\n    def w(): return f.__doc__.strip()\n"
+           "    return w\n@deco\ndef g():\n    'doc'\n")
+
+cases(
+    "doc-in-function",
+    "2 2", "def f(g):\n    return g.__doc__.split()\n",
+    "2 3", "'doc'\ndef usage():\n    print(__doc__ % 1)\n",
+    "2 2", "def f(g):\n    return getattr(g, '__doc__').split()\n",
+    "2 3", "def f(g):\n    d = g.__doc__\n    return d.split()\n",
+    "2 3", "class C:\n    def help(self):\n        return self.__doc__ + ''\n",
+    "2 3", "'doc'\nif __name__ == '__main__':\n    print(__doc__.strip())\n",
+    "1 3", "def f(g):\n    try:\n        return g.__doc__.split()\n"
+           "    except AttributeError:\n        return []\n",
+    "0 0", "def f(g):\n    return (g.__doc__ or '').split()\n",
+    "0 0", "def f(g):\n    if not g.__doc__:\n        return []\n"
+           "    return g.__doc__.split()\n",
+    "0 0", "def f(g):\n    d = g.__doc__\n    return d.split() if d else []\n",
+    "0 0", "def f(g):\n    return isinstance(g.__doc__, str) and "
+           "g.__doc__.split()\n",
+    "0 0", "def f(g):\n    return g.__doc__\n",
+    "0 0", "def usage():\n    print(__doc__ % 1)\n")
+
+cases(
+    "docopt",
+    "3 4", "'Usage: x'\nfrom docopt import docopt\ndef main():\n"
+           "    return docopt(__doc__)\n",
+    "3 3", "'Usage: x'\nimport docopt\nA = docopt.docopt(__doc__)\n",
+    "0 0", "'Usage: x'\nfrom docopt import docopt\nA = docopt(USAGE)\n")
+
+cases(
+    "doc-as-text",
+    "1 3", "'doc'\nimport argparse\n"
+           "p = argparse.ArgumentParser(description=__doc__)\n",
+    "1 2", "'doc'\nprint(__doc__)\n",
+    "0 0", "import argparse\np = argparse.ArgumentParser("
+           "description='x')  # __doc__\n")
+
+cases(
+    "doc-grammar",
+    "3 2", "import ply.yacc as yacc\ndef p_expr(p):\n"
+           "    'expr : expr PLUS term'\n",
+    "3 3", "from ..ply import yacc\nclass P:\n    def p_expr(self, p):\n"
+           "        '''\n        expr : a\n             | b\n        '''\n",
+    "3 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
+    "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
+           "lex.lex(optimize=True)\n",
+    "3 2", "tokens = ['NUM']\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
+    "3 3", "from spark_parser import GenericParser\nclass P(GenericParser):\n"
+           "    def p_expr(self, args):\n        'expr ::= term'\n",
+    "0 0", "def p_expr(p):\n    'expr : expr PLUS term'  # yacc\n",
+    "0 0", "import ply.yacc\ndef p_value(x):\n    'The p value of x.'\n",
+    "0 0", "from ply import lex\n@lex.TOKEN(NUM)\ndef t_NUM(t):\n"
+           "    'A number'\n    return t\n")
+
+cases(
+    "assert-effect",
+    "2 1", "assert stack.pop() == 1\n",
+    "2 1", "assert next(it) == 1\n",
+    "2 1", "assert (m := match(x))\n",
+    "2 2", "def f(s):\n    assert s.read(4) == b'abcd'\n",
+    "0 0", "assert isinstance(next(iter(x)), int)\n",
+    "0 0", "assert d.get('x')\n")
+
+cases(
+    "assert-caught",
+    "2 2", "try:\n    assert x\nexcept AssertionError:\n    x = 1\n",
+    "2 3", "try:\n    if 1:\n        assert x\n"
+           "except (ValueError, AssertionError):\n    x = 1\n",
+    "0 0", "try:\n    raise AssertionError\nexcept AssertionError: pass\n"
+           "assert x\n",
+    "0 0", "try:\n    assert x\nexcept ValueError:\n    pass\n"
+           "# AssertionError\n",
+    "0 0", "try:\n    def f():\n        assert x\n"
+           "except AssertionError:\n    pass\n")
+
+cases(
+    "debug-branch",
+    "1 1", "if __debug__:\n    x = 1\nelse:\n    x = 2\n",
+    "1 1", "if not __debug__:\n    x = 1\n",
+    "0 0", "x = 1  # __debug__\n")
+
+cases(
+    "optimize-flag",
+    "1 2", "import sys\nif sys.flags.optimize: pass\n",
+    "1 2", "from sys import flags\nx = flags.optimize > 1\n",
+    "0 0", "x = y.flags.optimizer\n")
+
+cases(
+    "alembic",
+    "2 2", "from alembic import op\nrevision = 'a'\ndown_revision = 'b'\n",
+    "0 0", "from alembic import op\nrevision = 'a'\n")
+
+# Tests are not shipped, or should not be.
+GETSOURCE = "import inspect\nT = inspect.getsource(f)\n"
+for path in ("pkg/tests/a.py", "pkg/test/a.py", "pkg/testing/x/a.py",
+             "conftest.py", "pkg/test_a.py"):
+    case("getsource 1 2", GETSOURCE, path)
+for path in ("pkg/contest/a.py", "tests.d/a.py", "pkg/latest.py"):
+    case("getsource 3 2", GETSOURCE, path)
