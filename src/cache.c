@@ -10,7 +10,7 @@
 /* Values read before their pages are let go. One madvise(2) interrupts every
  * CPU that runs us: not for each value. But the kernel maps what lies around
  * each page that is touched, on tmpfs up to 2 MB, so not many more. */
-#define FORGET_AFTER 64
+#define FORGET_AFTER 256
 
 int px_cache_err(int rc)
 {
