@@ -509,7 +509,7 @@ unsigned px_inodes_mark_read(struct px_inodes *t, uint64_t id,
 
 	pthread_mutex_lock(&t->lock);
 	n = find_id(t, id);
-	if (n && !n->read) {
+	if (n && n->parent && !n->read) {
 		n->read = true;
 		count = n->parent->read ? 0 : ++n->parent->n_read;
 		*ret_dir = n->parent->id;

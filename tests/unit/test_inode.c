@@ -614,6 +614,49 @@ static void test_threads(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* What the kernel has read, and what it may be given unasked. */
+static void test_reading_ahead(void **state)
+{
+	struct px_inodes *t = *state;
+	const uint64_t a = enter(t, PX_INODE_ROOT, &dir_a);
+	const uint64_t b = enter(t, a, &dir_b);
+	const uint64_t m = enter(t, a, &module_m);
+	const uint64_t other = enter(t, b, &file_m);
+	uint64_t dir = 0, id = 0;
+
+	assert_int_equal(px_inodes_mark_read(t, m, &dir), 1);
+	assert_true(dir == a);
+	assert_int_equal(px_inodes_mark_read(t, m, &dir), 0); /* again */
+	assert_false(px_inodes_unread(t, a, "m.pyc", &id));
+	/* Another directory counts for itself. */
+	assert_int_equal(px_inodes_mark_read(t, other, &dir), 1);
+	assert_true(dir == b);
+	assert_int_equal(px_inodes_mark_read(t, 12345, &dir), 0);
+	assert_int_equal(px_inodes_mark_read(t, PX_INODE_ROOT, &dir), 0);
+	/* Claimed once; what is read then is no news. */
+	assert_true(px_inodes_claim_push(t, a));
+	assert_false(px_inodes_claim_push(t, a));
+	assert_false(px_inodes_claim_push(t, 12345));
+	assert_int_equal(
+		px_inodes_mark_read(
+			t,
+			enter(t, a,
+			      &(struct px_entry){"n.pyc", "n.py",
+						 PX_KIND_MODULE, NULL}),
+			&dir),
+		0);
+	assert_true(px_inodes_child(t, a, "b", &id));
+	assert_true(id == b);
+	assert_false(px_inodes_child(t, a, "c", &id));
+	assert_false(px_inodes_child(t, 12345, "b", &id));
+	id = 0;
+	enter(t, a, &(struct px_entry){"o", "o", PX_KIND_FILE, NULL});
+	assert_true(px_inodes_unread(t, a, "o", &id));
+	assert_true(id != 0);
+	assert_false(px_inodes_unread(t, a, "o", &id)); /* once */
+	assert_false(px_inodes_unread(t, a, "none", &id));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -638,6 +681,7 @@ int main(void)
 		TEST(test_tables_grow),
 		TEST(test_growing_with_replaced_nodes),
 		TEST(test_path_max),
+		TEST(test_reading_ahead),
 		TEST(test_threads),
 	};
 
