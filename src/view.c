@@ -221,11 +221,12 @@ static int compare_entries(const void *a, const void *b)
 /* They come in the order of their sources, which rarely is another. */
 static void sort_entries(struct px_view *v)
 {
-	size_t i = 1;
+	size_t i;
 
-	while (i < v->n_entries &&
-	       strcmp(v->entries[i - 1].name, v->entries[i].name) < 0)
-		i++;
+	for (i = 1; i < v->n_entries; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
+		if (strcmp(v->entries[i - 1].name, v->entries[i].name) >= 0)
+			break; /* each has a name */
 	if (i < v->n_entries)
 		qsort(v->entries, v->n_entries, sizeof(*v->entries),
 		      compare_entries);
