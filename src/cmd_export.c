@@ -85,6 +85,13 @@ static bool tick(void *arg, const struct px_export_progress *p)
 	return true;
 }
 
+static void give_up(void *arg)
+{
+	struct running *run = arg;
+
+	px_engine_quiet(&run->engine);
+}
+
 static void end_progress(const struct running *run)
 {
 	if (run->shows)
@@ -285,6 +292,7 @@ static int export(struct running *run, struct px_why *why)
 		.prefix_dir = o->prefix_dir,
 		.hardlink_dupes = o->hardlink_dupes,
 		.tick = tick,
+		.give_up = give_up,
 		.tick_arg = run,
 	};
 	int r;

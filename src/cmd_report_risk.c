@@ -26,12 +26,13 @@ void px_report_print_risks(const struct px_shown *s)
 	for (grade = 3; grade >= 2; grade--)
 		for (i = 0; i < r->n_risks && listed < MAX_LISTED; i++) {
 			const struct px_report_risk *k = &r->risks[i];
+			PX_AUTOFREE char *path = NULL;
 
 			if (k->grade != grade)
 				continue;
-			printf("  %s:%u: %s: %s [%s]\n",
-			       r->files[k->file].source, k->line,
-			       grade_names[grade], k->reason, k->rule);
+			path = px_clean(r->files[k->file].source);
+			printf("  %s:%u: %s: %s [%s]\n", path ? path : "?",
+			       k->line, grade_names[grade], k->reason, k->rule);
 			listed++;
 		}
 	if (listed < n[3] + n[2])

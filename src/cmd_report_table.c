@@ -26,6 +26,16 @@ const char *px_human(uint64_t bytes, char buf[16])
 	return buf;
 }
 
+char *px_clean(const char *name)
+{
+	char *copy = strdup(name), *p;
+
+	for (p = copy; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return copy;
+}
+
 /* One row: a distribution, or a file. */
 struct table_row {
 	const char *name;
@@ -183,12 +193,14 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 		printf(" %7s", columns[i].head);
 	puts("   SHARE");
 	for (i = 0; i < max; i++) {
+		PX_AUTOFREE char *joined = NULL;
 		PX_AUTOFREE char *name = NULL;
 
-		if (asprintf(&name, "%s%s%s", rows[i].name,
+		if (asprintf(&joined, "%s%s%s", rows[i].name,
 			     *rows[i].version ? " " : "", rows[i].version) < 0)
-			name = NULL;
-		print_name(name ? name : rows[i].name, width);
+			joined = NULL;
+		name = joined ? px_clean(joined) : NULL;
+		print_name(name ? name : "?", width);
 		print_cells(&rows[i], total);
 	}
 	if (max < n)
@@ -271,12 +283,13 @@ static void print_twins(const struct px_report *r)
 	       r->n_twins, px_human(r->twin_bytes, a));
 	for (i = 0; i < r->n_twins && i < 5; i++) {
 		const struct px_report_twins *t = &r->twins[i];
+		PX_AUTOFREE char *one = px_clean(r->files[t->files[0]].path);
+		PX_AUTOFREE char *two = px_clean(r->files[t->files[1]].path);
 
 		printf("  %zu x %8s = %8s  %s, %s%s\n", t->n,
 		       px_human(t->bytes, a),
-		       px_human(t->bytes * (t->n - 1), b),
-		       r->files[t->files[0]].path, r->files[t->files[1]].path,
-		       t->n > 2 ? ", ..." : "");
+		       px_human(t->bytes * (t->n - 1), b), one ? one : "?",
+		       two ? two : "?", t->n > 2 ? ", ..." : "");
 	}
 }
 
@@ -288,8 +301,9 @@ static void print_faults(const struct px_report *r)
 		printf("\ndo not compile: %zu\n", r->n_faults);
 	for (i = 0; i < r->n_faults; i++) {
 		const struct px_blob *why = r->faults[i].why;
+		PX_AUTOFREE char *path = px_clean(r->faults[i].path);
 
-		printf("  %s:%u: %.*s\n", r->faults[i].path, why->line,
+		printf("  %s:%u: %.*s\n", path ? path : "?", why->line,
 		       (int)why->size, (const char *)why->data);
 	}
 }

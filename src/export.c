@@ -343,6 +343,8 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 		px_because(why, r, "cannot start: %s", strerror(-r));
 	else
 		r = write_all(&run, w);
+	if (r < 0)
+		o->give_up(o->tick_arg);
 	px_walk_free(w);
 	free_twins(run.twins);
 	free(run.path);

@@ -30,7 +30,10 @@ struct px_export_options {
 	/* Called often, from the caller's thread, also while nothing happens;
 	 * false ends the export with -ECANCELED. */
 	bool (*tick)(void *arg, const struct px_export_progress *p);
-	void *tick_arg;
+	/* Called once an error has ended the writing: what is still being
+	 * compiled is not wanted any more. */
+	void (*give_up)(void *arg);
+	void *tick_arg; /* of both */
 };
 
 /* A module that did not compile. */
