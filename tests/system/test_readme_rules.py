@@ -1,0 +1,20 @@
+"""The README's table of risks is that of the analysis."""
+import os
+import re
+import sys
+
+TOP = os.path.join(os.path.dirname(__file__), "..", "..")
+GRADES = {3: "breaks", 2: "may break", 1: "to know"}
+
+
+def test_every_rule_is_documented():
+    sys.path.insert(0, os.path.join(TOP, "src", "compiler"))
+    try:
+        import risks
+    finally:
+        sys.path.pop(0)
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| `([a-z-]+)` \| (breaks|may break|to know) \| "
+                          r"([^|]+) \|", f.read(), re.M)
+    assert sorted(rows) == sorted((name, GRADES[grade], reason)
+                                  for name, grade, reason, *_ in risks.rules())
