@@ -132,6 +132,33 @@ static bool is_stored_kind(unsigned kind)
 	       kind == PX_BLOB_NOTE;
 }
 
+void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY])
+{
+	ret[0] = 'p';
+	px_put_le32(ret + 1, id);
+}
+
+uint32_t px_cache_profile(struct px_cache *c, const char *text)
+{
+	const uint32_t id = (uint32_t)px_hash64(2, text, strlen(text)) | 1;
+	struct px_cache_profile *p;
+	bool fits = true;
+	size_t i;
+
+	pthread_mutex_lock(&c->lock);
+	for (i = 0; i < c->n_profiles && c->profile[i].id != id; i++)
+		;
+	if (i == PX_CACHE_MAX_PROFILES) {
+		fits = false;
+	} else if (i == c->n_profiles) {
+		p = &c->profile[c->n_profiles++];
+		p->id = id;
+		strncat(p->text, text, sizeof(p->text) - 1);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return fits ? id : 0;
+}
+
 int px_used_decode(const MDB_val *v, struct px_used *ret)
 {
 	const uint8_t *p = v->mv_data;
@@ -141,6 +168,7 @@ int px_used_decode(const MDB_val *v, struct px_used *ret)
 	ret->day = px_get_le32(p);
 	ret->bytes = px_get_le64(p + 4);
 	ret->kind = (enum px_blob_kind)p[12];
+	ret->profile = px_get_le32(p + 13);
 	return 0;
 }
 
@@ -149,6 +177,7 @@ void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE])
 	px_put_le32(ret, u->day);
 	px_put_le64(ret + 4, u->bytes);
 	ret[12] = (uint8_t)u->kind;
+	px_put_le32(ret + 13, u->profile);
 }
 
 int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
@@ -310,6 +339,15 @@ static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	return r;
 }
 
+static void count_served(struct px_cache *c, const struct px_blob *b)
+{
+	if (b->kind != PX_BLOB_CODE && b->kind != PX_BLOB_REJECTED)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->served++;
+	pthread_mutex_unlock(&c->lock);
+}
+
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		 struct px_blob **ret)
 {
@@ -319,6 +357,7 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 
 	if (blob) {
 		*ret = blob;
+		count_served(c, blob);
 		return 0;
 	}
 	/* Memory first, then the transaction: an item leaves memory only after
@@ -326,6 +365,7 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	r = get_stored(c, key, &used, ret);
 	switch (r) {
 	case 0:
+		count_served(c, *ret);
 		/* Another day, not only a later one: clocks go back. */
 		if (used.day != px_cache_today(c))
 			queue_mark(c, PX_ITEM_TOUCH, key);
@@ -424,7 +464,7 @@ int px_cache_index_get(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
 
 /* Under lock. */
 static void put_blob(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		     struct px_blob *blob)
+		     struct px_blob *blob, uint32_t profile)
 {
 	struct px_pending *p = &c->pending;
 	struct px_item *it = px_pending_find(p, PX_ITEM_BLOB, key);
@@ -443,8 +483,13 @@ static void put_blob(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	}
 	if (it)
 		px_pending_remove(p, it);
-	if (!px_pending_add(p, PX_ITEM_BLOB, key, blob, NULL, place))
+	it = px_pending_add(p, PX_ITEM_BLOB, key, blob, NULL, place);
+	if (it)
+		it->profile = profile;
+	else
 		px_cache_count_locked(c, PX_COUNT_cache_errors, 1);
+	c->added +=
+		blob->kind == PX_BLOB_CODE || blob->kind == PX_BLOB_REJECTED;
 }
 
 /* Under lock. */
@@ -484,7 +529,7 @@ static void bound_pending(struct px_cache *c)
 }
 
 void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		  struct px_blob *blob, const uint8_t *index,
+		  struct px_blob *blob, uint32_t profile, const uint8_t *index,
 		  const struct px_cache_entry *entry)
 {
 	uint64_t before;
@@ -492,7 +537,7 @@ void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	pthread_mutex_lock(&c->lock);
 	before = c->pending.place[PX_PLACE_QUEUED].bytes;
 	if (blob)
-		put_blob(c, key, blob);
+		put_blob(c, key, blob, profile);
 	if (index && entry)
 		put_index(c, index, entry);
 	bound_pending(c);

@@ -15,9 +15,11 @@
  * Stored forms, numbers little-endian (a change needs a new PX_CACHE_SUBDIR):
  *
  *   blob   key -> a stored blob (blob.h)
- *   used   key -> le32 day, le64 bytes of the blob row, u8 kind
+ *   used   key -> le32 day, le64 bytes of the blob row, u8 kind, le32
+ *          profile
  *   index  index -> u8 kind, le32 day, le64 size, key
- *   meta   "total" -> le64 bytes of all blob rows; "tick" -> le64
+ *   meta   "total" -> le64 bytes of all blob rows; "tick", "served",
+ *          "added" -> le64; "p" and le32 profile -> its text
  *
  * A day is CLOCK_REALTIME / 86400 s. A blob row and its `used` row are
  * written and deleted in one transaction; that they agree is checked at every
@@ -50,12 +52,12 @@
 #else
 #define PX_CACHE_LIBC "other"
 #endif
-#define PX_CACHE_SUBDIR	    "v1-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
+#define PX_CACHE_SUBDIR	    "v2-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
 #define PX_CACHE_BAD	    PX_CACHE_SUBDIR ".damaged"
 #define PX_CACHE_DATA	    "data.mdb" /* lmdb.h, mdb_env_open */
 #define PX_CACHE_LOCK	    "lock.mdb"
 
-#define PX_CACHE_USED_SIZE  13
+#define PX_CACHE_USED_SIZE  17
 #define PX_CACHE_INDEX_SIZE (13 + PX_DIGEST_SIZE)
 
 enum px_cache_table {
@@ -101,6 +103,7 @@ struct px_item {
 	enum px_item_place place;
 	uint8_t key[PX_DIGEST_SIZE];
 	struct px_blob *blob;	     /* BLOB */
+	uint32_t profile;	     /* BLOB */
 	struct px_cache_entry entry; /* INDEX */
 	uint64_t seq;
 	int64_t queued_ms;
@@ -174,8 +177,11 @@ struct px_cache {
 	/* under lock: */
 	struct px_stats *stats; /* NULL once the caller is gone */
 	struct px_pending pending;
-	unsigned n_read;     /* values, since pages were last let go */
-	uintptr_t read_from; /* where in the map they were */
+	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
+	size_t n_profiles;
+	uint64_t served, added; /* not yet in the database's sums */
+	unsigned n_read;	/* values, since pages were last let go */
+	uintptr_t read_from;	/* where in the map they were */
 	uintptr_t read_to;
 	uint64_t flush_to;   /* commit up to this number at once */
 	uint64_t generation; /* of px_cache_clear */
@@ -218,9 +224,13 @@ struct px_used {
 	uint32_t day;
 	uint64_t bytes;
 	enum px_blob_kind kind;
+	uint32_t profile;
 };
 
 /* One row; -ENOENT, -EUCLEAN if its form is wrong. */
+/* The key of a profile's text. */
+#define PX_CACHE_PROFILE_KEY 5
+void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY]);
 int px_used_decode(const MDB_val *v, struct px_used *ret);
 void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE]);
 int px_cache_read_used(struct px_cache *c, MDB_txn *txn,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache_i.h"
 
-#include "pycfs/pyc.h"
-
 #include <sys/stat.h>
 
 static void close_cursor(MDB_cursor **cursor)
@@ -11,30 +9,41 @@ static void close_cursor(MDB_cursor **cursor)
 		mdb_cursor_close(*cursor);
 }
 
-/* Counts a blob for the Python that its .pyc begins with the magic number of.
- * What no longer finds a place is not told apart. */
-static void count_python(struct px_cache *c, MDB_txn *txn, const MDB_val *k,
-			 const struct px_used *u, struct px_cache_info *info)
+/* Counts a blob for its profile. What no longer finds a place, and what has
+ * none, is not told apart. */
+static void count_profile(const struct px_used *u, struct px_cache_info *info)
 {
-	MDB_val key = *k, v;
-	uint32_t magic;
 	size_t i;
 
-	if (u->kind != PX_BLOB_CODE ||
-	    mdb_get(txn, c->dbi[PX_TABLE_BLOB], &key, &v) != 0 ||
-	    v.mv_size < PX_BLOB_STORED_HEADER + PX_PYC_HEADER_SIZE ||
-	    v.mv_size != u->bytes)
+	if (u->kind == PX_BLOB_NOTE || u->profile == 0)
 		return;
-	magic = px_get_le32((const uint8_t *)v.mv_data + PX_BLOB_STORED_HEADER);
-	for (i = 0; i < info->n_pythons; i++)
-		if (info->python[i].magic == magic)
+	for (i = 0; i < info->n_profiles; i++)
+		if (info->profile[i].id == u->profile)
 			break;
-	if (i == PX_CACHE_MAX_PYTHONS)
+	if (i == PX_CACHE_MAX_PROFILES)
 		return;
-	if (i == info->n_pythons)
-		info->python[info->n_pythons++].magic = magic;
-	info->python[i].n_blobs++;
-	info->python[i].bytes += u->bytes;
+	if (i == info->n_profiles)
+		info->profile[info->n_profiles++].id = u->profile;
+	info->profile[i].n_blobs++;
+	info->profile[i].bytes += u->bytes;
+}
+
+static void name_profiles(struct px_cache *c, MDB_txn *txn,
+			  struct px_cache_info *info)
+{
+	uint8_t key[PX_CACHE_PROFILE_KEY];
+	MDB_val k, v;
+	size_t i;
+
+	for (i = 0; i < info->n_profiles; i++) {
+		struct px_cache_profile *p = &info->profile[i];
+
+		px_profile_key(p->id, key);
+		k = px_val(key, sizeof(key));
+		if (mdb_get(txn, c->dbi[PX_TABLE_META], &k, &v) == 0 &&
+		    v.mv_size < sizeof(p->text))
+			memcpy(p->text, v.mv_data, v.mv_size);
+	}
 }
 
 static int sum_used(struct px_cache *c, MDB_txn *txn,
@@ -60,7 +69,7 @@ static int sum_used(struct px_cache *c, MDB_txn *txn,
 		info->blob_bytes += u.bytes;
 		if (info->n_blobs == 1 || u.day < info->oldest_day)
 			info->oldest_day = u.day;
-		count_python(c, txn, &k, &u, info);
+		count_profile(&u, info);
 	}
 	return r == -ENOENT ? 0 : r;
 }
@@ -79,6 +88,12 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
 	r = sum_used(c, txn, &info);
 	if (r == 0)
 		r = px_cache_err(mdb_stat(txn, c->dbi[PX_TABLE_INDEX], &s));
+	if (r == 0)
+		r = px_cache_get_number(c, txn, "served", &info.n_served);
+	if (r == 0)
+		r = px_cache_get_number(c, txn, "added", &info.n_added);
+	if (r == 0)
+		name_profiles(c, txn, &info);
 	px_cache_abort(c, txn);
 	if (r == 0)
 		r = px_cache_err(mdb_env_get_fd(c->env, &fd));

@@ -106,7 +106,7 @@ static int insert_blob(struct px_cache *c, MDB_txn *txn,
 	MDB_val k = px_val(it->key, PX_DIGEST_SIZE);
 	struct px_used u = {px_cache_today(c),
 			    it->blob->size + PX_BLOB_STORED_HEADER,
-			    it->blob->kind};
+			    it->blob->kind, it->profile};
 	MDB_val v = {.mv_size = (size_t)u.bytes};
 	int r = px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_BLOB], &k, &v,
 				     MDB_RESERVE | MDB_NOOVERWRITE));
@@ -173,6 +173,45 @@ static int store_item(struct px_cache *c, MDB_txn *txn, struct px_item *it,
 	}
 }
 
+static int add_number(struct px_cache *c, MDB_txn *txn, const char *name,
+		      uint64_t n)
+{
+	uint64_t sum;
+	int r = px_cache_get_number(c, txn, name, &sum);
+
+	return r < 0 ? r : px_cache_set_number(c, txn, name, sum + n);
+}
+
+/* What is told of the cache beside what is in it. */
+static int store_counts(struct px_cache *c, MDB_txn *txn)
+{
+	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
+	uint8_t key[PX_CACHE_PROFILE_KEY];
+	uint64_t served, added;
+	size_t n, i;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->n_profiles;
+	memcpy(profile, c->profile, n * sizeof(*profile));
+	served = c->served;
+	added = c->added;
+	c->served = c->added = 0;
+	pthread_mutex_unlock(&c->lock);
+	r = add_number(c, txn, "served", served);
+	if (r == 0)
+		r = add_number(c, txn, "added", added);
+	for (i = 0; i < n && r == 0; i++) {
+		MDB_val k = px_val(key, sizeof(key));
+		MDB_val v = px_val(profile[i].text, strlen(profile[i].text));
+
+		px_profile_key(profile[i].id, key);
+		r = px_cache_err(
+			mdb_put(txn, c->dbi[PX_TABLE_META], &k, &v, 0));
+	}
+	return r;
+}
+
 static int fill_txn(struct px_cache *c, MDB_txn *txn, struct batch *b)
 {
 	uint64_t bound = px_cache_bound(c);
@@ -191,7 +230,24 @@ static int fill_txn(struct px_cache *c, MDB_txn *txn, struct batch *b)
 		r = px_cache_prune_index(c, txn);
 	if (r == 0)
 		r = px_cache_set_number(c, txn, "total", total);
-	return r;
+	return r == 0 ? store_counts(c, txn) : r;
+}
+
+/* Who only read has no batch: its counts are written at the end. */
+static void commit_counts(struct px_cache *c)
+{
+	MDB_txn *txn;
+	bool any;
+
+	pthread_mutex_lock(&c->lock);
+	any = c->served + c->added > 0;
+	pthread_mutex_unlock(&c->lock);
+	if (!any || px_cache_begin(c, 0, &txn) < 0)
+		return;
+	if (store_counts(c, txn) == 0)
+		px_cache_commit(c, txn);
+	else
+		px_cache_abort(c, txn);
 }
 
 static bool is_current(struct px_cache *c, uint64_t generation)
@@ -344,6 +400,7 @@ static void *run_writer(void *arg)
 		settle_batch(c, &b, r);
 	}
 	pthread_mutex_unlock(&c->lock);
+	commit_counts(c);
 	return NULL;
 }
 

@@ -16,23 +16,12 @@ struct job {
 	int (*act)(const struct job *job, struct px_cache *cache);
 };
 
-/* The Python whose .pyc files begin so: Lib/importlib/_bootstrap_external.py
- * lists them; those of releases. */
-static const char *version_of(uint32_t magic)
+/* Of what was asked for, how much was there. */
+static double hit_rate(const struct px_cache_info *i)
 {
-	static const struct {
-		unsigned number;
-		const char *version;
-	} known[] = {
-		{3413, "3.8"},	{3425, "3.9"},	{3439, "3.10"},
-		{3495, "3.11"}, {3531, "3.12"}, {3571, "3.13"},
-	};
-	size_t i;
+	const uint64_t all = i->n_served + i->n_added;
 
-	for (i = 0; i < PX_ARRAY_LEN(known); i++)
-		if (known[i].number == (magic & 0xffff))
-			return known[i].version;
-	return "another";
+	return all ? 100.0 * (double)i->n_served / (double)all : 0.0;
 }
 
 static void print_info_json(const struct px_cache_info *i, ull modules,
@@ -43,16 +32,25 @@ static void print_info_json(const struct px_cache_info *i, ull modules,
 	printf("{\"version\": 1, \"modules\": %llu, \"rejected\": %llu, "
 	       "\"notes\": %llu, \"files\": %llu, \"bytes\": %llu, "
 	       "\"disk_bytes\": %llu, \"max_bytes\": %llu, "
-	       "\"oldest_use_days\": %u, \"pythons\": [",
+	       "\"oldest_use_days\": %u, \"served\": %llu, \"added\": %llu, "
+	       "\"profiles\": [",
 	       modules, (ull)i->n_rejected, (ull)i->n_notes, (ull)i->n_index,
-	       (ull)i->blob_bytes, (ull)i->file_bytes, (ull)i->max_bytes, idle);
-	for (k = 0; k < i->n_pythons; k++)
-		printf("%s{\"python\": \"%s\", \"magic\": %u, \"modules\": "
-		       "%llu, \"bytes\": %llu}",
-		       k ? ", " : "", version_of(i->python[k].magic),
-		       i->python[k].magic & 0xffff, (ull)i->python[k].n_blobs,
-		       (ull)i->python[k].bytes);
+	       (ull)i->blob_bytes, (ull)i->file_bytes, (ull)i->max_bytes, idle,
+	       (ull)i->n_served, (ull)i->n_added);
+	for (k = 0; k < i->n_profiles; k++) {
+		printf("%s{\"profile\": ", k ? ", " : "");
+		px_cmd_json_string(stdout, i->profile[k].text);
+		printf(", \"modules\": %llu, \"bytes\": %llu}",
+		       (ull)i->profile[k].n_blobs, (ull)i->profile[k].bytes);
+	}
 	puts("]}");
+}
+
+static int compare_profiles(const void *a, const void *b)
+{
+	const struct px_cache_profile *x = a, *y = b;
+
+	return strcmp(x->text, y->text);
 }
 
 static int do_stat(const struct job *job, struct px_cache *cache)
@@ -66,6 +64,7 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 
 	if (r < 0)
 		return r;
+	qsort(i.profile, i.n_profiles, sizeof(i.profile[0]), compare_profiles);
 	idle = i.n_blobs && i.oldest_day < today ? today - i.oldest_day : 0;
 	modules = (ull)(i.n_blobs - i.n_rejected - i.n_notes);
 	if (job->o->json) {
@@ -74,13 +73,15 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	}
 	printf("%s\n%llu modules, %llu rejected, known under %llu files\n"
 	       "%llu bytes, %llu on disk, %llu at most\n"
-	       "last used up to %u days ago\n",
+	       "last used up to %u days ago; %.1f %% of what was asked for was "
+	       "there\n",
 	       job->dir, modules, (ull)i.n_rejected, (ull)i.n_index,
-	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle);
-	for (k = 0; k < i.n_pythons; k++)
-		printf("  Python %-8s %8llu modules %14llu bytes\n",
-		       version_of(i.python[k].magic), (ull)i.python[k].n_blobs,
-		       (ull)i.python[k].bytes);
+	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle,
+	       hit_rate(&i));
+	for (k = 0; k < i.n_profiles; k++)
+		printf("%12llu modules %14llu bytes  %s\n",
+		       (ull)i.profile[k].n_blobs, (ull)i.profile[k].bytes,
+		       i.profile[k].text);
 	return 0;
 }
 

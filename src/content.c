@@ -180,6 +180,7 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 		px_content_index_key(c, &f->form, name, &f->st.fp, index);
 	if (keep || is_new)
 		px_cache_put(c->o.cache, f->key, is_new ? b : NULL,
+			     c->profile_id[f->form.optimize],
 			     keep ? index : NULL, keep ? &entry : NULL);
 }
 

@@ -45,6 +45,7 @@ struct kept_view {
 struct px_content {
 	struct px_content_options o;
 	uint8_t profile[PX_DIGEST_SIZE];
+	uint32_t profile_id[3]; /* the cache's, by level */
 
 	pthread_mutex_t lock;
 	struct flight **flights;     /* under lock: hash table by path */

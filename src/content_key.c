@@ -24,6 +24,21 @@ char *px_content_co_filename(const struct px_content *c, const char *path)
 	return name;
 }
 
+/* What `pycfs cache stat` tells apart. */
+static void name_profiles(struct px_content *c, bool ranges)
+{
+	char version[32], text[PX_CACHE_PROFILE_SIZE];
+	unsigned level;
+
+	px_python_short(c->o.python, version, sizeof(version));
+	for (level = 0; level < PX_ARRAY_LEN(c->profile_id); level++) {
+		snprintf(text, sizeof(text), "Python %s, level %u%s%s", version,
+			 level, ranges ? ", debug ranges" : "",
+			 c->o.canonical ? "" : ", marshal cpython");
+		c->profile_id[level] = px_cache_profile(c->o.cache, text);
+	}
+}
+
 void px_content_make_profile(struct px_content *c)
 {
 	const struct px_python *py = c->o.python;
@@ -38,6 +53,7 @@ void px_content_make_profile(struct px_content *c)
 	px_digest_u64(&d, "ranges", ranges);
 	px_digest_u64(&d, "canonical", c->o.canonical);
 	px_digest_final(&d, c->profile);
+	name_profiles(c, ranges);
 }
 
 struct px_form px_content_form(const struct px_content *c, const char *path,

@@ -86,7 +86,7 @@ static void remember(const struct px_report_options *o,
 		memcpy(note + NOTE_SIZE, f->findings, n);
 	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, NOTE_SIZE + n);
 	if (b)
-		px_cache_put(o->cache, key, b, NULL, NULL);
+		px_cache_put(o->cache, key, b, 0, NULL, NULL);
 	px_blob_unref(b);
 }
 

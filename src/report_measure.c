@@ -92,7 +92,7 @@ static void remember(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
 	px_put_le64(note + 8, what->zstd_bytes);
 	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, sizeof(note));
 	if (b)
-		px_cache_put(m->cache, key, b, NULL, NULL);
+		px_cache_put(m->cache, key, b, 0, NULL, NULL);
 	px_blob_unref(b);
 }
 

@@ -6,7 +6,7 @@
  *
  *   index  digest of a file's fingerprint and the profile -> blob key, size
  *   blob   digest of source bytes and profile -> a stored blob (blob.h)
- *   used   blob key -> day of last use, bytes
+ *   used   blob key -> day of last use, bytes, profile
  *
  * Reads take a read transaction and never wait for a writer. Writes are
  * queued; one thread commits them in batches, and what is queued can already
@@ -64,12 +64,17 @@ int px_cache_index_get(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		 struct px_blob **ret);
 
+/* A number for `text`, which says how modules are compiled, "Python 3.12.1,
+ * level 2"; what is put under it is told apart by px_cache_info. 0: none, also
+ * when there are too many. */
+uint32_t px_cache_profile(struct px_cache *c, const char *text);
+
 /* Queues a blob, and the index entry that leads to it unless `index` is NULL.
  * `blob` may be NULL if it is stored already. Takes its own reference. A blob
  * of kind PX_BLOB_FAILED is readable until the cache is closed, but not
  * stored. Never blocks; failures are counted. */
 void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		  struct px_blob *blob, const uint8_t *index,
+		  struct px_blob *blob, uint32_t profile, const uint8_t *index,
 		  const struct px_cache_entry *entry);
 
 /* Waits until all that was queued before is committed, 5 s at most. */
@@ -78,11 +83,13 @@ int px_cache_flush(struct px_cache *c);
 /* Bytes queued and not yet committed. */
 uint64_t px_cache_queued(struct px_cache *c);
 
-/* Pythons told apart in px_cache_info. */
-#define PX_CACHE_MAX_PYTHONS 16
+/* Profiles told apart in px_cache_info. */
+#define PX_CACHE_MAX_PROFILES 64
+#define PX_CACHE_PROFILE_SIZE 80 /* of its text, with the NUL */
 
-struct px_cache_python {
-	uint32_t magic; /* of its .pyc files, as px_python.magic */
+struct px_cache_profile {
+	uint32_t id;
+	char text[PX_CACHE_PROFILE_SIZE]; /* "" if it is not known any more */
 	uint64_t n_blobs;
 	uint64_t bytes;
 };
@@ -96,11 +103,13 @@ struct px_cache_info {
 	uint64_t file_bytes; /* of disk used by the database */
 	uint64_t max_bytes;
 	uint32_t oldest_day; /* of last use, in days since 1970 */
-	struct px_cache_python python[PX_CACHE_MAX_PYTHONS];
-	size_t n_pythons;
+	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
+	size_t n_profiles;
+	uint64_t n_served; /* blobs found, by all that used the cache */
+	uint64_t n_added;  /* blobs that were not, and were put */
 };
 
-/* Reads every `used` row and the head of every blob; -errno. */
+/* Reads every `used` row; -errno. */
 int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
 
 /* Forgets what was last used more than so many days ago (UINT32_MAX: nothing

@@ -29,14 +29,24 @@ def stat(pycfs):
     return json.loads(cache(pycfs, "stat", "--json"))
 
 
-def test_stat_tells_pythons_apart(pycfs, scratch):
-    fill(pycfs, scratch, ["a", "b", "c"])
+def test_stat_tells_profiles_apart(pycfs, scratch):
+    site = fill(pycfs, scratch, ["a", "b", "c"])
     s = stat(pycfs)
     assert s["modules"] == 3 and s["notes"] == 0 and s["rejected"] == 0
-    assert sum(p["modules"] for p in s["pythons"]) == 3
-    assert sum(p["bytes"] for p in s["pythons"]) == s["bytes"]
-    assert all(p["python"].startswith("3.") for p in s["pythons"])
-    assert "3 modules" in cache(pycfs, "stat")
+    assert [p["modules"] for p in s["profiles"]] == [3]
+    assert "level 2" in s["profiles"][0]["profile"]
+    assert s["profiles"][0]["bytes"] == s["bytes"]
+    assert (s["served"], s["added"]) == (0, 3)
+    pycfs.exported(site, os.path.join(scratch, "warm"))
+    s = stat(pycfs)
+    assert (s["served"], s["added"]) == (3, 3)
+    pycfs.exported(site, os.path.join(scratch, "other"), "-O", "0")
+    s = stat(pycfs)
+    assert sorted(p["modules"] for p in s["profiles"]) == [3, 3]
+    assert (s["served"], s["added"]) == (3, 6)
+    text = cache(pycfs, "stat")
+    assert "6 modules" in text and "33.3 %" in text
+    assert "level 0" in text and "level 2" in text
 
 
 def test_gc_by_size(pycfs, scratch):

@@ -321,15 +321,14 @@ def test_bad_commands(args, pycfs, tree, at):
     assert not is_mounted(at)
 
 
-def test_report_of_what_is_no_mount(pycfs, tree, scratch):
-    refused(pycfs.run("report", tree, "--json"), 1, tree)
+def test_report_of_what_is_not_there(pycfs, scratch):
     missing = os.path.join(scratch, "missing")
     refused(pycfs.run("report", missing, "--json"), 1, missing)
 
 
 @pytest.mark.parametrize("args", [
     ["--help"], ["mount", "--help"], ["umount", "--help"], ["run", "--help"],
-    ["cache", "--help"], ["report", "--help"]], ids=" ".join)
+    ["cache", "--help"], ["report", "--help"], ["export", "--help"]], ids=" ".join)
 def test_help(args, pycfs):
     result = pycfs.ok(*args)
     assert result.stderr == "" and "pycfs" in result.stdout

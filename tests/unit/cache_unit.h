@@ -124,7 +124,7 @@ static inline void unit_put(struct px_cache *c, unsigned n, size_t size,
 
 	unit_key(n, e.key);
 	unit_key(n + 1000000, index);
-	px_cache_put(c, e.key, b, with_index ? index : NULL,
+	px_cache_put(c, e.key, b, 7, with_index ? index : NULL,
 		     with_index ? &e : NULL);
 	px_blob_unref(b);
 }

@@ -116,7 +116,7 @@ static void test_index_needs_its_blob(void **state)
 	unit_open(u);
 	unit_key(1, e.key);
 	unit_key(2, index);
-	px_cache_put(u->c, e.key, NULL, index, &e);
+	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {
 		/* queued, then stored: its blob is nowhere */
 		assert_int_equal(px_cache_index_get(u->c, index, &got),
@@ -133,7 +133,7 @@ static void test_index_needs_its_blob(void **state)
 	}
 	/* an entry for what is stored already, over the old one */
 	e.size = 11;
-	px_cache_put(u->c, e.key, NULL, index, &e);
+	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(px_cache_index_get(u->c, index, &got), 0);
 		assert_int_equal(got.size, 11);
@@ -142,7 +142,7 @@ static void test_index_needs_its_blob(void **state)
 	}
 	/* a stored entry whose blob is queued */
 	unit_key(3, e.key);
-	px_cache_put(u->c, e.key, NULL, index, &e);
+	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	assert_int_equal(px_cache_flush(u->c), 0);
 	unit_put(u->c, 3, 11, false);
 	assert_int_equal(px_cache_index_get(u->c, index, &got), 0);
@@ -158,7 +158,7 @@ static void test_rejected(void **state)
 
 	unit_key(7, key);
 	unit_open(u);
-	px_cache_put(u->c, key, b, NULL, NULL);
+	px_cache_put(u->c, key, b, 0, NULL, NULL);
 	px_blob_unref(b);
 	unit_reopen(u);
 	assert_int_equal(px_cache_get(u->c, key, &b), 0);
@@ -179,7 +179,7 @@ static void put_failed(struct unit_cache *u)
 
 	unit_key(1, e.key);
 	unit_key(1000001, index);
-	px_cache_put(u->c, e.key, b, index, &e);
+	px_cache_put(u->c, e.key, b, 0, index, &e);
 	px_blob_unref(b);
 }
 
@@ -474,7 +474,7 @@ static void test_index_is_pruned(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		u->today = 100 + i / 4000;
 		unit_key(1000000 + i, index);
-		px_cache_put(u->c, e.key, NULL, index, &e);
+		px_cache_put(u->c, e.key, NULL, 0, index, &e);
 		if (i % 4000 == 3999)
 			assert_int_equal(px_cache_flush(u->c), 0);
 	}

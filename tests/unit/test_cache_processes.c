@@ -418,10 +418,10 @@ static void test_index_changes_while_busy(void **state)
 	unit_open(u);
 	unit_key(5000, index);
 	unit_key(1, e.key);
-	px_cache_put(u->c, e.key, NULL, index, &e);
+	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	wait_until_busy(u->c);
 	unit_key(2, e.key);
-	px_cache_put(u->c, e.key, NULL, index, &e);
+	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(px_cache_index_get(u->c, index, &got), 0);
 		assert_memory_equal(got.key, e.key, sizeof(got.key));
