@@ -77,7 +77,7 @@ static int sum_used(struct px_cache *c, MDB_txn *txn,
 int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
 {
 	struct px_cache_info info = {.max_bytes = c->max_bytes};
-	MDB_stat s;
+	MDB_stat s = {0};
 	struct stat st;
 	MDB_txn *txn = NULL;
 	int fd = -1;

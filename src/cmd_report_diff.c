@@ -48,6 +48,8 @@ static bool is_odd_byte(const char *p)
  * jansson refuses: makes it of a private use, U+F7XX. */
 static void admit_odd_bytes(char *p, const char *end)
 {
+	if (!p)
+		return;
 	while ((p = memchr(p, '\\', (size_t)(end - p))) && end - p >= 6) {
 		if (p[1] != 'u') {
 			p += 2;
@@ -275,7 +277,7 @@ int px_report_diff(const struct px_shown *s, struct px_why *why)
 	const json_int_t after = (json_int_t)px_report_bytes(&s->r->total);
 	struct change *changes;
 	json_int_t before;
-	json_t *old;
+	json_t *old = NULL;
 	size_t n, i;
 	int r = load(s->o->diff, &old, why);
 

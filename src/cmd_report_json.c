@@ -7,6 +7,8 @@ typedef unsigned long long ull;
 
 static void print_sizes(FILE *to, const struct px_report_sizes *s)
 {
+	const ull files = s->modules + s->other_files;
+
 	fprintf(to,
 		"\"modules\": %llu, \"source_bytes\": %llu, "
 		"\"bytecode_bytes\": %llu, \"pycache_bytes\": %llu, "
@@ -16,15 +18,16 @@ static void print_sizes(FILE *to, const struct px_report_sizes *s)
 		"\"source_deflate_bytes\": %llu, \"source_zstd_bytes\": %llu",
 		(ull)s->modules, (ull)s->source_bytes, (ull)s->bytecode_bytes,
 		(ull)s->pycache_bytes, (ull)s->other_files, (ull)s->other_bytes,
-		(ull)s->native_bytes, (ull)(s->modules + s->other_files),
-		(ull)px_report_bytes(s), (ull)s->deflate_bytes,
-		(ull)s->zstd_bytes, (ull)s->source_deflate_bytes,
-		(ull)s->source_zstd_bytes);
+		(ull)s->native_bytes, files, (ull)px_report_bytes(s),
+		(ull)s->deflate_bytes, (ull)s->zstd_bytes,
+		(ull)s->source_deflate_bytes, (ull)s->source_zstd_bytes);
 }
 
 static void print_totals(const struct px_report *r, FILE *to)
 {
 	const struct px_report_sizes *t = &r->total;
+	const ull sources = t->source_bytes + t->other_bytes;
+	const ull both = sources + t->pycache_bytes;
 
 	fputs(",\n\"totals\": {", to);
 	print_sizes(to, t);
@@ -33,10 +36,8 @@ static void print_totals(const struct px_report *r, FILE *to)
 		"\"baseline_pycache_bytes\": %llu, \"hidden_files\": %llu, "
 		"\"hidden_bytes\": %llu, \"failed\": %zu, "
 		"\"duplicate_bytes\": %llu}",
-		(ull)(t->source_bytes + t->other_bytes),
-		(ull)(t->source_bytes + t->other_bytes + t->pycache_bytes),
-		(ull)r->hidden_files, (ull)r->hidden_bytes, r->n_faults,
-		(ull)r->twin_bytes);
+		sources, both, (ull)r->hidden_files, (ull)r->hidden_bytes,
+		r->n_faults, (ull)r->twin_bytes);
 }
 
 static void print_dists(const struct px_report *r, FILE *to)

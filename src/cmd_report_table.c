@@ -120,10 +120,12 @@ static int terminal_width(void)
 {
 	const char *columns_env = getenv("COLUMNS");
 	struct winsize w;
+	long said;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
 		return w.ws_col;
-	return columns_env && atoi(columns_env) > 0 ? atoi(columns_env) : 80;
+	said = columns_env ? strtol(columns_env, NULL, 10) : 0;
+	return said > 0 && said < 10000 ? (int)said : 80;
 }
 
 /* Bytes of UTF-8 that `n` columns hold; wide characters count as one. */

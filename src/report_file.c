@@ -200,8 +200,8 @@ static int measure_source(const struct px_report_options *o,
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = PX_FRAME_MAX / 2};
 	uint8_t digest[PX_DIGEST_SIZE];
-	struct px_measure sum;
-	struct px_stat st;
+	struct px_measure sum = {0};
+	struct px_stat st = {0};
 	int r = px_tree_read(o->tree, source, &text, &st);
 
 	if (r == 0)
@@ -226,8 +226,8 @@ static int measure_shipped(const struct px_report_options *o,
 {
 	struct px_blob *blob = NULL;
 	PX_AUTOCLOSE int fd = -1;
-	struct px_measure sum;
-	struct px_stat st;
+	struct px_measure sum = {0};
+	struct px_stat st = {0};
 	uint64_t size;
 	int r;
 

@@ -168,7 +168,7 @@ static int open_regular(struct px_tree *t, const char *path, int *ret_fd,
 			struct px_stat *ret)
 {
 	PX_AUTOCLOSE int fd = -1;
-	struct px_stat st;
+	struct px_stat st = {.mode = 0};
 	int r;
 
 	r = px_tree_open_path(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
