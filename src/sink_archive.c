@@ -185,32 +185,13 @@ static unsigned filetype_of(enum px_kind kind)
 	return kind == PX_KIND_LINK ? AE_IFLNK : AE_IFREG;
 }
 
-/* UTF-8 as RFC 3629 has it: no surrogates, nothing overlong. */
 static bool is_utf8(const char *text)
 {
-	const uint8_t *p = (const uint8_t *)text;
+	size_t n = 1;
 
-	while (*p) {
-		const unsigned n = *p < 0x80		      ? 0
-				   : *p >= 0xC2 && *p <= 0xDF ? 1
-				   : (*p & 0xF0) == 0xE0      ? 2
-				   : *p >= 0xF0 && *p <= 0xF4 ? 3
-							      : 4;
-		const uint8_t first = *p++;
-		unsigned i;
-
-		if (n == 4)
-			return false;
-		if ((first == 0xE0 && *p < 0xA0) ||
-		    (first == 0xED && *p > 0x9F) ||
-		    (first == 0xF0 && *p < 0x90) ||
-		    (first == 0xF4 && *p > 0x8F))
-			return false;
-		for (i = 0; i < n; i++, p++)
-			if ((*p & 0xC0) != 0x80)
-				return false;
-	}
-	return true;
+	for (; *text && n > 0; text += n)
+		n = px_utf8_sequence(text);
+	return n > 0;
 }
 
 static int put_header(struct px_archive_sink *s, const struct px_sink_entry *e)

@@ -210,3 +210,27 @@ char *px_path_join(const char *dir, const char *name)
 		return NULL;
 	return path;
 }
+
+size_t px_utf8_sequence(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n, i;
+
+	if (*p < 0x80)
+		return 1;
+	if (*p >= 0xC2 && *p <= 0xDF)
+		n = 2;
+	else if ((*p & 0xF0) == 0xE0)
+		n = 3;
+	else if (*p >= 0xF0 && *p <= 0xF4)
+		n = 4;
+	else
+		return 0;
+	if ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F) ||
+	    (*p == 0xF0 && p[1] < 0x90) || (*p == 0xF4 && p[1] > 0x8F))
+		return 0;
+	for (i = 1; i < n; i++)
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+	return n;
+}

@@ -112,6 +112,10 @@ int64_t px_wall_ns(void);
 /* "dir/name", or the other if one of them is ""; the caller's. NULL: ENOMEM. */
 char *px_path_join(const char *dir, const char *name);
 
+/* Bytes of the UTF-8 sequence that `text` begins with, 1 to 4 (RFC 3629: no
+ * surrogates, nothing overlong); 0: it is none. */
+size_t px_utf8_sequence(const char *text);
+
 /* Parses a decimal count with an optional K, M, G or T suffix (powers of
  * 1024) into bytes. -EINVAL if malformed, -ERANGE if too large. */
 int px_parse_size(const char *text, uint64_t *ret_bytes);
