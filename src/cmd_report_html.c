@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd_report_i.h"
 
+#include "pycfs/temp.h"
+
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* src/report/, made into C by tools/embed. */
 extern const unsigned char px_report_page_head[];
@@ -21,44 +22,40 @@ static void print_page(const struct px_shown *s, FILE *to)
 	fwrite(px_report_page_tail, 1, px_report_page_tail_size, to);
 }
 
-/* The mode that open(2) would have given. */
-static mode_t default_mode(void)
+/* 0 or -errno. */
+static int write_page(const struct px_shown *s, int fd)
 {
-	const mode_t mask = umask(0);
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	FILE *to = copy < 0 ? NULL : fdopen(copy, "w");
+	bool bad;
 
-	umask(mask);
-	return 0666 & ~mask;
+	if (!to) {
+		const int err = errno;
+
+		if (copy >= 0)
+			close(copy);
+		return -err;
+	}
+	errno = 0;
+	print_page(s, to);
+	bad = ferror(to);
+	if (fclose(to) != 0 || bad)
+		return errno ? -errno : -EIO;
+	return 0;
 }
 
 int px_report_write_html(const struct px_shown *s, struct px_why *why)
 {
-	const char *path = s->o->html;
-	PX_AUTOFREE char *temp = NULL;
-	FILE *to = NULL;
-	int fd, r = 0;
+	struct px_temp t;
+	int r = px_temp_make(&t, s->o->html, false, false, why);
 
-	if (asprintf(&temp, "%s.XXXXXX", path) < 0)
-		return px_because(why, -ENOMEM, "out of memory");
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0)
-		return px_because(why, -errno, "%s: %s", path, strerror(errno));
-	if (fchmod(fd, default_mode()) == 0)
-		to = fdopen(fd, "w");
-	if (!to) {
-		r = -errno;
-		close(fd);
-	} else {
-		print_page(s, to);
-		if (ferror(to))
-			r = -EIO;
-		if (fclose(to) != 0 && r == 0)
-			r = -errno;
+	if (r == 0) {
+		r = write_page(s, t.lock);
+		if (r < 0)
+			px_because(why, r, "%s: %s", s->o->html, strerror(-r));
 	}
-	if (r == 0 && rename(temp, path) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlink(temp);
-		return px_because(why, r, "%s: %s", path, strerror(-r));
-	}
-	return 0;
+	if (r == 0)
+		r = px_temp_commit(&t, why);
+	px_temp_fini(&t);
+	return r;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sink_i.h"
 
+#include "pycfs/temp.h"
+
 struct px_sink {
 	struct px_temp temp;
 	struct px_dir_sink *dir; /* one of these two */

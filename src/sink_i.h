@@ -7,24 +7,6 @@
 
 #include "pycfs/sink.h"
 
-/* ---- sink_temp.c: the temporary name, and how it becomes the real one ---- */
-
-struct px_temp {
-	int parent; /* directory of both names */
-	int lock;   /* the temporary thing itself, locked; negative: none */
-	bool is_dir;
-	char *name;   /* NULL once renamed, or for a descriptor of others */
-	char *target; /* in parent */
-	bool force;
-};
-
-/* Makes an empty file (0666 as the umask says) or directory (0700 until it is
- * finished) beside `dest`, open as t->lock. */
-int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
-		 struct px_why *why);
-int px_temp_commit(struct px_temp *t, struct px_why *why);
-void px_temp_fini(struct px_temp *t); /* removes it if it still is there */
-
 /* ---- sink_dir.c ---- */
 
 struct px_dir_sink;

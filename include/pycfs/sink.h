@@ -3,13 +3,8 @@
 #define PX_SINK_H
 /*
  * Where an export goes: a directory, a tar (plain or compressed), a zip, or a
- * tar on a descriptor. What is written stands under a temporary name beside
- * its destination until px_sink_commit renames it into place; whatever ends
- * the process before that, the destination is as it was.
- *
- * The temporary name is ".NAME.pycfs-" and six letters, and is locked while
- * its process lives: leftovers of killed exports to the same destination are
- * removed by the next one.
+ * tar on a descriptor. Until px_sink_commit it stands beside its destination,
+ * as temp.h says.
  *
  * Threads: one at a time.
  * Owns: <archive.h>.

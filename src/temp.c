@@ -2,7 +2,7 @@
 /*
  * The temporary name beside a destination, and how it takes its place.
  */
-#include "sink_i.h"
+#include "pycfs/temp.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -137,8 +137,8 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 	if (!t->target)
 		return px_because(why, -ENOMEM, "out of memory");
 	if (t->parent < 0)
-		return px_because(why, -errno, "%s: %s", parent,
-				  strerror(errno));
+		return px_because(why, -errno, "%s: cannot open %s: %s", dest,
+				  parent, strerror(errno));
 	return 0;
 }
 
