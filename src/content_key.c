@@ -78,11 +78,7 @@ void px_content_index_key(const struct px_content *c, const struct px_form *f,
 	px_digest_u64(&d, "optimize", f->optimize);
 	px_digest_u64(&d, "mode", f->mode);
 	px_digest_field(&d, "name", name, strlen(name));
-	px_digest_u64(&d, "dev", fp->dev);
-	px_digest_u64(&d, "ino", fp->ino);
-	px_digest_u64(&d, "size", fp->size);
-	px_digest_u64(&d, "mtime", (uint64_t)fp->mtime_ns);
-	px_digest_u64(&d, "ctime", (uint64_t)fp->ctime_ns);
+	px_fingerprint_add(&d, fp);
 	px_digest_final(&d, ret);
 }
 

@@ -20,7 +20,6 @@
 static void key_of(const struct px_report_options *o, const struct px_item *i,
 		   uint8_t ret[PX_DIGEST_SIZE])
 {
-	const struct px_fingerprint *fp = &i->st.fp;
 	struct px_digest d;
 
 	px_digest_init(&d);
@@ -29,11 +28,7 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_field(&d, "risks", o->version,
 			o->analyser ? strlen(o->version) : 0);
 	px_digest_u64(&d, "tag", i->tag);
-	px_digest_u64(&d, "dev", fp->dev);
-	px_digest_u64(&d, "ino", fp->ino);
-	px_digest_u64(&d, "size", fp->size);
-	px_digest_u64(&d, "mtime", (uint64_t)fp->mtime_ns);
-	px_digest_u64(&d, "ctime", (uint64_t)fp->ctime_ns);
+	px_fingerprint_add(&d, &i->st.fp);
 	px_digest_final(&d, ret);
 }
 
@@ -102,6 +97,16 @@ struct answer {
 	struct px_blob *blob;
 };
 
+static void wait_for(struct answer *a)
+{
+	pthread_mutex_lock(&a->lock);
+	while (!a->is_there)
+		pthread_cond_wait(&a->came, &a->lock);
+	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->came);
+}
+
 static void on_module(void *arg, int err, const struct px_module *m)
 {
 	struct answer *a = arg;
@@ -126,12 +131,7 @@ static int ask(struct px_content *c, const char *path, enum px_kind kind,
 			   .came = PTHREAD_COND_INITIALIZER};
 
 	px_content_get(c, path, kind, want, on_module, &a);
-	pthread_mutex_lock(&a.lock);
-	while (!a.is_there)
-		pthread_cond_wait(&a.came, &a.lock);
-	pthread_mutex_unlock(&a.lock);
-	pthread_mutex_destroy(&a.lock);
-	pthread_cond_destroy(&a.came);
+	wait_for(&a);
 	*ret_size = a.size;
 	if (ret)
 		*ret = a.blob;
@@ -173,12 +173,9 @@ static int analyse(struct px_pool *pool, const char *path,
 	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_analysed, &a,
 			       NULL);
 
-	pthread_mutex_lock(&a.lock);
-	while (r == 0 && !a.is_there)
-		pthread_cond_wait(&a.came, &a.lock);
-	pthread_mutex_unlock(&a.lock);
-	pthread_mutex_destroy(&a.lock);
-	pthread_cond_destroy(&a.came);
+	/* What was not taken is not answered. */
+	a.is_there |= r < 0;
+	wait_for(&a);
 	if (r == 0)
 		r = a.err;
 	if (r == 0 && !a.blob) {
@@ -269,10 +266,13 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	}
 	r = measure_shipped(o, meter, i, f);
 	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)) {
-		/* What does not compile at level 0 is not at 2 either. */
-		ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
-		    &f->pycache_bytes, NULL);
-		r = measure_source(o, meter, i->source, f);
+		r = ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
+			&f->pycache_bytes, NULL);
+		if (r == 0)
+			r = measure_source(o, meter, i->source, f);
+		/* What compiles at level 2 does at 0, given time. */
+		if (r == 0 && f->pycache_bytes == 0)
+			r = 1;
 	}
 	if (r == 0 && keep)
 		remember(o, key, f);

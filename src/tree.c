@@ -72,6 +72,15 @@ bool px_tree_young(const struct px_fingerprint *fp, int64_t now_ns)
 	       young_stamp(fp->ctime_ns, now_ns);
 }
 
+void px_fingerprint_add(struct px_digest *d, const struct px_fingerprint *fp)
+{
+	px_digest_u64(d, "dev", fp->dev);
+	px_digest_u64(d, "ino", fp->ino);
+	px_digest_u64(d, "size", fp->size);
+	px_digest_u64(d, "mtime", (uint64_t)fp->mtime_ns);
+	px_digest_u64(d, "ctime", (uint64_t)fp->ctime_ns);
+}
+
 bool px_fingerprint_equal(const struct px_fingerprint *a,
 			  const struct px_fingerprint *b)
 {

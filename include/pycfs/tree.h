@@ -11,6 +11,7 @@
  * Threads: any; calls block on the file system and on nothing else.
  */
 
+#include "pycfs/digest.h"
 #include "pycfs/util.h"
 
 enum px_type {
@@ -84,6 +85,9 @@ int px_tree_readlink(struct px_tree *t, const char *path, char **ret);
 bool px_tree_young(const struct px_fingerprint *fp, int64_t now_ns);
 bool px_fingerprint_equal(const struct px_fingerprint *a,
 			  const struct px_fingerprint *b);
+
+/* Adds all of it to a digest. */
+void px_fingerprint_add(struct px_digest *d, const struct px_fingerprint *fp);
 
 /* One name of a directory. */
 struct px_name {
