@@ -76,15 +76,13 @@ static bool tick(void *arg, const struct px_export_progress *p)
 		run->shown = now;
 		if (run->shows)
 			show(run, p, now);
-		if (read(run->signal_fd, &si, sizeof(si)) > 0) {
-			/* Or a module that takes long would be waited for. */
-			px_engine_quiet(&run->engine);
+		if (read(run->signal_fd, &si, sizeof(si)) > 0)
 			return false;
-		}
 	}
 	return true;
 }
 
+/* Or a module that takes long would be waited for. */
 static void give_up(void *arg)
 {
 	struct running *run = arg;

@@ -252,8 +252,10 @@ int px_cmd_report(struct px_opt *o)
 		px_because(&why, r, "%s: %s", o->args[0], strerror(-r));
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	}
-	if (o->diff && o->json) {
-		px_because(&why, 0, "--diff prints a table: not with --json");
+	if (o->json + o->suggest + (o->diff != NULL) > 1) {
+		px_because(&why, 0,
+			   "--json, --suggest and --diff each print something "
+			   "else: say one of them");
 		return px_cmd_fail(PX_EXIT_USAGE, &why);
 	}
 	if ((o->max_growth >= 0 || o->max_growth_percent >= 0) && !o->diff) {

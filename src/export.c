@@ -211,7 +211,6 @@ static int put_file(struct run *run, const struct px_item *i)
 		r = px_sink_put(run->o->sink, &e, NULL);
 		if (r == 0) {
 			run->sum->hardlinks++;
-			run->sum->hardlinked_bytes += i->attr.size;
 			return count(run, i->path, 0);
 		}
 		/* File systems bound the links of a file: ext4 to 65000. */

@@ -114,7 +114,8 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
 
 /* Forgets what was last used more than so many days ago (UINT32_MAX: nothing
  * is), and then the oldest until no more than `max_bytes` are left. What went:
- * *ret_n blobs of *ret_bytes. The file keeps its size; others will use it. */
+ * *ret_n blobs of *ret_bytes. The file keeps its size; others will use it.
+ * Nothing may be put through `c` meanwhile. */
 int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 		uint64_t *ret_n, uint64_t *ret_bytes);
 

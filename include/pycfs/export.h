@@ -55,7 +55,6 @@ struct px_export_summary {
 	uint64_t dirs;
 	uint64_t links;
 	uint64_t hardlinks;
-	uint64_t hardlinked_bytes; /* not written a second time */
 	struct px_export_part *parts;
 	size_t n_parts;
 	struct px_export_fault *faults;
