@@ -13,11 +13,6 @@
  * MDB_txninfo), rounded up. */
 #define LOCK_FILE_BYTES (68u * 1024)
 
-/* A commit by another process, and the lengthening after it (cache.c,
- * complete_file), may be under way when the file is looked at. */
-#define SANE_TRIES   20
-#define SANE_STEP_US 5000
-
 /* Where the ways out are named, they are these. */
 #define WAYS_OUT "use another one (--cache DIR) or none (--no-cache)"
 
@@ -27,124 +22,14 @@ static const char tag_text[] =
 	"Signature: 8a477f597d28d172789f06886806bc55\n"
 	"# This directory is a cache of pycfs; it may be deleted.\n";
 
-/*
- * What the first bytes of the database's two meta pages mean (mdb.c 0.9.24,
- * MDB_page, MDB_db, MDB_meta; data version 1). LMDB believes all of it and
- * maps what it says, so it is checked before LMDB sees it.
- */
-struct page_header {
-	size_t pgno;
-	uint16_t pad;
-	uint16_t flags;
-	uint32_t pages;
-};
-
-struct meta_page {
-	struct page_header page;
-	uint32_t magic;
-	uint32_t version;
-	void *address;
-	size_t map_size;
-	struct {
-		uint32_t pad; /* of the first: the page size */
-		uint16_t flags;
-		uint16_t depth;
-		size_t branch;
-		size_t leaf;
-		size_t overflow;
-		size_t entries;
-		size_t root;
-	} db[2];
-	size_t last_pgno;
-	size_t txnid;
-};
-
-#define META_MAGIC     0xBEEFC0DEu
-#define PAGE_BRANCH    0x01 /* P_BRANCH */
-#define PAGE_LEAF      0x02 /* P_LEAF */
-#define META_VERSION   1
-#define META_PAGE_MIN  256u   /* MIN_PAGESIZE */
-#define META_PAGE_MAX  65536u /* MAX_PAGESIZE is 0x8000, or the system's */
-#define META_DEPTH_MAX 32     /* CURSOR_STACK */
-
-/* Other flags make LMDB look for structures that are not there, and abort. */
-static bool is_root_sane(const struct meta_page *m, int db, uint16_t flags)
-{
-	return m->db[db].flags == flags && m->db[db].depth <= META_DEPTH_MAX &&
-	       (m->db[db].root == SIZE_MAX || /* P_INVALID: empty */
-		m->db[db].root <= m->last_pgno);
-}
-
-static bool is_meta_sane(const struct meta_page *m, off_t file_bytes)
-{
-	uint64_t psize = m->db[0].pad;
-	uint64_t need;
-
-	if (m->magic != META_MAGIC || m->version != META_VERSION ||
-	    psize < META_PAGE_MIN || psize > META_PAGE_MAX ||
-	    (psize & (psize - 1)) != 0 || !is_root_sane(m, 0, MDB_INTEGERKEY) ||
-	    !is_root_sane(m, 1, 0))
-		return false;
-	return !__builtin_mul_overflow((uint64_t)m->last_pgno + 1, psize,
-				       &need) &&
-	       need <= (uint64_t)file_bytes;
-}
-
-/* Whether a root of the newest tree is a page of a tree. Roots of the older
- * meta page may be in use for something else by now. */
-static bool is_root_page(int fd, const struct meta_page *m, int db)
-{
-	struct page_header page;
-	off_t at = (off_t)(m->db[db].root * m->db[0].pad);
-
-	return m->db[db].root == SIZE_MAX ||
-	       (pread(fd, &page, sizeof(page), at) == sizeof(page) &&
-		page.pgno == m->db[db].root &&
-		(page.flags & (PAGE_BRANCH | PAGE_LEAF)) != 0);
-}
-
-/* 0, -EUCLEAN, or -errno. An empty file is one that LMDB will initialise. */
-static int check_metas(int fd)
-{
-	const struct meta_page *newest;
-	struct meta_page m[2];
-	struct stat st;
-	off_t offset = 0;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size == 0)
-		return 0;
-	for (int i = 0; i < 2; i++) {
-		ssize_t n = pread(fd, &m[i], sizeof(m[i]), offset);
-
-		if (n < 0)
-			return -errno;
-		if (n != sizeof(m[i]) || !is_meta_sane(&m[i], st.st_size))
-			return -EUCLEAN;
-		offset = m[i].db[0].pad;
-	}
-	newest = &m[m[1].txnid > m[0].txnid];
-	if (!is_root_page(fd, newest, 0) || !is_root_page(fd, newest, 1))
-		return -EUCLEAN;
-	return 0;
-}
-
 static int check_data(int sub_fd)
 {
 	PX_AUTOCLOSE int fd = openat(sub_fd, PX_CACHE_DATA,
 				     O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	for (int i = 0; i < SANE_TRIES; i++) {
-		r = check_metas(fd);
-		if (r != -EUCLEAN)
-			break;
-		usleep(SANE_STEP_US);
-	}
-	return r;
+	return px_pages_check_metas(fd);
 }
 
 /* Parents that are missing, with the usual mode. */

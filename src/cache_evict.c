@@ -120,13 +120,25 @@ static int read_rows(struct px_cache *c, MDB_txn *txn,
 	return 0;
 }
 
-static int delete_key(struct px_cache *c, MDB_txn *txn,
-		      enum px_cache_table table, const uint8_t *key)
+int px_cache_delete(struct px_cache *c, MDB_txn *txn, enum px_cache_table table,
+		    const uint8_t key[PX_DIGEST_SIZE])
 {
 	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-	int r = px_cache_err(mdb_del(txn, c->dbi[table], &k, NULL));
+	MDB_stat s;
+	MDB_val v;
+	int rc = mdb_get(txn, c->dbi[table], &k, &v);
 
-	return r == -ENOENT ? 0 : r;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc == 0)
+		rc = mdb_stat(txn, c->dbi[table], &s);
+	/* LMDB would free as many pages as the first of them says. */
+	if (rc == 0 &&
+	    !px_pages_is_value_sane(v.mv_data, v.mv_size, s.ms_psize))
+		return -EUCLEAN;
+	if (rc == 0)
+		rc = mdb_del(txn, c->dbi[table], &k, NULL);
+	return px_cache_err(rc);
 }
 
 /* Drops the index rows whose blob is gone. Nothing would answer them, but
@@ -187,9 +199,9 @@ static int evict_rows(struct px_cache *c, MDB_txn *txn, struct rows *rows,
 			break;
 		if (row->bytes == 0 || (it && !batch_too))
 			continue;
-		r = delete_key(c, txn, PX_TABLE_BLOB, row->key);
+		r = px_cache_delete(c, txn, PX_TABLE_BLOB, row->key);
 		if (r == 0)
-			r = delete_key(c, txn, PX_TABLE_USED, row->key);
+			r = px_cache_delete(c, txn, PX_TABLE_USED, row->key);
 		if (r < 0)
 			return r;
 		if (it)
@@ -240,7 +252,7 @@ int px_cache_prune_index(struct px_cache *c, MDB_txn *txn)
 		return r;
 	r = read_rows(c, txn, PX_TABLE_INDEX, &rows);
 	for (size_t i = 0; r == 0 && i < rows.n / 2; i++)
-		r = delete_key(c, txn, PX_TABLE_INDEX, rows.row[i].key);
+		r = px_cache_delete(c, txn, PX_TABLE_INDEX, rows.row[i].key);
 	return r;
 }
 
@@ -353,6 +365,26 @@ int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 	return r == 0 ? px_cache_flush(c) : r;
 }
 
+/* What mdb_drop believes: it frees every value's pages. */
+static int check_values(struct px_cache *c, MDB_txn *txn)
+{
+	PX_AUTO(close_cursor) MDB_cursor *cursor = NULL;
+	MDB_stat s;
+	MDB_val k;
+	MDB_val v;
+	int rc = mdb_cursor_open(txn, c->dbi[PX_TABLE_BLOB], &cursor);
+
+	if (rc == 0)
+		rc = mdb_stat(txn, c->dbi[PX_TABLE_BLOB], &s);
+	while (rc == 0) {
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+		if (rc == 0 &&
+		    !px_pages_is_value_sane(v.mv_data, v.mv_size, s.ms_psize))
+			return -EUCLEAN;
+	}
+	return rc == MDB_NOTFOUND ? 0 : px_cache_err(rc);
+}
+
 int px_cache_clear(struct px_cache *c)
 {
 	MDB_txn *txn;
@@ -368,6 +400,7 @@ int px_cache_clear(struct px_cache *c)
 	r = px_cache_begin(c, 0, &txn);
 	if (r < 0)
 		return r;
+	r = check_values(c, txn);
 	for (int i = 0; r == 0 && i < PX_N_TABLES; i++)
 		r = px_cache_err(mdb_drop(txn, c->dbi[i], 0));
 	if (r == 0)

@@ -7,6 +7,7 @@
  *   cache.c          get, put, flush, errors
  *   cache_open.c     the LMDB environment: open, rebuild, close
  *   cache_dir.c      the directory it lies in: who may write there
+ *   cache_pages.c    the pages of LMDB's file, checked before LMDB is let in
  *   cache_pending.c  what is queued or cannot be stored, readable from memory
  *   cache_writer.c   the thread that commits batches
  *   cache_evict.c    the size bound, gc, verify, clear
@@ -270,6 +271,22 @@ void px_cache_dir_release(int dir_fd);
 /* Removes the files of a directory with a database in it. */
 void px_cache_dir_empty(int sub_fd);
 
+/* ---- cache_pages.c ---- */
+
+/* The two meta pages of a file that may be in use. 0 (also if it is empty),
+ * -EUCLEAN, or -errno. */
+int px_pages_check_metas(int fd);
+/*
+ * Every page that transaction `txnid` can reach, in a map of the whole file.
+ * The transaction must be open: it keeps its pages from being written to.
+ * Large values are not looked at. 0; -EUCLEAN: do not use it; -EAGAIN: two
+ * commits went by since the transaction began, begin another; -ENOMEM.
+ */
+int px_pages_check(const void *map, size_t bytes, uint64_t txnid);
+/* Whether the value of a key of PX_DIGEST_SIZE has as many pages of its own, if
+ * any, as LMDB will free when it is deleted. */
+bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size);
+
 /* ---- cache_writer.c ---- */
 
 #define PX_CACHE_BATCH_BYTES (4u << 20) /* that wake the writer */
@@ -290,6 +307,9 @@ uint64_t px_cache_bound(struct px_cache *c);
  * batch's last. Sets *total to the true sum and adds to *ret_n. */
 int px_cache_evict(struct px_cache *c, MDB_txn *txn, uint64_t target,
 		   uint64_t *total, uint64_t *ret_n);
+/* Deletes one row; 0 also if there is none. -EUCLEAN: the row is damaged. */
+int px_cache_delete(struct px_cache *c, MDB_txn *txn, enum px_cache_table table,
+		    const uint8_t key[PX_DIGEST_SIZE]);
 /* Drops the oldest index rows if there are far more than blobs. */
 int px_cache_prune_index(struct px_cache *c, MDB_txn *txn);
 /* After a commit failed for want of room: makes some. -errno. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 /*
@@ -21,6 +22,9 @@
 #define PENDING_BYTES (UINT64_C(128) << 20)
 #define DELAY_MS      500
 #define GIVE_UP_MS    5000
+
+/* Transactions begun until one is checked before two commits have passed. */
+#define CHECK_TRIES 5
 
 /*
  * MDB_NOMETASYNC: one fdatasync less per commit; a power cut may undo the
@@ -115,6 +119,49 @@ static int open_tables(struct px_cache *c, MDB_txn *txn, unsigned flags)
 	return r;
 }
 
+/* px_pages_check of what `txn` sees. */
+static int check_pages(struct px_cache *c, MDB_txn *txn)
+{
+	const uint64_t id = mdb_txn_id(txn);
+	struct stat st;
+	void *map;
+	int fd = -1;
+	int r = px_cache_err(mdb_env_get_fd(c->env, &fd));
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return 0;
+	/* Not LMDB's own map: what is read here need not stay in memory. */
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r = px_pages_check(map, (size_t)st.st_size, id);
+	munmap(map, (size_t)st.st_size);
+	return r;
+}
+
+/* A reading transaction on pages that were checked. */
+static int begin_checked(struct px_cache *c, MDB_txn **ret)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < CHECK_TRIES && r == -EAGAIN; i++) {
+		r = px_cache_begin(c, MDB_RDONLY, ret);
+		if (r == -EAGAIN || r == -EACCES)
+			/* fcntl's two ways to say it */
+			return -EADDRINUSE;
+		if (r < 0)
+			return r;
+		r = check_pages(c, *ret);
+		if (r < 0)
+			px_cache_abort(c, *ret);
+	}
+	return r;
+}
+
 /*
  * The first transaction is a reading one: it takes the reader slot and with
  * it the lock on our PID now, when there still is somebody to tell, and needs
@@ -123,10 +170,8 @@ static int open_tables(struct px_cache *c, MDB_txn *txn, unsigned flags)
 static int open_all_tables(struct px_cache *c)
 {
 	MDB_txn *txn;
-	int r = px_cache_begin(c, MDB_RDONLY, &txn);
+	int r = begin_checked(c, &txn);
 
-	if (r == -EAGAIN || r == -EACCES) /* fcntl's two ways to say it */
-		return -EADDRINUSE;
 	if (r < 0)
 		return r;
 	r = open_tables(c, txn, 0);

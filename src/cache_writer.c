@@ -73,14 +73,6 @@ static int touch_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key)
 	return store_used(c, txn, key, &u);
 }
 
-static int delete_row(struct px_cache *c, MDB_txn *txn,
-		      enum px_cache_table table, const uint8_t *key)
-{
-	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-
-	return px_cache_err(mdb_del(txn, c->dbi[table], &k, NULL));
-}
-
 /* Looks again first: by now it may have been replaced by a sound one. */
 static int drop_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
 		     uint64_t *total)
@@ -93,9 +85,9 @@ static int drop_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
 		px_blob_unref(blob);
 	if (r != -EBADMSG)
 		return r == -ENOENT ? 0 : r;
-	r = delete_row(c, txn, PX_TABLE_BLOB, key);
+	r = px_cache_delete(c, txn, PX_TABLE_BLOB, key);
 	if (r == 0)
-		r = delete_row(c, txn, PX_TABLE_USED, key);
+		r = px_cache_delete(c, txn, PX_TABLE_USED, key);
 	*total -= u.bytes < *total ? u.bytes : *total;
 	return r;
 }
