@@ -333,7 +333,7 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 		r = px_cache_set_number(c, txn, "total", total);
 	if (r < 0) {
 		px_cache_abort(c, txn);
-		return r;
+		return px_cache_failed(c, r);
 	}
 	*ret_bytes = before - total;
 	r = px_cache_commit(c, txn);
@@ -406,5 +406,8 @@ int px_cache_clear(struct px_cache *c)
 	if (r == 0)
 		return px_cache_commit(c, txn);
 	px_cache_abort(c, txn);
-	return r;
+	if (r != -EUCLEAN)
+		return r;
+	px_cache_failed(c, r); /* removes it: that is what was asked for */
+	return 0;
 }

@@ -52,6 +52,68 @@ def frames():
             "<QIII", 7, status, 3, 4) + string(b"invalid syntax")))
 
 
+def node(key, value, flags=0, size=None):
+    size = len(value) if size is None else size
+    data = struct.pack("<HHHH", size & 0xffff, size >> 16, flags, len(key))
+    data += key + value
+    return data + b"\0" * (len(data) % 2)
+
+
+def tree_page(pgno, flags, nodes, psize=256):
+    """A page of a database as LMDB lays it out, nodes from its end on."""
+    at, offsets, body = psize, [], b""
+    for n in nodes:
+        at -= len(n)
+        offsets.append(at)
+        body = n + body
+    lower = 16 + 2 * len(nodes)
+    head = struct.pack("<QHHHH", pgno, 0, flags, lower, at)
+    head += struct.pack("<%dH" % len(nodes), *offsets)
+    return head + b"\0" * (at - lower) + body
+
+
+def table(flags, depth, entries, root, pad=0):
+    return struct.pack("<IHHQQQQQ", pad, flags, depth, 0, 0, 0, entries, root)
+
+
+def pages():
+    """Two tables, one of a branch and two leaves with a large value; a list
+    of free pages within its page."""
+    none = 2 ** 64 - 1
+    names = [node(b"blob", table(0, 2, 3, 3), 2),
+             node(b"meta", table(0, 0, 0, none), 2)]
+    free = [node(struct.pack("<Q", 3), struct.pack("<QQQ", 2, 9, 8))]
+    body = [
+        tree_page(2, 2, names),
+        tree_page(3, 1, [node(b"", b"", 0, 4), node(b"c", b"", 0, 5)]),
+        tree_page(4, 2, [node(b"a", b"one"), node(b"b", b"two")]),
+        tree_page(5, 2, [node(b"c", struct.pack("<Q", 6), 1, 300)]),
+        struct.pack("<QHHI", 6, 0, 4, 2) + b"v" * 496,
+        b"\0" * 512,
+        tree_page(10, 2, free),
+    ]
+    metas = b""
+    for i in (0, 1):
+        meta = struct.pack("<QHHI", i, 0, 8, 0)
+        meta += struct.pack("<IIQQ", 0xBEEFC0DE, 1, 0, 1 << 20)
+        meta += table(8, 1, 1, 10, 256) + table(0, 1, 2, 2)
+        meta += struct.pack("<QQ", 10, 4 + i)
+        metas += meta + b"\0" * (256 - len(meta))
+    put("pages", "small", metas + b"".join(body))
+
+
+def opts():
+    for name, words in (
+            ("mount", ["mount", "--python", "3.12", "-O1", "--owner=0:0",
+                       "-o", "ro,mtime=5,exclude=a\\,b", "src", "mnt"]),
+            ("run", ["run", "--jobs", "2", "a", "b", "--", "c", "-d"]),
+            ("export", ["export", "--max-size", "lambda", "--prefix-dir",
+                        "a/b", "--optimize-for", "1:x/*", "s", "d.zip"]),
+            ("report", ["report", "--max-growth=3%", "--sort", "zstd", "s"]),
+            ("cache", ["cache", "--max-age", "3", "--json", "gc"])):
+        put("opt", name, "\0".join(words).encode())
+
+
 def pycs():
     for flags in (0, 1, 3):
         put("pyc", "flags%d" % flags, struct.pack(
@@ -93,6 +155,8 @@ def records():
 if __name__ == "__main__":
     marshal()
     frames()
+    opts()
+    pages()
     pycs()
     blobs()
     rules()

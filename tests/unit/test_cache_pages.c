@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The pages of LMDB's file: every sound one is taken, no other is followed. */
+#include "cache_child.h"
+
+#define N_SMALL	   400
+#define SMALL	   700	/* four to a page: the tree gets branches */
+#define LARGE	   9000 /* three pages of its own */
+#define N_FLIPS	   4000 /* looked at */
+#define N_OPENED   80	/* of those that pass, opened and used */
+#define N_ROUNDS   40
+#define TYPE_BYTE  10 /* of a page: its flags */
+#define META_TXNID 144
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+static void data_path(struct unit_cache *u, char *ret)
+{
+	snprintf(ret, 2 * UNIT_PATH, "%s/%s/%s", u->dir, PX_CACHE_SUBDIR,
+		 PX_CACHE_DATA);
+}
+
+static uint8_t *read_data(struct unit_cache *u, size_t *ret_n)
+{
+	char path[2 * UNIT_PATH];
+	struct stat st;
+	uint8_t *data;
+	int fd;
+
+	data_path(u, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	*ret_n = (size_t)st.st_size;
+	data = malloc(*ret_n);
+	assert_int_equal(px_read_full(fd, data, *ret_n), st.st_size);
+	close(fd);
+	return data;
+}
+
+static void write_data(struct unit_cache *u, const uint8_t *data, size_t n)
+{
+	char path[2 * UNIT_PATH];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", u->dir, PX_CACHE_SUBDIR);
+	mkdir(path, 0700); /* a cache that found itself damaged removed it */
+	data_path(u, path);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(px_write_full(fd, data, n), 0);
+	close(fd);
+}
+
+static uint64_t txnid_at(const uint8_t *data, size_t at)
+{
+	return px_get_le64(data + at + META_TXNID);
+}
+
+static uint64_t newest_txnid(const uint8_t *data)
+{
+	const uint64_t a = txnid_at(data, 0), b = txnid_at(data, 4096);
+
+	return a > b ? a : b;
+}
+
+/* Branches, leaves, values of both kinds, and a list of free pages. */
+static void fill_trees(struct unit_cache *u)
+{
+	uint64_t n, bytes;
+
+	u->today = 50;
+	unit_open(u);
+	for (unsigned i = 0; i < 40; i++)
+		unit_put(u->c, 5000 + i, LARGE, true);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	u->today = 100;
+	for (unsigned i = 0; i < N_SMALL; i++)
+		unit_put(u->c, i, SMALL, true);
+	for (unsigned i = 0; i < 10; i++)
+		unit_put(u->c, 6000 + i, LARGE, true);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	assert_int_equal(px_cache_gc(u->c, 10, UINT64_MAX, &n, &bytes), 0);
+	assert_int_equal(n, 40);
+	unit_close(u);
+}
+
+static void use(struct unit_cache *u)
+{
+	uint64_t n, bytes;
+
+	CHECK(unit_try_open(u) == 0);
+	for (unsigned i = 0; i < N_SMALL; i += 3) {
+		int r = unit_get(u->c, i, SMALL);
+
+		CHECK(r == 0 || r == -ENOENT);
+		r = unit_get_index(u->c, i, SMALL);
+		CHECK(r == 0 || r == -ENOENT);
+	}
+	for (unsigned i = 0; i < 60; i++) {
+		unit_put(u->c, 7000 + i, LARGE, true);
+		unit_put(u->c, 8000 + i, SMALL, true);
+		CHECK(unit_get(u->c, 8000 + i, SMALL) == 0);
+	}
+	px_cache_flush(u->c);
+	px_cache_gc(u->c, UINT32_MAX, 100000, &n, &bytes);
+	px_cache_clear(u->c);
+	px_cache_close(u->c);
+}
+
+static bool is_tree_page(const uint8_t *page)
+{
+	return page[TYPE_BYTE] == 1 || page[TYPE_BYTE] == 2;
+}
+
+/* A bit of a page in a tree, now or earlier. */
+static size_t choose_bit(const uint8_t *data, size_t n, uint32_t *seed)
+{
+	size_t page;
+
+	do
+		page = 2 + next_random(seed) % (n / 4096 - 2);
+	while (!is_tree_page(data + page * 4096));
+	/* The first part is the header and the offsets: half of all. */
+	if (next_random(seed) % 2)
+		return page * 32768 + next_random(seed) % 512;
+	return page * 32768 + next_random(seed) % 32768;
+}
+
+static void test_flipped_trees(void **state)
+{
+	struct unit_cache *u = *state;
+	unsigned n_refused = 0, n_opened = 0;
+	uint32_t seed = 7;
+	uint64_t txnid;
+	uint8_t *data;
+	size_t n;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	txnid = newest_txnid(data);
+	assert_int_equal(px_pages_check(data, n, txnid), 0);
+	for (unsigned i = 0; i < N_FLIPS; i++) {
+		const size_t bit = choose_bit(data, n, &seed);
+		int r;
+
+		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		r = px_pages_check(data, n, txnid);
+		assert_true(r == 0 || r == -EUCLEAN);
+		n_refused += r < 0;
+		if (r == 0 && n_opened < N_OPENED) {
+			n_opened++;
+			write_data(u, data, n);
+			run(use, u);
+		} else if (r < 0 && n_refused % 64 == 0) {
+			write_data(u, data, n);
+			unit_open(u);
+			assert_true(px_cache_was_rebuilt(u->c));
+			unit_close(u);
+		}
+		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	free(data);
+	assert_true(n_opened == N_OPENED);
+	assert_true(n_refused > N_FLIPS / 20);
+}
+
+/* Which transaction's pages it is that are asked for. */
+static void test_transactions(void **state)
+{
+	struct unit_cache *u = *state;
+	uint8_t *data;
+	uint64_t txnid;
+	size_t n;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	txnid = newest_txnid(data);
+	assert_int_equal(px_pages_check(data, n, txnid + 1), -EAGAIN);
+	assert_int_equal(px_pages_check(data, n, txnid + 2), -EAGAIN);
+	assert_int_equal(px_pages_check(data, n - 4096, txnid), -EUCLEAN);
+	assert_int_equal(px_pages_check(data, 5000, txnid), -EUCLEAN);
+	assert_int_equal(px_pages_check(data, 10, txnid), -EUCLEAN);
+	free(data);
+}
+
+/* Deleting a large value frees as many pages as its first one says. */
+static void test_wrong_page_count(void **state)
+{
+	struct unit_cache *u = *state;
+	uint64_t removed, bytes;
+	uint8_t *data;
+	size_t n;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	for (size_t at = 2 * 4096; at < n; at += 4096)
+		if (data[at + TYPE_BYTE] == 4 && data[at + 12] == 3)
+			data[at + 12] = 200;
+	write_data(u, data, n);
+	unit_open(u);
+	assert_false(px_cache_was_rebuilt(u->c));
+	assert_int_equal(px_cache_gc(u->c, UINT32_MAX, 0, &removed, &bytes),
+			 -EUCLEAN);
+	unit_close(u);
+	write_data(u, data, n);
+	unit_open(u);
+	assert_int_equal(px_cache_clear(u->c), 0);
+	unit_reopen(u);
+	assert_false(px_cache_was_rebuilt(u->c));
+	assert_int_equal(unit_info(u->c).n_blobs, 0);
+	unit_close(u);
+	free(data);
+}
+
+/* Whatever LMDB itself has made of its file is taken. */
+static void test_sound_ones_pass(void **state)
+{
+	struct unit_cache *u = *state;
+	uint32_t seed = 11;
+	uint64_t n, bytes;
+
+	u->tuning.delay_ms = 1;
+	u->max_bytes = 3000000;
+	for (unsigned round = 0; round < N_ROUNDS; round++) {
+		unit_open(u);
+		assert_false(px_cache_was_rebuilt(u->c));
+		u->today++;
+		for (unsigned i = 0; i < 150; i++) {
+			const unsigned k = next_random(&seed) % 3000;
+
+			if (unit_get(u->c, k, k * 5) == -ENOENT)
+				unit_put(u->c, k, k * 5, k % 3 != 0);
+			if (i % 50 == 49)
+				assert_int_equal(px_cache_flush(u->c), 0);
+		}
+		if (round % 5 == 4)
+			assert_int_equal(
+				px_cache_gc(u->c, 3, 1000000, &n, &bytes), 0);
+		if (round == N_ROUNDS / 2)
+			assert_int_equal(px_cache_clear(u->c), 0);
+		unit_close(u);
+	}
+	assert_int_equal(unit_count(u, PX_COUNT_cache_errors), 0);
+	assert_int_equal(unit_count(u, PX_COUNT_cache_damaged), 0);
+}
+
+#define WITH_CACHE(test) \
+	cmocka_unit_test_setup_teardown(test, unit_setup, unit_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_CACHE(test_flipped_trees),
+		WITH_CACHE(test_transactions),
+		WITH_CACHE(test_wrong_page_count),
+		WITH_CACHE(test_sound_ones_pass),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
