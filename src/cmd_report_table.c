@@ -6,7 +6,6 @@
 
 #define MAX_LISTED 20 /* of hidden names by reason, twins and the like */
 #define MIN_NAME   16
-#define N_COLUMNS  8
 
 const char *px_human(uint64_t bytes, char buf[16])
 {
@@ -43,28 +42,24 @@ struct table_row {
 	struct px_report_sizes sizes;
 };
 
-/* What --sort names; value 0 is the name. */
-static const struct {
-	const char *name;
-	const char *head;
-} columns[N_COLUMNS] = {
-	{"name", "NAME"},	{"modules", "MODULES"}, {"source", "SOURCE"},
-	{"shipped", "SHIPPED"}, {"other", "OTHER"},	{"native", "NATIVE"},
-	{"deflate", "DEFLATE"}, {"zstd", "ZSTD"},
+static const char *const heads[PX_N_COLUMNS] = {
+	[PX_COLUMN_NAME] = "NAME",	 [PX_COLUMN_MODULES] = "MODULES",
+	[PX_COLUMN_SOURCE] = "SOURCE",	 [PX_COLUMN_SHIPPED] = "SHIPPED",
+	[PX_COLUMN_OTHER] = "OTHER",	 [PX_COLUMN_NATIVE] = "NATIVE",
+	[PX_COLUMN_DEFLATE] = "DEFLATE", [PX_COLUMN_ZSTD] = "ZSTD",
 };
 
-static uint64_t value_of(const struct table_row *row, size_t column)
+static uint64_t value_of(const struct table_row *row, enum px_column column)
 {
 	const struct px_report_sizes *s = &row->sizes;
-	const uint64_t values[N_COLUMNS] = {
-		0,
-		s->modules,
-		s->source_bytes,
-		px_report_bytes(s),
-		s->other_bytes,
-		s->native_bytes,
-		s->deflate_bytes,
-		s->zstd_bytes,
+	const uint64_t values[PX_N_COLUMNS] = {
+		[PX_COLUMN_MODULES] = s->modules,
+		[PX_COLUMN_SOURCE] = s->source_bytes,
+		[PX_COLUMN_SHIPPED] = px_report_bytes(s),
+		[PX_COLUMN_OTHER] = s->other_bytes,
+		[PX_COLUMN_NATIVE] = s->native_bytes,
+		[PX_COLUMN_DEFLATE] = s->deflate_bytes,
+		[PX_COLUMN_ZSTD] = s->zstd_bytes,
 	};
 
 	return values[column];
@@ -73,22 +68,12 @@ static uint64_t value_of(const struct table_row *row, size_t column)
 static int compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct table_row *x = a, *y = b;
-	const size_t column = *(const size_t *)arg;
+	const enum px_column column = *(const enum px_column *)arg;
 	const uint64_t p = value_of(x, column), q = value_of(y, column);
 
 	if (p != q)
 		return p < q ? 1 : -1;
 	return strcasecmp(x->name, y->name);
-}
-
-static size_t sort_column(const struct px_opt *o)
-{
-	size_t i;
-
-	for (i = 0; i < N_COLUMNS; i++)
-		if (strcmp(columns[i].name, o->sort ? o->sort : "shipped") == 0)
-			return i;
-	return 0;
 }
 
 /* Each file as a row, or each distribution. The caller's; NULL: ENOMEM. */
@@ -97,7 +82,8 @@ static struct table_row *make_rows(const struct px_shown *s, size_t *ret_n)
 	const struct px_report *r = s->r;
 	const size_t n = s->o->all_files ? r->n_files : r->n_dists;
 	struct table_row *rows = calloc(n + 1, sizeof(*rows));
-	size_t i, column = sort_column(s->o);
+	enum px_column column = s->o->sort;
+	size_t i;
 
 	*ret_n = n;
 	for (i = 0; rows && i < n; i++) {
@@ -162,10 +148,10 @@ static void print_cells(const struct table_row *row, uint64_t total)
 {
 	const uint64_t bytes = px_report_bytes(&row->sizes);
 	char buf[16];
-	size_t i;
+	unsigned i;
 
 	printf(" %7llu", (unsigned long long)row->sizes.modules);
-	for (i = 2; i < N_COLUMNS; i++)
+	for (i = PX_COLUMN_MODULES + 1; i < PX_N_COLUMNS; i++)
 		printf(" %7s", px_human(value_of(row, i), buf));
 	printf(" %5.1f %%\n",
 	       total ? 100.0 * (double)bytes / (double)total : 0.0);
@@ -190,9 +176,8 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 	}
 	width = width < MIN_NAME ? MIN_NAME : width > widest ? widest : width;
 	print_name(s->o->all_files ? "FILE" : "DISTRIBUTION", width);
-	printf(" %7s", columns[1].head);
-	for (i = 2; i < N_COLUMNS; i++)
-		printf(" %7s", columns[i].head);
+	for (i = PX_COLUMN_MODULES; i < PX_N_COLUMNS; i++)
+		printf(" %7s", heads[i]);
 	puts("   SHARE");
 	for (i = 0; i < max; i++) {
 		PX_AUTOFREE char *joined = NULL;

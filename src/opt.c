@@ -7,13 +7,71 @@
 
 #define LONG_BASE 256 /* getopt's values for long options: row + this */
 
+static const struct px_opt defaults = {
+	.optimize = 2,
+	.mode = PX_PYC_UNCHECKED_HASH,
+	.prefix = "",
+	.prefix_dir = "",
+	.sort = PX_COLUMN_SHIPPED,
+	.max_age = UINT_MAX,
+	.max_growth = -1,
+	.max_growth_percent = -1,
+	.uid = -1,
+	.gid = -1,
+	.mtime = -1,
+	.timeout_ms = 60000,
+	.cache_size = 2ull << 30,
+};
+
+bool px_opt_is_default(const struct px_opt_row *row,
+		       const struct px_opt_choice *choice)
+{
+	unsigned value;
+
+	memcpy(&value, (const char *)&defaults + row->at, sizeof(value));
+	return value == choice->value;
+}
+
 static int apply(struct px_opt *o, const struct px_opt_row *row,
 		 const char *value)
 {
+	char *at = (char *)o + row->at;
+	const struct px_opt_choice *c;
+
 	if (row->set)
 		return row->set(o, value);
-	*(bool *)((char *)o + row->flag) = true;
+	for (c = row->choices; c && c->name; c++)
+		if (strcmp(c->name, value) == 0) {
+			memcpy(at, &c->value, sizeof(c->value));
+			return 0;
+		}
+	if (row->choices)
+		return -EINVAL;
+	*(bool *)at = true;
 	return 0;
+}
+
+/* The choices of `row`, for a sentence. */
+static const char *choices_text(const struct px_opt_row *row, bool explain,
+				char *buf, size_t n)
+{
+	const struct px_opt_choice *c;
+	size_t used = 0;
+
+	for (c = row->choices; c->name && used < n; c++) {
+		const bool usual = explain && px_opt_is_default(row, c);
+		const char *help = explain && c->help ? c->help : "";
+		const char *before = c == row->choices	    ? ""
+				     : explain || c[1].name ? ", "
+							    : " or ";
+
+		used += (size_t)snprintf(
+			buf + used, n - used, "%s%s%s%s%s%s%s", before, c->name,
+			usual || *help ? " (" : "", help,
+			usual && *help ? "; " : "", usual ? "default" : "",
+			usual || *help ? ")" : "");
+	}
+	return buf;
 }
 
 /* Options that mount(8) and fstab add and that need nothing from us: the mount
@@ -188,6 +246,8 @@ static int bad_value(const struct px_opt *o, const struct px_opt_row *row,
 		     const char *value, const struct px_verb *verb,
 		     struct px_why *why)
 {
+	char choices[256];
+
 	if (*o->bad.text) {
 		*why = o->bad;
 		return -EINVAL;
@@ -198,7 +258,10 @@ static int bad_value(const struct px_opt *o, const struct px_opt_row *row,
 				  "'pycfs %s --help')",
 				  o->bad_item, verb->name);
 	return px_because(why, -EINVAL, "bad value '%s' for --%s: %s", value,
-			  row->name, row->help);
+			  row->name,
+			  row->choices ? choices_text(row, false, choices,
+						      sizeof(choices))
+				       : row->help);
 }
 
 static int parse_options(struct px_opt *o, const struct px_verb *verb,
@@ -243,22 +306,9 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	int r;
 
-	*o = (struct px_opt){
-		.verb = verb->bit,
-		.optimize = 2,
-		.mode = PX_PYC_UNCHECKED_HASH,
-		.prefix = "",
-		.prefix_dir = "",
-		.max_age = UINT_MAX,
-		.max_growth = -1,
-		.max_growth_percent = -1,
-		.uid = -1,
-		.gid = -1,
-		.mtime = -1,
-		.timeout_ms = 60000,
-		.cache_size = 2ull << 30,
-		.fuse_options = strdup(""),
-	};
+	*o = defaults;
+	o->verb = verb->bit;
+	o->fuse_options = strdup("");
 	if (!o->fuse_options)
 		return px_because(why, -ENOMEM, "out of memory");
 	r = parse_options(o, verb, helper, argc, argv, why);
@@ -324,6 +374,7 @@ static void print_wrapped(const char *text, int indent)
 
 void px_opt_help(const struct px_verb *verb)
 {
+	char text[512], choices[400];
 	size_t i;
 	int n;
 
@@ -343,6 +394,11 @@ void px_opt_help(const struct px_verb *verb)
 			printf("%*s", 30 - n, "");
 		else
 			printf("\n%*s", 30, "");
-		print_wrapped(row->help, 30);
+		snprintf(text, sizeof(text), "%s%s%s", row->help,
+			 row->choices ? ": " : "",
+			 row->choices ? choices_text(row, true, choices,
+						     sizeof(choices))
+				      : "");
+		print_wrapped(text, 30);
 	}
 }

@@ -10,19 +10,6 @@
 #define PX_VERBS_MOUNT (PX_VERB_MOUNT | PX_VERB_RUN)
 #define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT | PX_VERB_REPORT)
 
-struct px_opt_row {
-	const char *name;
-	char letter;	      /* 0: none */
-	const char *argument; /* NULL: a flag */
-	unsigned verbs;
-	int (*set)(struct px_opt *o, const char *value); /* -EINVAL: bad */
-	size_t flag; /* offset of a bool, where `set` is NULL */
-	const char *help;
-};
-
-#define PX_N_OPTS 47
-extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
-
 /* Puts the rules of --profile safe before those that were given. -ENOMEM. */
 int px_opt_add_profile(struct px_opt *o);
 /* The value of --mtime. -EINVAL. */

@@ -7,6 +7,7 @@
 
 #include "pycfs/export.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,7 +18,8 @@
 #define MOUNT	  PX_VERBS_MOUNT
 #define EXPORT	  PX_VERB_EXPORT
 #define REPORT	  PX_VERB_REPORT
-#define ALL	  (VIEW | PX_VERB_UMOUNT | PX_VERB_CACHE | PX_VERB_REPORT)
+#define CACHE	  PX_VERB_CACHE
+#define ALL	  (VIEW | PX_VERB_UMOUNT | CACHE)
 
 static int take_uint(const char *text, unsigned max, unsigned *ret)
 {
@@ -39,44 +41,10 @@ static int set_python(struct px_opt *o, const char *v)
 	return *v ? 0 : -EINVAL;
 }
 
-static int set_optimize(struct px_opt *o, const char *v)
-{
-	return take_uint(v, 2, &o->optimize);
-}
-
-static int set_mode(struct px_opt *o, const char *v)
-{
-	return px_pyc_parse_mode(v, &o->mode);
-}
-
-static int set_marshal(struct px_opt *o, const char *v)
-{
-	o->plain_marshal = strcmp(v, "cpython") == 0;
-	return o->plain_marshal || strcmp(v, "canonical") == 0 ? 0 : -EINVAL;
-}
-
 static int set_prefix(struct px_opt *o, const char *v)
 {
 	o->prefix = v;
 	return 0;
-}
-
-static int set_on_error(struct px_opt *o, const char *v)
-{
-	static const char *const names[] = {
-		[PX_ON_ERROR_FAIL] = "fail",
-		[PX_ON_ERROR_SOURCE] = "source",
-		[PX_ON_ERROR_OMIT] = "omit",
-	};
-	size_t i;
-
-	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
-		if (strcmp(v, names[i]) == 0) {
-			o->on_error = (enum px_on_error)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
 }
 
 static int set_jobs(struct px_opt *o, const char *v)
@@ -109,17 +77,19 @@ static int set_cache(struct px_opt *o, const char *v)
 	return *v ? 0 : -EINVAL;
 }
 
-static int set_cache_size(struct px_opt *o, const char *v)
+static int take_size(const char *v, uint64_t *ret)
 {
-	return px_parse_size(v, &o->cache_size) < 0 || o->cache_size == 0
-		       ? -EINVAL
-		       : 0;
+	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
 }
 
-static int set_modes(struct px_opt *o, const char *v)
+static int set_cache_size(struct px_opt *o, const char *v)
 {
-	o->normal_modes = strcmp(v, "normal") == 0;
-	return o->normal_modes || strcmp(v, "source") == 0 ? 0 : -EINVAL;
+	return take_size(v, &o->cache_size);
+}
+
+static int set_cache_limit(struct px_opt *o, const char *v)
+{
+	return take_size(v, &o->max_size);
 }
 
 static int set_prefix_dir(struct px_opt *o, const char *v)
@@ -136,9 +106,7 @@ static int set_prefix_dir(struct px_opt *o, const char *v)
 static int take_limit(const char *v, uint64_t lambda, uint64_t *ret)
 {
 	*ret = lambda;
-	if (strcmp(v, "lambda") == 0)
-		return 0;
-	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
+	return strcmp(v, "lambda") == 0 ? 0 : take_size(v, ret);
 }
 
 static int set_max_size(struct px_opt *o, const char *v)
@@ -156,19 +124,6 @@ static int set_max_age(struct px_opt *o, const char *v)
 	return take_uint(v, 1000000, &o->max_age);
 }
 
-static int set_sort(struct px_opt *o, const char *v)
-{
-	static const char *const columns[] = {"name",	 "modules", "source",
-					      "shipped", "other",   "native",
-					      "deflate", "zstd"};
-	size_t i;
-
-	for (i = 0; i < PX_ARRAY_LEN(columns); i++)
-		if (strcmp(v, columns[i]) == 0)
-			o->sort = columns[i];
-	return o->sort && strcmp(o->sort, v) == 0 ? 0 : -EINVAL;
-}
-
 static int set_top(struct px_opt *o, const char *v)
 {
 	return take_uint(v, UINT_MAX, &o->top);
@@ -184,14 +139,6 @@ static int set_html(struct px_opt *o, const char *v)
 {
 	o->html = v;
 	return *v ? 0 : -EINVAL;
-}
-
-static int set_fail_on(struct px_opt *o, const char *v)
-{
-	o->fail_on = strcmp(v, "breaks") == 0	   ? 3
-		     : strcmp(v, "may-break") == 0 ? 2
-						   : 0;
-	return o->fail_on ? 0 : -EINVAL;
 }
 
 static int set_max_growth(struct px_opt *o, const char *v)
@@ -284,12 +231,6 @@ static int set_rules(struct px_opt *o, const char *v)
 	return r;
 }
 
-static int set_profile(struct px_opt *o, const char *v)
-{
-	o->safe = strcmp(v, "safe") == 0;
-	return o->safe || strcmp(v, "strict") == 0 ? 0 : -EINVAL;
-}
-
 /* src/profile_safe.rules, by tools/embed. */
 extern const unsigned char px_profile_safe[];
 extern const size_t px_profile_safe_size;
@@ -345,123 +286,158 @@ int px_opt_mtime(struct px_opt *o, const char *v)
 	return 0;
 }
 
-#define FLAG(member) NULL, offsetof(struct px_opt, member)
+#define CHOICES(...) ((const struct px_opt_choice[]){__VA_ARGS__, {0}})
+#define CHOICE(member, ...) \
+	NULL, CHOICES(__VA_ARGS__), offsetof(struct px_opt, member)
+#define FLAG(member)  NULL, NULL, offsetof(struct px_opt, member)
+#define SET(function) function, NULL, 0
 
 /* clang-format off */
 const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
-	{"python", 0, "PY", VIEW, set_python, 0,
+	{"python", 0, "PY", VIEW,
 	 "compile with this Python: a path, a program name or a version "
-	 "(default: python3 of PATH)"},
-	{"optimize", 'O', "N", VIEW, set_optimize, 0,
-	 "optimize level 0, 1 (no asserts) or 2 (no docstrings either; the "
-	 "default)"},
-	{"debug-ranges", 0, NULL, VIEW, FLAG(debug_ranges),
-	 "keep column numbers for tracebacks (3.11 and later; a third larger)"},
-	{"invalidation-mode", 0, "MODE", VIEW, set_mode, 0,
-	 "unchecked-hash (default), checked-hash or timestamp, as compileall"},
-	{"marshal", 0, "FORM", VIEW, set_marshal, 0,
-	 "canonical (default): the same bytes everywhere; cpython: as CPython "
-	 "happens to write them"},
-	{"prefix", 0, "PATH", VIEW, set_prefix, 0,
+	 "(default: python3 of PATH)", SET(set_python)},
+	{"optimize", 'O', "N", VIEW, "optimize level",
+	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
+		{"2", 2, "no docstrings either"})},
+	{"debug-ranges", 0, NULL, VIEW,
+	 "keep column numbers for tracebacks (3.11 and later; a third larger)",
+	 FLAG(debug_ranges)},
+	{"invalidation-mode", 0, "MODE", VIEW,
+	 "how Python sees that a .pyc is stale, as compileall has it",
+	 CHOICE(mode, {"unchecked-hash", PX_PYC_UNCHECKED_HASH, NULL},
+		{"checked-hash", PX_PYC_CHECKED_HASH, NULL},
+		{"timestamp", PX_PYC_TIMESTAMP, NULL})},
+	{"marshal", 0, "FORM", VIEW, "how code is written",
+	 CHOICE(plain_marshal,
+		{"canonical", false, "the same bytes everywhere"},
+		{"cpython", true, "as CPython happens to write it"})},
+	{"prefix", 0, "PATH", VIEW,
 	 "what file names in tracebacks start with (default: they are relative "
-	 "to SOURCE)"},
-	{"exclude", 0, "PATTERN", VIEW, set_exclude, 0,
+	 "to SOURCE)", SET(set_prefix)},
+	{"exclude", 0, "PATTERN", VIEW,
 	 "do not ship what matches, as in .gitignore; the last of these rules "
-	 "that matches decides"},
-	{"include", 0, "PATTERN", VIEW, set_include, 0,
-	 "ship it all the same"},
-	{"keep-source", 0, "PATTERN", VIEW, set_keep_source, 0,
-	 "ship X.py itself, with its bytecode in __pycache__"},
-	{"optimize-for", 0, "N:PATTERN", VIEW, set_optimize_for, 0,
-	 "compile what matches at level N"},
-	{"rules", 0, "FILE", VIEW, set_rules, 0,
-	 "rules, one a line: exclude P, include P, keep-source P, optimize N P"},
-	{"profile", 0, "PROFILE", VIEW, set_profile, 0,
-	 "strict (default), or safe: before your rules, those for packages "
-	 "known to break without source or docstrings"},
-	{"owner", 0, "UID:GID", VIEW, set_owner, 0,
+	 "that matches decides", SET(set_exclude)},
+	{"include", 0, "PATTERN", VIEW,
+	 "ship it all the same", SET(set_include)},
+	{"keep-source", 0, "PATTERN", VIEW,
+	 "ship X.py itself, with its bytecode in __pycache__",
+	 SET(set_keep_source)},
+	{"optimize-for", 0, "N:PATTERN", VIEW,
+	 "compile what matches at level N", SET(set_optimize_for)},
+	{"rules", 0, "FILE", VIEW,
+	 "rules, one a line: exclude P, include P, keep-source P, optimize N P",
+	 SET(set_rules)},
+	{"profile", 0, "PROFILE", VIEW, "rules that come before yours",
+	 CHOICE(safe, {"strict", false, "none"},
+		{"safe", true, "those for packages known to break without "
+		 "source or docstrings"})},
+	{"owner", 0, "UID:GID", VIEW,
 	 "show everything as owned by these (default: as in SOURCE; in an "
-	 "archive 0:0)"},
-	{"mtime", 0, "EPOCH", VIEW, px_opt_mtime, 0,
+	 "archive 0:0)", SET(set_owner)},
+	{"mtime", 0, "EPOCH", VIEW,
 	 "modification time of everything, in seconds (default: "
-	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)"},
-	{"modes", 0, "MODES", VIEW, set_modes, 0,
-	 "source (default), or normal: 0755 for directories and what is "
-	 "executable, else 0644"},
-	{"on-error", 0, "HOW", VIEW, set_on_error, 0,
-	 "a module that does not compile: fail (stat and open give EIO, an "
-	 "export ends; the default), source (shipped as .py), omit (not "
-	 "listed)"},
-	{"jobs", 'j', "N", VIEW, set_jobs, 0,
-	 "compile processes (default: one per CPU)"},
-	{"timeout", 0, "SECONDS", VIEW, set_timeout, 0,
-	 "give a module up after this time (default 60; 0: never)"},
-	{"cache", 0, "DIR", VIEW | PX_VERB_CACHE, set_cache, 0,
+	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)", SET(px_opt_mtime)},
+	{"modes", 0, "MODES", VIEW, "modes of what is shipped",
+	 CHOICE(normal_modes, {"source", false, "as they are there"},
+		{"normal", true, "0755 for directories and what is executable, "
+		 "else 0644"})},
+	{"on-error", 0, "HOW", VIEW, "a module that does not compile",
+	 CHOICE(on_error, {"fail", PX_ON_ERROR_FAIL, "stat and open give EIO, "
+		"an export ends"},
+		{"source", PX_ON_ERROR_SOURCE, "it is shipped as .py"},
+		{"omit", PX_ON_ERROR_OMIT, "it is not listed"})},
+	{"jobs", 'j', "N", VIEW,
+	 "compile processes (default: one per CPU)", SET(set_jobs)},
+	{"timeout", 0, "SECONDS", VIEW,
+	 "give a module up after this time (default 60; 0: never)",
+	 SET(set_timeout)},
+	{"cache", 0, "DIR", VIEW | CACHE,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
-	 "/var/cache/pycfs for root, else ~/.cache/pycfs)"},
-	{"cache-size", 0, "BYTES", VIEW, set_cache_size, 0,
+	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", SET(set_cache)},
+	{"cache-size", 0, "BYTES", VIEW,
 	 "evict what was not used for longest above this size; K, M, G "
-	 "(default 2G)"},
-	{"no-cache", 0, NULL, VIEW, FLAG(no_cache),
-	 "keep compiled modules for this mount only"},
-	{"immutable", 0, NULL, MOUNT, FLAG(immutable),
-	 "SOURCE will not change while mounted: faster, and once one module is asked for, all are compiled"},
-	{"no-ahead", 0, NULL, MOUNT, FLAG(no_ahead),
-	 "compile only what is asked for, not what is beside it"},
-	{"foreground", 'f', NULL, PX_VERB_MOUNT, FLAG(foreground),
-	 "stay in front; messages go to stderr"},
-	{"log-file", 0, "FILE", MOUNT, set_log_file, 0,
+	 "(default 2G)", SET(set_cache_size)},
+	{"no-cache", 0, NULL, VIEW,
+	 "keep compiled modules for this mount only", FLAG(no_cache)},
+	{"immutable", 0, NULL, MOUNT,
+	 "SOURCE will not change while mounted: faster, and once one module "
+	 "is asked for, all are compiled", FLAG(immutable)},
+	{"no-ahead", 0, NULL, MOUNT,
+	 "compile only what is asked for, not what is beside it",
+	 FLAG(no_ahead)},
+	{"foreground", 'f', NULL, PX_VERB_MOUNT,
+	 "stay in front; messages go to stderr", FLAG(foreground)},
+	{"log-file", 0, "FILE", MOUNT,
 	 "append messages to this file (default: stderr, or syslog in the "
-	 "background)"},
-	{"verbose", 'v', NULL, VIEW, FLAG(verbose),
-	 "say more: what was mounted, and counters at the end"},
-	{"fuse-debug", 0, NULL, PX_VERB_MOUNT, FLAG(fuse_debug),
-	 "log every request (implies -f)"},
-	{"options", 'o', "OPTIONS", MOUNT, px_opt_mount_options, 0,
+	 "background)", SET(set_log_file)},
+	{"verbose", 'v', NULL, VIEW,
+	 "say more: what was mounted, and counters at the end", FLAG(verbose)},
+	{"fuse-debug", 0, NULL, PX_VERB_MOUNT,
+	 "log every request (implies -f)", FLAG(fuse_debug)},
+	{"options", 'o', "OPTIONS", MOUNT,
 	 "comma separated: any option above as name or name=value, allow_other, "
-	 "auto_unmount, nonempty, and what mount(8) knows"},
-	{"lazy", 'z', NULL, PX_VERB_UMOUNT, FLAG(lazy),
-	 "detach now even if it is in use"},
-	{"force", 0, NULL, EXPORT, FLAG(force),
-	 "replace DEST if it is a directory that is not empty"},
-	{"prefix-dir", 0, "PATH", EXPORT, set_prefix_dir, 0,
+	 "auto_unmount, nonempty, and what mount(8) knows",
+	 SET(px_opt_mount_options)},
+	{"lazy", 'z', NULL, PX_VERB_UMOUNT,
+	 "detach now even if it is in use", FLAG(lazy)},
+	{"force", 0, NULL, EXPORT,
+	 "replace DEST if it is a directory that is not empty", FLAG(force)},
+	{"prefix-dir", 0, "PATH", EXPORT,
 	 "put everything below this directory of DEST, such as "
-	 "python/lib/python3.12/site-packages"},
-	{"hardlink-dupes", 0, NULL, EXPORT, FLAG(hardlink_dupes),
-	 "write equal files once, and hard links to it"},
-	{"max-size", 0, "BYTES", EXPORT | PX_VERB_CACHE, set_max_size, 0,
-	 "fail if the files are larger in all; K, M, G, or lambda (250M); "
-	 "cache gc: forget the oldest above it"},
-	{"max-compressed-size", 0, "BYTES", EXPORT, set_max_compressed, 0,
-	 "fail if the archive is larger; K, M, G, or lambda (50M)"},
-	{"print-digest", 0, NULL, EXPORT, FLAG(print_digest),
-	 "print the sha256 of the archive, and of the tar in it (diff_id)"},
-	{"max-age", 0, "DAYS", PX_VERB_CACHE, set_max_age, 0,
-	 "gc: forget what was not used for so many days"},
-	{"sort", 0, "COLUMN", REPORT, set_sort, 0,
-	 "order of the table: name, modules, source, shipped (default), other, "
-	 "native, deflate, zstd"},
-	{"top", 0, "N", REPORT, set_top, 0,
-	 "only the first N rows of the table"},
-	{"files", 0, NULL, REPORT, FLAG(all_files),
-	 "one row for each file, not for each distribution"},
-	{"diff", 0, "OLD", REPORT, set_diff, 0,
-	 "compare with what --json printed earlier"},
-	{"max-growth", 0, "SIZE", REPORT, set_max_growth, 0,
+	 "python/lib/python3.12/site-packages", SET(set_prefix_dir)},
+	{"hardlink-dupes", 0, NULL, EXPORT,
+	 "write equal files once, and hard links to it", FLAG(hardlink_dupes)},
+	{"max-size", 0, "BYTES", EXPORT,
+	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
+	 SET(set_max_size)},
+	{"max-compressed-size", 0, "BYTES", EXPORT,
+	 "fail if the archive is larger; K, M, G, or lambda (50M)",
+	 SET(set_max_compressed)},
+	{"print-digest", 0, NULL, EXPORT,
+	 "print the sha256 of the archive, and of the tar in it (diff_id)",
+	 FLAG(print_digest)},
+	{"max-age", 0, "DAYS", CACHE,
+	 "gc: forget what was not used for so many days", SET(set_max_age)},
+	{"max-size", 0, "BYTES", CACHE,
+	 "gc: forget what was not used for longest above this size; K, M, G",
+	 SET(set_cache_limit)},
+	{"sort", 0, "COLUMN", REPORT, "order of the table",
+	 CHOICE(sort, {"name", PX_COLUMN_NAME, NULL},
+		{"modules", PX_COLUMN_MODULES, NULL},
+		{"source", PX_COLUMN_SOURCE, NULL},
+		{"shipped", PX_COLUMN_SHIPPED, NULL},
+		{"other", PX_COLUMN_OTHER, NULL},
+		{"native", PX_COLUMN_NATIVE, NULL},
+		{"deflate", PX_COLUMN_DEFLATE, NULL},
+		{"zstd", PX_COLUMN_ZSTD, NULL})},
+	{"top", 0, "N", REPORT,
+	 "only the first N rows of the table", SET(set_top)},
+	{"files", 0, NULL, REPORT,
+	 "one row for each file, not for each distribution", FLAG(all_files)},
+	{"diff", 0, "OLD", REPORT,
+	 "compare with what --json printed earlier", SET(set_diff)},
+	{"max-growth", 0, "SIZE", REPORT,
 	 "with --diff: fail if the layer grew by more bytes (K, M, G) or "
-	 "percent (3%)"},
-	{"html", 0, "FILE", REPORT, set_html, 0,
-	 "write a page with a picture of the layer, for any browser"},
-	{"suggest", 0, NULL, REPORT, FLAG(suggest),
+	 "percent (3%)", SET(set_max_growth)},
+	{"html", 0, "FILE", REPORT,
+	 "write a page with a picture of the layer, for any browser",
+	 SET(set_html)},
+	{"suggest", 0, NULL, REPORT,
 	 "print the rules that keep what breaks from breaking; with "
-	 "--fail-on may-break, those for what may break too"},
-	{"fail-on", 0, "GRADE", REPORT, set_fail_on, 0,
-	 "fail if a risk is found of this grade: breaks, or may-break and "
-	 "worse"},
-	{"quiet", 'q', NULL, EXPORT | REPORT, FLAG(quiet),
-	 "no progress, even on a terminal"},
-	{"json", 0, NULL, PX_VERB_CACHE | REPORT | EXPORT, FLAG(json),
-	 "print JSON"},
-	{"help", 'h', NULL, ALL, FLAG(help), "print this"},
+	 "--fail-on may-break, those for what may break too", FLAG(suggest)},
+	{"fail-on", 0, "GRADE", REPORT, "fail if a risk is found of this grade",
+	 CHOICE(fail_on, {"breaks", 3, NULL}, {"may-break", 2, "or worse"})},
+	{"quiet", 'q', NULL, EXPORT | REPORT,
+	 "no progress, even on a terminal", FLAG(quiet)},
+	{"json", 0, NULL, CACHE | REPORT | EXPORT,
+	 "print JSON", FLAG(json)},
+	{"help", 'h', NULL, ALL, "print this", FLAG(help)},
 };
 /* clang-format on */
+
+/* An enum that has no negative value is an unsigned (GCC and clang). */
+static_assert(sizeof(enum px_pyc_mode) == sizeof(unsigned) &&
+		      sizeof(enum px_on_error) == sizeof(unsigned) &&
+		      sizeof(enum px_column) == sizeof(unsigned),
+	      "choices are stored as unsigned");

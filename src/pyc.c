@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/pyc.h"
 
-static const struct {
-	const char *name;
-	enum px_pyc_mode mode;
-} modes[] = {
-	{"unchecked-hash", PX_PYC_UNCHECKED_HASH},
-	{"checked-hash", PX_PYC_CHECKED_HASH},
-	{"timestamp", PX_PYC_TIMESTAMP},
-};
-
 void px_pyc_encode(const struct px_pyc_header *h,
 		   uint8_t ret[PX_PYC_HEADER_SIZE])
 {
@@ -44,24 +35,4 @@ int px_pyc_decode(const uint8_t *data, size_t n, struct px_pyc_header *ret)
 	}
 	*ret = h;
 	return 0;
-}
-
-int px_pyc_parse_mode(const char *text, enum px_pyc_mode *ret)
-{
-	for (size_t i = 0; i < PX_ARRAY_LEN(modes); i++) {
-		if (strcmp(text, modes[i].name) == 0) {
-			*ret = modes[i].mode;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-const char *px_pyc_mode_name(enum px_pyc_mode mode)
-{
-	for (size_t i = 0; i < PX_ARRAY_LEN(modes); i++) {
-		if (mode == modes[i].mode)
-			return modes[i].name;
-	}
-	return "unknown";
 }

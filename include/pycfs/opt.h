@@ -2,8 +2,8 @@
 #ifndef PX_OPT_H
 #define PX_OPT_H
 /*
- * The command line. One table of verbs and one of options feed the parser,
- * `-o name=value`, and --help.
+ * The command line. One table of verbs (cmd.h) and one of options feed the
+ * parser, `-o name=value`, --help, the manual and the shells' completion.
  *
  * Threads: the main thread, at the start.
  */
@@ -22,6 +22,19 @@ enum px_verb_bit {
 	PX_VERB_EXPORT = 32,
 };
 
+/* Of the table of a report. */
+enum px_column {
+	PX_COLUMN_NAME,
+	PX_COLUMN_MODULES,
+	PX_COLUMN_SOURCE,
+	PX_COLUMN_SHIPPED,
+	PX_COLUMN_OTHER,
+	PX_COLUMN_NATIVE,
+	PX_COLUMN_DEFLATE,
+	PX_COLUMN_ZSTD,
+	PX_N_COLUMNS,
+};
+
 /* All that can be said. Strings point into argv or live as long as this. */
 struct px_opt {
 	enum px_verb_bit verb;
@@ -29,12 +42,12 @@ struct px_opt {
 	unsigned optimize;
 	bool debug_ranges;
 	enum px_pyc_mode mode;
-	bool plain_marshal;	/* CPython's bytes, not the canonical form */
-	bool safe;		/* also the rules of src/profile_safe.rules */
+	unsigned plain_marshal; /* CPython's bytes, not the canonical form */
+	unsigned safe;		/* also the rules of src/profile_safe.rules */
 	struct px_rules *rules; /* in the order they were given; or NULL */
 	int64_t uid, gid;	/* --owner; -1: the source's */
 	int64_t mtime;		/* seconds; -1: the source's */
-	bool normal_modes;	/* 0755 and 0644 */
+	unsigned normal_modes;	/* 0755 and 0644 */
 	const char *prefix;
 	enum px_on_error on_error;
 	unsigned jobs;	     /* 0: one for each CPU we may use */
@@ -58,7 +71,7 @@ struct px_opt {
 	const char *diff; /* NULL: with nothing */
 	bool all_files;
 	bool suggest;
-	const char *sort;	      /* name of a column; NULL: shipped */
+	enum px_column sort;
 	unsigned top;		      /* rows; 0: all */
 	unsigned fail_on;	      /* 0: no grade; 2: may break; 3: breaks */
 	int64_t max_growth;	      /* bytes; -1: no limit */
@@ -79,6 +92,33 @@ struct px_opt {
 	int n_args;
 	char **args; /* what is left: SOURCE MOUNTPOINT, COMMAND... */
 };
+
+/* One of the words that an option takes. */
+struct px_opt_choice {
+	const char *name;
+	unsigned value;
+	const char *help; /* NULL: the name says it */
+};
+
+struct px_opt_row {
+	const char *name;
+	char letter;	      /* 0: none */
+	const char *argument; /* what the value is called; NULL: a flag */
+	unsigned verbs;	      /* those that take it: enum px_verb_bit */
+	const char *help;
+	/* What it does, one of three. */
+	int (*set)(struct px_opt *o, const char *value); /* -EINVAL: bad */
+	const struct px_opt_choice *choices; /* up to one without a name */
+	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
+};
+
+#define PX_N_OPTS 48
+/* Of the rows of one name each has verbs of its own. */
+extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
+
+/* True if `choice` is what `row` has where nothing is said. */
+bool px_opt_is_default(const struct px_opt_row *row,
+		       const struct px_opt_choice *choice);
 
 struct px_verb {
 	const char *name;

@@ -39,9 +39,4 @@ void px_pyc_encode(const struct px_pyc_header *h,
  * "\r\n", or flags that no Python 3.7-3.13 writes. */
 int px_pyc_decode(const uint8_t *data, size_t n, struct px_pyc_header *ret);
 
-/* "unchecked-hash", "checked-hash", "timestamp", as compileall spells them.
- * -EINVAL for anything else. */
-int px_pyc_parse_mode(const char *text, enum px_pyc_mode *ret);
-const char *px_pyc_mode_name(enum px_pyc_mode mode);
-
 #endif

@@ -144,7 +144,7 @@ IS(hardlink_dupes, o->hardlink_dupes)
 IS(max_age, o->max_age == 30)
 IS(suggest, o->suggest)
 IS(safe, o->safe)
-IS(sort, o->sort &&strcmp(o->sort, "zstd") == 0)
+IS(sort, o->sort == PX_COLUMN_ZSTD)
 IS(top, o->top == 7)
 IS(all_files, o->all_files)
 IS(diff, o->diff &&strcmp(o->diff, "old.json") == 0)
@@ -254,6 +254,26 @@ static const struct sample {
 	{"help", NULL, is_help, {0}},
 };
 
+/* The first of that name. */
+static const struct px_opt_row *row_of(const char *name)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++)
+		if (strcmp(px_opt_rows[i].name, name) == 0)
+			return &px_opt_rows[i];
+	fail_msg("no option --%s", name);
+	return NULL;
+}
+
+/* Whether `verb` takes an option of the name of `row`. */
+static bool takes(const struct px_verb *verb, const struct px_opt_row *row)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++)
+		if ((px_opt_rows[i].verbs & (unsigned)verb->bit) &&
+		    strcmp(px_opt_rows[i].name, row->name) == 0)
+			return true;
+	return false;
+}
+
 static const struct sample *sample_of(const struct px_opt_row *row)
 {
 	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
@@ -271,13 +291,17 @@ static void test_every_row_has_a_sample(void **state PX_UNUSED)
 		assert_non_null(sample_of(row));
 		assert_int_not_equal(row->verbs, 0);
 		assert_non_null(row->help);
+		assert_int_equal(!row->argument, !row->set && !row->choices);
 		for (size_t k = 0; k < i; k++) {
-			assert_string_not_equal(row->name, px_opt_rows[k].name);
+			assert_false((row->verbs & px_opt_rows[k].verbs) &&
+				     strcmp(row->name, px_opt_rows[k].name) ==
+					     0);
 			assert_true(row->letter == 0 ||
 				    row->letter != px_opt_rows[k].letter);
 		}
 	}
-	assert_int_equal(PX_ARRAY_LEN(samples), PX_N_OPTS);
+	for (size_t i = 0; i < PX_ARRAY_LEN(samples); i++)
+		assert_non_null(row_of(samples[i].name));
 }
 
 /* The first verb that takes `row`. */
@@ -288,15 +312,6 @@ static const struct px_verb *verb_of(const struct px_opt_row *row)
 	while (!(row->verbs & (unsigned)v->bit))
 		v++;
 	return v;
-}
-
-static const struct px_opt_row *row_of(const char *name)
-{
-	const struct px_opt_row *row = px_opt_rows;
-
-	while (strcmp(row->name, name) != 0)
-		row++;
-	return row;
 }
 
 static void check_taken(struct line *l, const struct px_verb *verb,
@@ -348,7 +363,7 @@ static void test_every_row_by_name(void **state PX_UNUSED)
 			if (!s->is_set)
 				continue;
 			assert_int_equal(!row->argument, !s->value);
-			if (row->verbs & (unsigned)verbs[v].bit) {
+			if (takes(&verbs[v], row)) {
 				check_forms(&verbs[v], row, s);
 				continue;
 			}
@@ -856,7 +871,6 @@ static void test_help(void **state PX_UNUSED)
 		for (size_t i = 0; i < PX_N_OPTS; i++) {
 			const struct px_opt_row *row = &px_opt_rows[i];
 			char name[60], letter[8] = "    ";
-			const bool takes = row->verbs & (unsigned)verbs[v].bit;
 
 			if (row->letter)
 				snprintf(letter, sizeof(letter), "-%c, ",
@@ -867,12 +881,50 @@ static void test_help(void **state PX_UNUSED)
 			/* A long name has its text in the next line. */
 			if (!strstr(text, name))
 				name[strlen(name) - 1] = '\n';
-			if ((strstr(text, name) != NULL) != takes)
+			if ((strstr(text, name) != NULL) !=
+			    takes(&verbs[v], row))
 				fail_msg("%s --help, --%s", verbs[v].name,
 					 row->name);
 		}
 		free(text);
 	}
+}
+
+/* Every choice is taken, stored as what it is, and known to --help and to the
+ * message about what is none. */
+static void test_choices(void **state PX_UNUSED)
+{
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+		const struct px_opt_choice *c = row->choices;
+		char *help = help_of(verb_of(row));
+		size_t n_defaults = 0;
+
+		for (; c && c->name; c++) {
+			char text[100];
+			struct line *l;
+			unsigned value;
+
+			snprintf(text, sizeof(text), "--%s=%s", row->name,
+				 c->name);
+			l = make_line(WORDS(text));
+			add_arguments(l, verb_of(row));
+			assert_int_equal(parse_as(l, verb_of(row), false), 0);
+			memcpy(&value, (char *)&l->o + row->at, sizeof(value));
+			assert_int_equal(value, c->value);
+			line_free(l);
+			snprintf(text, sizeof(text), "--%s=?", row->name);
+			check_refused(verb_of(row), false, WORDS(text),
+				      c->name);
+			if (!strstr(help, c->name))
+				fail_msg("--%s %s", row->name, c->name);
+			n_defaults += px_opt_is_default(row, c);
+		}
+		assert_true(n_defaults <= 1);
+		free(help);
+	}
+	check_refused(MOUNT, false, WORDS("--on-error=?"),
+		      "--on-error: fail, source or omit");
 }
 
 /* No word of the texts is lost by wrapping. */
@@ -916,6 +968,7 @@ int main(void)
 		cmocka_unit_test(test_helper),
 		cmocka_unit_test(test_source_date_epoch),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_help_is_complete),
 	};
 

@@ -71,32 +71,11 @@ static void test_decode_refuses(void **state PX_UNUSED)
 	assert_int_equal(px_pyc_decode(bytes, sizeof(bytes), &h), 0);
 }
 
-static void test_mode_names(void **state PX_UNUSED)
-{
-	static const enum px_pyc_mode modes[] = {
-		PX_PYC_TIMESTAMP, PX_PYC_UNCHECKED_HASH, PX_PYC_CHECKED_HASH};
-	static const char *const wrong[] = {"", "hash", "Timestamp",
-					    "timestamp ", "unchecked_hash"};
-	enum px_pyc_mode mode;
-
-	for (size_t i = 0; i < PX_ARRAY_LEN(modes); i++) {
-		assert_int_equal(
-			px_pyc_parse_mode(px_pyc_mode_name(modes[i]), &mode),
-			0);
-		assert_int_equal(mode, modes[i]);
-	}
-	for (size_t i = 0; i < PX_ARRAY_LEN(wrong); i++)
-		assert_int_equal(px_pyc_parse_mode(wrong[i], &mode), -EINVAL);
-	assert_int_equal(px_pyc_parse_mode("checked-hash", &mode), 0);
-	assert_int_equal(mode, PX_PYC_CHECKED_HASH);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encode_decode),
 		cmocka_unit_test(test_decode_refuses),
-		cmocka_unit_test(test_mode_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
