@@ -21,6 +21,10 @@ int px_cmd_cache(struct px_opt *o);
 int px_cmd_report(struct px_opt *o);
 int px_cmd_export(struct px_opt *o);
 
+#define PX_N_VERBS 6
+/* What main() and the manual know of each; mount is the first. */
+extern const struct px_verb px_verbs[PX_N_VERBS];
+
 /* Logs why->text as an error; returns `status`. */
 int px_cmd_fail(int status, const struct px_why *why);
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/cmd.h"
+
+#include "pycfs/log.h"
+
+const struct px_verb px_verbs[PX_N_VERBS] = {
+	{"mount", PX_VERB_MOUNT, px_cmd_mount, 2, 2, "SOURCE MOUNTPOINT",
+	 "mount the view of SOURCE",
+	 "Mounts a read-only view of the directory SOURCE in which every .py "
+	 "is seen only as its .pyc, compiled on first use. Returns when it is "
+	 "mounted."},
+	{"umount", PX_VERB_UMOUNT, px_cmd_umount, 1, 1, "MOUNTPOINT",
+	 "unmount it", "Commits what was compiled to the cache and unmounts."},
+	{"run", PX_VERB_RUN, px_cmd_run, 3, -1,
+	 "SOURCE MOUNTPOINT -- COMMAND...", "mount, run COMMAND, unmount",
+	 "Mounts, runs COMMAND, unmounts and exits as COMMAND did: 128 plus "
+	 "its number if a signal ended it, 127 if it was not found."},
+	{"export", PX_VERB_EXPORT, px_cmd_export, 2, 2, "SOURCE DEST",
+	 "write the view to a directory, tar or zip",
+	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "
+	 "X.tar.zst, - (a tar on stdout), or else a directory. DEST is "
+	 "replaced once all of it is there, or left as it was."},
+	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|gc|verify|clear",
+	 "look at the cache, tidy or empty it",
+	 "stat: prints what the cache holds. gc: forgets what --max-age or "
+	 "--max-size leave no room for. verify: reads all of it and drops what "
+	 "is damaged. clear: empties it. Mounts that use it go on."},
+	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
+	 "what ships and what it costs",
+	 "SOURCE: prints what a mount of it ships, by distribution, and what "
+	 "that costs. MOUNTPOINT: prints the counters of the daemon behind "
+	 "it."},
+};
+
+int px_cmd_fail(int status, const struct px_why *why)
+{
+	px_log(PX_LOG_ERROR, "%s", why->text);
+	return status;
+}
