@@ -474,8 +474,8 @@ void px_python_freep(struct px_python **p)
 int px_python_compiler(char **ret, struct px_why *why)
 {
 	static const char *const near[] = {
-		"/pycfs-compiler",
-		"/../libexec/pycfs/pycfs-compiler",
+		"/pycfs-compiler", /* where it was built */
+		PX_COMPILER_NEAR,
 	};
 	char self[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);

@@ -38,7 +38,7 @@ void px_python_freep(struct px_python **p);
 /* "3.12.1", into `buf`. */
 const char *px_python_short(const struct px_python *p, char *buf, size_t n);
 
-/* Where pycfs-compiler is: beside this program, in ../libexec/pycfs of it, or
+/* Where pycfs-compiler is: beside this program, in libexec of its prefix, or
  * where it was installed. *ret is the caller's. */
 int px_python_compiler(char **ret, struct px_why *why);
 

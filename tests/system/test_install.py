@@ -1,0 +1,157 @@
+"""What `meson install` puts where, and that it works from there, moved."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import harness
+import trees
+
+BUILD = os.path.dirname(harness.program())
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+EXAMPLES = os.path.join(TOP, "tools", "examples")
+
+FILES = {
+    "bin/pycfs",
+    "libexec/pycfs/pycfs-compiler",
+    "sbin/mount.fuse.pycfs",
+    "share/bash-completion/completions/pycfs.bash",
+    "share/doc/pycfs/LICENSE",
+    "share/doc/pycfs/README.md",
+    "share/doc/pycfs/examples/fstab",
+    "share/doc/pycfs/examples/lambda.sh",
+    "share/doc/pycfs/examples/layer.rules",
+    "share/doc/pycfs/examples/systemd/srv-site.automount",
+    "share/doc/pycfs/examples/systemd/srv-site.mount",
+    "share/fish/vendor_completions.d/pycfs.fish",
+    "share/man/man1/pycfs-cache.1",
+    "share/man/man1/pycfs-export.1",
+    "share/man/man1/pycfs-mount.1",
+    "share/man/man1/pycfs-report.1",
+    "share/man/man1/pycfs-run.1",
+    "share/man/man1/pycfs-umount.1",
+    "share/man/man1/pycfs.1",
+    "share/man/man5/pycfs-rules.5",
+    "share/man/man8/mount.fuse.pycfs.8",
+    "share/zsh/site-functions/_pycfs",
+}
+
+
+def run(*command, **how):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            timeout=120, encoding="utf-8", **how)
+    assert result.returncode == 0, (command, result.stdout)
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix():
+    """The installation, moved to where nobody expects it."""
+    with tempfile.TemporaryDirectory(prefix="pycfs-test-") as top:
+        root = os.path.join(top, "root")
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root)
+        options = run("meson", "introspect", "--buildoptions", BUILD)
+        was = re.search(r'"name": "prefix", "value": "([^"]+)"', options)
+        moved = os.path.join(top, "moved")
+        os.rename(root + was.group(1), moved)
+        yield moved
+
+
+@pytest.fixture
+def installed(prefix, scratch):
+    return shutil.copytree(prefix, os.path.join(scratch, "prefix"),
+                           symlinks=True)
+
+
+def files_of(top):
+    return {os.path.relpath(os.path.join(d, f), top)
+            for d, _, files in os.walk(top) for f in files}
+
+
+def test_what_is_installed(installed):
+    extra = {"share/doc/pycfs/SECURITY.md"} \
+        if os.path.exists(os.path.join(TOP, "SECURITY.md")) else set()
+    assert files_of(installed) == FILES | extra
+    assert os.readlink(os.path.join(installed, "sbin/mount.fuse.pycfs")) == \
+        "../bin/pycfs"
+    for name in FILES:
+        mode = os.stat(os.path.join(installed, name)).st_mode & 0o777
+        runs = name.startswith(("bin/", "libexec/", "sbin/")) or \
+            name.endswith(".sh")
+        assert mode == (0o755 if runs else 0o644), name
+
+
+def test_it_works_where_it_was_moved_to(installed, pycfs, small, scratch):
+    program = os.path.join(installed, "bin", "pycfs")
+    at = os.path.join(scratch, "mnt")
+    os.mkdir(at)
+    for front in ([], ["env", "PATH=/usr/bin:/bin"]):
+        compilers = run(*front, program, "run", "--no-cache", "--python",
+                        harness.DEBIAN_PYTHON, small, at, "--", "sh", "-c",
+                        'cat "$1"/a.pyc >/dev/null && '
+                        "readlink /proc/[0-9]*/exe; true", "sh", at,
+                        env=pycfs.env())
+        assert os.path.join(installed, "libexec/pycfs/pycfs-compiler") in \
+            compilers.splitlines()
+
+
+def test_without_a_compiler(installed, pycfs, small, scratch):
+    """It says so; the environment has no word in it."""
+    os.remove(os.path.join(installed, "libexec/pycfs/pycfs-compiler"))
+    result = subprocess.run(
+        [os.path.join(installed, "bin", "pycfs"), "export", small,
+         os.path.join(scratch, "out")],
+        env=pycfs.env(PATH=BUILD + ":/usr/bin:/bin"), timeout=30,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert result.returncode == 1
+    assert b"pycfs-compiler is missing" in result.stderr
+
+
+@pytest.mark.root
+def test_the_fstab_example(installed, pycfs, tree, scratch):
+    """By mount -a, in a mount namespace that has the installation in /usr."""
+    with open(os.path.join(EXAMPLES, "fstab"), encoding="utf-8") as f:
+        text = f.read()
+    source, at = re.search(r"^(/\S+) (/\S+) fuse\.pycfs ", text, re.M).groups()
+    here = os.path.join(scratch, "mnt")
+    os.mkdir(here)
+    fstab = os.path.join(scratch, "fstab")
+    trees.write(fstab, text.replace(source, tree).replace(at, here))
+    out = run("unshare", "-m", "sh", "-euc", """
+mount -t overlay -o lowerdir="$1":/usr overlay /usr
+mount -a -T "$2"
+findmnt -n -o FSTYPE,OPTIONS "$3"
+cat "$3/single.pyc" >/dev/null
+mount -a -T "$2"
+umount "$3"
+! findmnt "$3"
+""", "sh", installed, fstab, here, env=pycfs.env())
+    assert out.startswith("fuse.pycfs ro,") and "allow_other" in out
+    harness.wait_for(lambda: not harness.daemons(here), 10, "the daemon ends")
+
+
+def test_the_systemd_example():
+    """The name of a unit must be that of its mount point, too."""
+    for name in ("srv-site.mount", "srv-site.automount"):
+        path = os.path.join(EXAMPLES, "systemd", name)
+        assert run("systemd-analyze", "verify", "--man=no", path) == ""
+
+
+def test_the_lambda_example(installed, pycfs, small, scratch):
+    out = os.path.join(scratch, "layer.zip")
+    script = os.path.join(installed, "share/doc/pycfs/examples/lambda.sh")
+    python = "%d.%d" % harness.ask(harness.DEBIAN_PYTHON).minor
+    run(script, small, python, out, env=pycfs.env(
+        PATH=os.path.join(installed, "bin") + ":/usr/bin:/bin"))
+    names = run("python3", "-m", "zipfile", "-l", out)
+    assert "python/lib/python%s/site-packages/a.pyc" % python in names
+
+
+def test_the_rules_example(pycfs, tree, scratch):
+    out = pycfs.exported(tree, os.path.join(scratch, "out"), "--rules",
+                         os.path.join(EXAMPLES, "layer.rules"))
+    assert os.path.exists(os.path.join(out, "pkg", "core.pyc"))
