@@ -101,6 +101,7 @@ static int start_baseline(struct running *run, struct px_why *why)
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
 		.debug_ranges = true,
+		.require_sandbox = o->require_sandbox,
 		.stats = &e->stats,
 	};
 	int r = px_pool_start(&pool, &run->pool, why);
@@ -136,6 +137,7 @@ static int start_analyser(struct running *run, struct px_why *why)
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
 		.analyse = true,
+		.require_sandbox = o->require_sandbox,
 		.stats = &run->analysed,
 	};
 

@@ -72,6 +72,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		.timeout_ms = o->timeout_ms,
 		.debug_ranges = o->debug_ranges,
 		.compileall = o->plain_marshal,
+		.require_sandbox = o->require_sandbox,
 		.stats = &e->stats,
 	};
 	int r;
@@ -84,7 +85,12 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		return r;
 	options.compiler = e->compiler;
 	options.python = e->python;
-	return px_pool_start(&options, &e->pool, why);
+	r = px_pool_start(&options, &e->pool, why);
+	if (r == 0 && !px_pool_is_sandboxed(e->pool))
+		px_log(PX_LOG_WARNING,
+		       "no seccomp here: compile workers are not kept from "
+		       "system calls (--require-sandbox makes this an error)");
+	return r;
 }
 
 static int make_content(struct px_engine *e, const struct px_opt *o,

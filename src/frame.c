@@ -2,7 +2,7 @@
 #include "pycfs/frame.h"
 
 /* The fixed part of each payload, length prefixes of strings included. */
-#define HELLO_FIXED   (3 * 4 + 4)
+#define HELLO_FIXED   (4 * 4 + 4)
 #define COMPILE_FIXED (8 + 1 + 1 + 2 + 4 + 4 + 4)
 #define RESULT_FIXED  (8 + 3 * 4 + 4)
 
@@ -82,6 +82,7 @@ int px_frame_put_hello(struct px_buf *b, const struct px_frame_hello *h)
 	px_buf_add_le32(b, h->protocol);
 	px_buf_add_le32(b, h->magic);
 	px_buf_add_le32(b, h->hexversion);
+	px_buf_add_le32(b, h->sandboxed);
 	add_str(b, &h->version);
 	return 0;
 }
@@ -135,15 +136,20 @@ int px_frame_get_hello(const uint8_t *p, size_t n, struct px_frame_hello *ret)
 {
 	struct cursor c = {p, n, false};
 	struct px_frame_hello h;
+	uint32_t sandboxed;
 	int r;
 
 	h.protocol = take_u32(&c);
 	h.magic = take_u32(&c);
 	h.hexversion = take_u32(&c);
+	sandboxed = take_u32(&c);
 	h.version = take_str(&c);
 	r = finish(&c);
 	if (r < 0)
 		return r;
+	if (sandboxed > 1)
+		return -EBADMSG;
+	h.sandboxed = sandboxed;
 	*ret = h;
 	return 0;
 }

@@ -350,8 +350,11 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"jobs", 'j', "N", VIEW,
 	 "compile processes (default: one per CPU)", SET(set_jobs)},
 	{"timeout", 0, "SECONDS", VIEW,
-	 "give a module up after this time (default 60; 0: never)",
+	 "give a module up after so much CPU time (default 60; 0: never)",
 	 SET(set_timeout)},
+	{"require-sandbox", 0, NULL, VIEW,
+	 "fail where compile workers cannot be kept from system calls",
+	 FLAG(require_sandbox)},
 	{"cache", 0, "DIR", VIEW | CACHE,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
 	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", SET(set_cache)},

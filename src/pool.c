@@ -21,6 +21,8 @@
 /* Jobs queued ahead per worker: enough that none idles while the one who
  * compiles ahead reads the next source. */
 #define AHEAD_PER_WORKER 4
+/* A worker that gets less than one part in so many of a CPU is stuck. */
+#define STARVED 20
 
 struct px_pool {
 	struct px_pool_options o;
@@ -37,6 +39,7 @@ struct px_pool {
 	struct px_queue ahead;	/* under lock */
 	uint64_t next_id;	/* under lock */
 	bool stopping;		/* under lock */
+	bool sandboxed;		/* under lock, once ready */
 	bool ready;		/* under lock: the first worker is there, or */
 	int start_error;	/* under lock: is not, and */
 	struct px_why why;	/* under lock: why */
@@ -103,11 +106,13 @@ static bool stopping(struct px_pool *p)
 }
 
 /* Tells px_pool_start how the first worker fared; later calls do nothing. */
-static void report_start(struct px_pool *p, int err, const char *text)
+static void report_start(struct px_pool *p, int err, bool sandboxed,
+			 const char *text)
 {
 	pthread_mutex_lock(&p->lock);
 	if (!p->ready) {
 		p->ready = true;
+		p->sandboxed = sandboxed;
 		p->start_error = err;
 		snprintf(p->why.text, sizeof(p->why.text), "%s", text);
 		pthread_cond_broadcast(&p->changed);
@@ -119,7 +124,7 @@ static void start_failed(struct px_pool *p, const char *text)
 {
 	struct px_job *job;
 
-	report_start(p, -EIO, text);
+	report_start(p, -EIO, false, text);
 	if (++p->start_failures < START_ATTEMPTS)
 		return;
 	px_log(PX_LOG_ERROR, "no compile worker starts: %s", text);
@@ -171,7 +176,7 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 		px_stats_add(p->o.stats, PX_COUNT_timeouts, 1);
 		px_because(&text, 0,
 			   "did not compile within %u.%03u seconds "
-			   "(see --timeout)",
+			   "of CPU time (see --timeout)",
 			   p->o.timeout_ms / 1000, p->o.timeout_ms % 1000);
 		complete_failed(p, job, text.text);
 		return;
@@ -198,7 +203,7 @@ static int hello(struct px_pool *p, struct px_worker *w,
 	if (r < 0 || w->state != PX_WORKER_STARTING)
 		return -EBADMSG;
 	if (h.protocol != PX_FRAME_PROTOCOL) {
-		report_start(p, -EPROTO,
+		report_start(p, -EPROTO, false,
 			     "pycfs-compiler is of another version "
 			     "than pycfs: install both again");
 		return -EPROTO;
@@ -210,13 +215,21 @@ static int hello(struct px_pool *p, struct px_worker *w,
 			   "belongs to it",
 			   want->libpython, h.hexversion >> 24,
 			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
-		report_start(p, -ELIBBAD, why.text);
+		report_start(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
+	}
+	if (!h.sandboxed && p->o.require_sandbox) {
+		report_start(p, -EPERM, false,
+			     "the kernel, or what contains us, lets no seccomp "
+			     "filter be set, so compile workers cannot be "
+			     "sandboxed (without --require-sandbox they run "
+			     "all the same)");
+		return -EPERM;
 	}
 	w->state = PX_WORKER_IDLE;
 	w->deadline_ms = 0;
 	p->start_failures = 0;
-	report_start(p, 0, "");
+	report_start(p, 0, h.sandboxed, "");
 	return 0;
 }
 
@@ -278,6 +291,7 @@ static void give(struct px_pool *p, struct px_worker *w, struct px_job *job)
 	w->job = job;
 	w->sent = 0;
 	w->deadline_ms = p->o.timeout_ms ? px_now_ms() + p->o.timeout_ms : 0;
+	w->cpu_start_ms = w->cpu_seen_ms = px_worker_cpu_ms(w);
 	if (px_worker_send(w) < 0)
 		lose(p, w, false);
 }
@@ -356,6 +370,29 @@ static void wait_events(struct px_pool *p, struct pollfd *fds)
 	}
 }
 
+/*
+ * A module has its time on the CPU: on a machine that is busy the same one must
+ * not fail that compiles elsewhere. But who waits does so for a worker that
+ * gets on; one that is stopped or blocked is given up.
+ */
+static bool is_late(struct px_pool *p, struct px_worker *w)
+{
+	const int64_t now = px_now_ms();
+	int64_t cpu, left;
+
+	if (w->deadline_ms == 0 || now < w->deadline_ms)
+		return false;
+	if (w->state != PX_WORKER_BUSY)
+		return true;
+	cpu = px_worker_cpu_ms(w);
+	left = p->o.timeout_ms - (cpu - w->cpu_start_ms);
+	if (left <= 0 || (cpu - w->cpu_seen_ms) * STARVED < p->o.timeout_ms)
+		return true;
+	w->cpu_seen_ms = cpu;
+	w->deadline_ms = now + left;
+	return false;
+}
+
 static void serve_worker(struct px_pool *p, struct px_worker *w, short events)
 {
 	int r = 0;
@@ -369,7 +406,7 @@ static void serve_worker(struct px_pool *p, struct px_worker *w, short events)
 		r = receive(p, w);
 	if (r < 0)
 		lose(p, w, false);
-	else if (w->deadline_ms != 0 && px_now_ms() >= w->deadline_ms)
+	else if (is_late(p, w))
 		lose(p, w, true);
 }
 
@@ -397,7 +434,7 @@ static void *pool_main(void *arg)
 	unsigned i;
 
 	if (!fds) {
-		report_start(p, -ENOMEM, "out of memory");
+		report_start(p, -ENOMEM, false, "out of memory");
 		return NULL;
 	}
 	spawn(p, &p->workers[0]);
@@ -482,6 +519,16 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	}
 	*ret = p;
 	return 0;
+}
+
+bool px_pool_is_sandboxed(struct px_pool *p)
+{
+	bool sandboxed;
+
+	pthread_mutex_lock(&p->lock);
+	sandboxed = p->sandboxed;
+	pthread_mutex_unlock(&p->lock);
+	return sandboxed;
 }
 
 int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,

@@ -40,11 +40,13 @@ enum px_worker_state {
 struct px_worker {
 	enum px_worker_state state;
 	pid_t pid;
-	int fd;		     /* stream socket, not blocking */
-	int stderr_fd;	     /* what Python says when it dies */
-	struct px_job *job;  /* when BUSY */
-	size_t sent;	     /* bytes of job->frame */
-	int64_t deadline_ms; /* when to give up on it; 0: never */
+	int fd;		      /* stream socket, not blocking */
+	int stderr_fd;	      /* what Python says when it dies */
+	struct px_job *job;   /* when BUSY */
+	size_t sent;	      /* bytes of job->frame */
+	int64_t deadline_ms;  /* when to look whether it is late; 0: never */
+	int64_t cpu_start_ms; /* its CPU time when it got the job, */
+	int64_t cpu_seen_ms;  /* and when it was last looked at */
 	struct px_buf in;
 };
 
@@ -54,6 +56,9 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);
 /* Kills and reaps; the slot is unused afterwards. `why`, if not NULL, gets how
  * it ended: its signal or status and the last line it wrote. */
 void px_worker_kill(struct px_worker *w, struct px_why *why);
+
+/* CPU time it has used so far, or 0. */
+int64_t px_worker_cpu_ms(const struct px_worker *w);
 
 /* Sends what the socket takes of the job's frame. -errno. */
 int px_worker_send(struct px_worker *w);

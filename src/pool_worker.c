@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define WORKER_SOCKET_FD 3
 /* A frame buffer that grew past this is given back after use. */
@@ -189,6 +190,17 @@ gone:
 	px_buf_fini(&w->in);
 	w->state = PX_WORKER_NONE;
 	w->job = NULL;
+}
+
+int64_t px_worker_cpu_ms(const struct px_worker *w)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(w->pid, &clock) != 0 ||
+	    clock_gettime(clock, &used) < 0)
+		return 0;
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
 bool px_worker_sending(const struct px_worker *w)

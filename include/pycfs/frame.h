@@ -10,7 +10,8 @@
  *   ...      until P closes the socket
  *
  *   frame    ::= le32 type, le32 length, length bytes of payload
- *   hello    ::= le32 protocol, le32 magic, le32 hexversion, str version
+ *   hello    ::= le32 protocol, le32 magic, le32 hexversion,
+ *                le32 sandboxed, str version
  *   compile  ::= le64 id, u8 optimize, u8 mode, u8 canonical, u8 0,
  *                le32 mtime, str co_filename, str source
  *   result   ::= le64 id, le32 status, le32 line, le32 column, str data
@@ -24,7 +25,7 @@
 #include "pycfs/pyc.h"
 #include "pycfs/util.h"
 
-#define PX_FRAME_PROTOCOL    1
+#define PX_FRAME_PROTOCOL    2
 #define PX_FRAME_HEADER_SIZE 8
 /* A frame's payload. Sources and code objects are far smaller; what is larger
  * is refused before it is sent. */
@@ -45,6 +46,7 @@ struct px_frame_hello {
 	uint32_t protocol;
 	uint32_t magic;	       /* le32 of importlib.util.MAGIC_NUMBER */
 	uint32_t hexversion;   /* sys.hexversion */
+	bool sandboxed;	       /* behind a filter of system calls */
 	struct px_str version; /* sys.version, UTF-8 */
 };
 

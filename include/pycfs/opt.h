@@ -55,6 +55,7 @@ struct px_opt {
 	const char *cache;   /* NULL: the default place */
 	uint64_t cache_size;
 	bool no_cache;
+	bool require_sandbox;
 	bool foreground;
 	bool immutable;
 	bool no_ahead;
@@ -112,7 +113,7 @@ struct px_opt_row {
 	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
 };
 
-#define PX_N_OPTS 48
+#define PX_N_OPTS 49
 /* Of the rows of one name each has verbs of its own. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 

@@ -24,8 +24,12 @@ struct px_pool_options {
 	const struct px_python *python; /* outlives the pool */
 	const char *compiler;		/* path of pycfs-compiler */
 	unsigned n_workers;		/* at least 1 */
-	unsigned timeout_ms;		/* for one module; 0: no deadline */
+	/* CPU time for one module; 0: no limit. On a machine that is busy a
+	 * worker may take longer, as long as it gets on. */
+	unsigned timeout_ms;
 	bool debug_ranges;
+	/* Start no worker that the kernel does not keep from system calls. */
+	bool require_sandbox;
 	bool compileall; /* workers import what compileall does; slower */
 	/* Workers find risks instead: a result is of kind CODE, and its bytes
 	 * are lines of grade, line, rule, reason, detail and remedy, with a tab
@@ -51,6 +55,9 @@ enum px_priority {
  * work for them. Errors come with a sentence in `why`. */
 int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 		  struct px_why *why);
+
+/* Whether the first worker is behind a filter of system calls. */
+bool px_pool_is_sandboxed(struct px_pool *p);
 
 /*
  * Queues one module. task->id is set by the pool; co_filename and source are

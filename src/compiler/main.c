@@ -2,7 +2,8 @@
 /*
  * pycfs-compiler: compiles what it is sent, with the Python it was started
  * for, and knows nothing else of the world. The pool starts it with a socket
- * as descriptor 3; --probe prints what the Python is instead.
+ * as descriptor 3; --probe prints what the Python is instead, --self-test what
+ * the sandbox does.
  */
 #include "py.h"
 #include "sandbox.h"
@@ -25,7 +26,9 @@ static int usage(void)
 {
 	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
 	      "[--debug-ranges] [--compileall] [--analyse] [--probe]\n"
-	      "Started by pycfs; compiles frames from descriptor 3.\n",
+	      "       pycfs-compiler --self-test\n"
+	      "Started by pycfs; compiles frames from descriptor 3. "
+	      "--self-test shows\nwhat the sandbox keeps it from.\n",
 	      stderr);
 	return 2;
 }
@@ -41,12 +44,13 @@ static void print_probe(const struct py *py, const struct py_options *o)
 	       px_py_cache_tag(py), o->home ? o->home : "", o->libpython);
 }
 
-static int send_hello(struct worker *w)
+static int send_hello(struct worker *w, bool sandboxed)
 {
 	struct px_frame_hello hello;
 	int r;
 
 	px_py_describe(w->py, &hello);
+	hello.sandboxed = sandboxed;
 	r = px_frame_put_hello(&w->out, &hello);
 	if (r < 0)
 		return r;
@@ -139,9 +143,9 @@ static void trim(struct px_buf *b)
 	*b = (struct px_buf){.max = max};
 }
 
-static int serve(struct worker *w)
+static int serve(struct worker *w, bool sandboxed)
 {
-	int r = send_hello(w);
+	int r = send_hello(w, sandboxed);
 
 	while (r >= 0) {
 		r = receive(w);
@@ -164,6 +168,7 @@ int main(int argc, char **argv)
 		{"compileall", no_argument, NULL, 'c'},
 		{"analyse", no_argument, NULL, 'a'},
 		{"probe", no_argument, NULL, 'p'},
+		{"self-test", no_argument, NULL, 's'},
 		{NULL, 0, NULL, 0},
 	};
 	struct worker w = {.in = {.max = PX_FRAME_MAX},
@@ -194,6 +199,8 @@ int main(int argc, char **argv)
 		case 'p':
 			probe = true;
 			break;
+		case 's':
+			return px_sandbox_self_test();
 		default:
 			return usage();
 		}
@@ -214,7 +221,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", why.text);
 		return 1;
 	}
-	r = serve(&w);
+	r = serve(&w, r == 0);
 	/* Not exit(): finalising Python is work nobody waits for. */
 	_exit(r < 0 ? 1 : 0);
 }

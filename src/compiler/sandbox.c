@@ -41,7 +41,6 @@ static const int allowed[] = {
 	SCMP_SYS(getrandom),
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(restart_syscall),
 };
@@ -89,6 +88,11 @@ static int add_rules(scmp_filter_ctx filter)
 	for (i = 0; i < PX_ARRAY_LEN(denied) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), denied[i],
 				     0);
+	/* abort(3), of nobody else. */
+	if (r == 0)
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* Memory, but never executable memory. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,

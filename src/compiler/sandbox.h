@@ -17,4 +17,9 @@
  * if the kernel has no seccomp: the rest is in force then all the same. */
 int px_sandbox_enter(struct px_why *why);
 
+/* Tries, in processes of their own behind the same filter, what an attacker
+ * would try, and what a compile needs; prints a line for each on stdout. The
+ * exit status: 0, or 1 if one did not go as it must. */
+int px_sandbox_self_test(void);
+
 #endif

@@ -41,7 +41,7 @@ def marshal():
 
 
 def frames():
-    hello = struct.pack("<III", 1, 0x0a0d0dcb, 0x030c01f0) + string(b"3.12.1")
+    hello = struct.pack("<IIII", 2, 0x0a0d0dcb, 0x030c01f0, 1) + string(b"3.12.1")
     put("frame", "hello", frame(1, hello))
     for mode in (0, 1, 3):
         put("frame", "compile%d" % mode, frame(2, struct.pack(

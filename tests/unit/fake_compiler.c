@@ -21,6 +21,8 @@
  *   die-once F   dies unless file F is there; makes it
  *   wait F       comes back once file F is there
  *   stall        never answers
+ *   starve       answers after 250 ms of CPU time, a third of the time it takes
+ *   spin         never answers, and computes
  *   garbage, unknown, huge, short, wrong-id, hello   instead of an answer
  *   twice        two answers
  *   quit         answers, then ends
@@ -30,6 +32,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #define SOCKET_FD 3
 
@@ -82,6 +85,30 @@ static _Noreturn void stall(void)
 {
 	for (;;)
 		pause();
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+static void compute(int64_t ms)
+{
+	const int64_t until = cpu_ms() + ms;
+
+	while (cpu_ms() < until)
+		;
+}
+
+static void starve(void)
+{
+	for (int i = 0; i < 25; i++) {
+		compute(10);
+		usleep(20000);
+	}
 }
 
 static bool is(const char *name, const char *what, const char **ret_file)
@@ -146,6 +173,10 @@ static void act(const struct px_frame_compile *t)
 	}
 	if (is(name, "stall", &file))
 		stall();
+	if (is(name, "spin", &file))
+		compute(INT32_MAX);
+	if (is(name, "starve", &file))
+		starve();
 	if (is(name, "die-once", &file)) {
 		int fd = open(file, O_CREAT | O_EXCL | O_WRONLY, 0600);
 
@@ -163,7 +194,7 @@ static void act(const struct px_frame_compile *t)
 		say_result(t, t->id, PX_FRAME_PLAIN);
 	else if (is(name, "echo", &file) || is(name, "wait", &file) ||
 		 is(name, "die-once", &file) || is(name, "twice", &file) ||
-		 is(name, "quit", &file))
+		 is(name, "starve", &file) || is(name, "quit", &file))
 		say_result(t, t->id, PX_FRAME_CODE);
 	else
 		misbehave(name, t);

@@ -11,6 +11,7 @@ static const struct px_frame_hello hello = {
 	.protocol = PX_FRAME_PROTOCOL,
 	.magic = 0x0a0d0dcb,
 	.hexversion = 0x030c01f0,
+	.sandboxed = true,
 	.version = STR("3.12.1 (main)"),
 };
 
@@ -92,7 +93,13 @@ static void test_hello(void **state PX_UNUSED)
 	assert_int_equal(h.protocol, hello.protocol);
 	assert_int_equal(h.magic, hello.magic);
 	assert_int_equal(h.hexversion, hello.hexversion);
+	assert_true(h.sandboxed);
 	assert_str_equal(&h.version, &hello.version);
+	/* Neither yes nor no. */
+	b.data[PX_FRAME_HEADER_SIZE + 12] = 2;
+	assert_int_equal(px_frame_get_hello(b.data + PX_FRAME_HEADER_SIZE,
+					    b.size - PX_FRAME_HEADER_SIZE, &h),
+			 -EBADMSG);
 	px_buf_fini(&b);
 }
 

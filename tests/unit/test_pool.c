@@ -268,6 +268,24 @@ static void test_deadline(void **state)
 	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
 }
 
+/* The deadline is of CPU time, as long as there is some. */
+static void test_deadline_is_of_cpu_time(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *slow, *late;
+	int64_t start;
+
+	unit_fake(u, 1, 400);
+	start = px_now_ms();
+	slow = unit_submit(u, "starve", "fine");
+	unit_expect(slow, PX_BLOB_CODE, "fine");
+	assert_true(px_now_ms() - start >= 700);
+	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 0);
+	late = unit_submit(u, "spin", "");
+	unit_expect(late, PX_BLOB_FAILED, "0.400 seconds of CPU time");
+	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 1);
+}
+
 /* A deadline is a job's, not a queue's. */
 static void test_waiting_is_not_compiling(void **state)
 {
@@ -490,6 +508,7 @@ int main(void)
 		POOL_TEST(test_death_twice_is_final),
 		POOL_TEST(test_deadline),
 		POOL_TEST(test_waiting_is_not_compiling),
+		POOL_TEST(test_deadline_is_of_cpu_time),
 		POOL_TEST(test_one_stalls_others_go_on),
 		POOL_TEST(test_killed_while_idle),
 		POOL_TEST(test_killed_while_busy),

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define PAGE 4096
+
+enum outcome {
+	WORKS,
+	REFUSED,
+	DIES
+};
+
+static const char *const outcome_name[] = {"works", "is refused", "dies"};
+
+struct probe {
+	const char *name;
+	enum outcome want;
+	/* As a system call: negative with errno set if it is refused. */
+	long (*try)(void);
+};
+
+/* ---- what a compile needs ---- */
+
+static long try_memory(void)
+{
+	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -1;
+	p[PAGE] = 1;
+	return munmap(p, 4 * PAGE);
+}
+
+static long try_write(void)
+{
+	return write(2, "", 0);
+}
+
+static long try_clock(void)
+{
+	struct timespec now;
+
+	return clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+/* ---- what nobody needs ---- */
+
+static long try_open(void)
+{
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+
+static long try_open_to_write(void)
+{
+	return open("/tmp/pycfs-self-test", O_WRONLY | O_CREAT | O_CLOEXEC,
+		    0600);
+}
+
+static long try_huge_memory(void)
+{
+	const size_t n = (size_t)SANDBOX_ADDRESS_SPACE + PAGE;
+
+	return mmap(NULL, n, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0) == MAP_FAILED
+		       ? -1
+		       : 0;
+}
+
+static long try_stat(void)
+{
+	struct stat st;
+
+	return stat("/", &st);
+}
+
+static long try_unlink(void)
+{
+	return unlink("/tmp/pycfs-self-test");
+}
+
+static long try_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static long try_socketpair(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+}
+
+static long try_execve(void)
+{
+	char *argv[] = {NULL};
+
+	return execve("/bin/true", argv, argv);
+}
+
+static long try_fork(void)
+{
+	return fork();
+}
+
+static long try_thread(void)
+{
+	return syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, NULL,
+		       NULL, NULL, NULL);
+}
+
+static long try_ptrace(void)
+{
+	return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+}
+
+static long try_read_parent(void)
+{
+	return syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0);
+}
+
+static long try_kill(void)
+{
+	return kill(getpid(), 0);
+}
+
+/* Process 1 is there and not us. */
+static long try_kill_other(void)
+{
+	return syscall(SYS_tgkill, 1, 1, 0);
+}
+
+static long try_map_code(void)
+{
+	return mmap(NULL, PAGE, PROT_READ | PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+		       ? -1
+		       : 0;
+}
+
+static long try_make_code(void)
+{
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return mprotect(p, PAGE, PROT_READ | PROT_EXEC);
+}
+
+static long try_limits(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	return setrlimit(RLIMIT_AS, &all);
+}
+
+static long try_prctl(void)
+{
+	return prctl(PR_SET_PDEATHSIG, 0);
+}
+
+static long try_setuid(void)
+{
+	return setuid(0);
+}
+
+static long try_namespace(void)
+{
+	return unshare(CLONE_NEWUSER);
+}
+
+static long try_ioctl(void)
+{
+	return syscall(SYS_ioctl, 0, 0, 0);
+}
+
+static long try_memfd(void)
+{
+	return syscall(SYS_memfd_create, "x", 0);
+}
+
+/* Far newer than the filter: what it does not know is not allowed. */
+static long try_unknown(void)
+{
+	return syscall(2000);
+}
+
+#ifdef __x86_64__
+/* Another table of system calls, where the same numbers mean others. */
+static long try_32bit(void)
+{
+	long r;
+
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(20L) : "memory");
+	return r;
+}
+
+static long try_x32(void)
+{
+	return syscall(0x40000000 | SYS_getpid);
+}
+#endif
+
+static const struct probe probes[] = {
+	{"map memory", WORKS, try_memory},
+	{"write to what is open", WORKS, try_write},
+	{"read the clock", WORKS, try_clock},
+	{"open a file", REFUSED, try_open},
+	{"make a file", REFUSED, try_open_to_write},
+	{"take more memory than its share", REFUSED, try_huge_memory},
+	{"look at a file", DIES, try_stat},
+	{"delete a file", DIES, try_unlink},
+	{"socket", DIES, try_socket},
+	{"socketpair", DIES, try_socketpair},
+	{"execve", DIES, try_execve},
+	{"fork", DIES, try_fork},
+	{"start a thread", DIES, try_thread},
+	{"ptrace", DIES, try_ptrace},
+	{"read another process", DIES, try_read_parent},
+	{"kill", DIES, try_kill},
+	{"signal another process", DIES, try_kill_other},
+	{"map executable memory", DIES, try_map_code},
+	{"make memory executable", DIES, try_make_code},
+	{"raise its limits", DIES, try_limits},
+	{"outlive its parent", DIES, try_prctl},
+	{"setuid", DIES, try_setuid},
+	{"make a namespace", DIES, try_namespace},
+	{"ioctl", DIES, try_ioctl},
+	{"make a file in memory", DIES, try_memfd},
+	{"a system call nobody knows", DIES, try_unknown},
+#ifdef __x86_64__
+	{"a 32-bit system call", DIES, try_32bit},
+	{"an x32 system call", DIES, try_x32},
+#endif
+};
+
+/* The child's exit statuses. */
+#define EXIT_WORKS   0
+#define EXIT_REFUSED 2
+#define EXIT_OPEN    3 /* no sandbox */
+
+_Noreturn static void child(const struct probe *p)
+{
+	struct px_why why;
+
+	if (px_sandbox_enter(&why) < 0) {
+		fprintf(stderr, "%s\n", why.text);
+		_exit(EXIT_OPEN);
+	}
+	_exit(p->try() < 0 ? EXIT_REFUSED : EXIT_WORKS);
+}
+
+/* An outcome, or -errno. */
+static int attempt(const struct probe *p)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		child(p);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	/* Without support for 32-bit programs in the kernel: SIGSEGV. */
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV
+			       ? DIES
+			       : -EPROTO;
+	if (WEXITSTATUS(status) == EXIT_WORKS)
+		return WORKS;
+	return WEXITSTATUS(status) == EXIT_REFUSED ? REFUSED : -EPERM;
+}
+
+int px_sandbox_self_test(void)
+{
+	int failed = 0;
+	size_t i;
+
+	for (i = 0; i < PX_ARRAY_LEN(probes); i++) {
+		const struct probe *p = &probes[i];
+		const int got = attempt(p);
+
+		if (got < 0)
+			printf("FAILED  %s: %s\n", p->name, strerror(-got));
+		else
+			printf("%s  %s: %s\n",
+			       got == (int)p->want ? "ok    " : "FAILED",
+			       p->name, outcome_name[got]);
+		failed += got != (int)p->want;
+	}
+	return failed > 0;
+}

@@ -1,0 +1,133 @@
+"""What compile workers are kept from, and what is said where they are not."""
+import ctypes
+import os
+import platform
+import struct
+import subprocess
+import sys
+
+import pytest
+
+import harness
+from harness import read
+
+WORKER = os.path.join(os.path.dirname(harness.program()), "pycfs-compiler")
+
+# <linux/prctl.h>, <linux/seccomp.h>, <linux/filter.h>
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, MODE_FILTER = 38, 22, 2
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, FAIL_EINVAL = 0x7fff0000, 0x00050016
+NR_SECCOMP, NR_PRCTL = {"x86_64": (317, 157),
+                        "aarch64": (277, 167)}[platform.machine()]
+
+
+def forbid_seccomp():
+    """From now on this process and its children can set no filter: as in a
+    container whose kernel has none."""
+    program = b"".join(struct.pack("<HBBI", *i) for i in (
+        (LOAD, 0, 0, 0),                 # the system call's number
+        (EQUAL, 4, 0, NR_SECCOMP),
+        (EQUAL, 0, 2, NR_PRCTL),
+        (LOAD, 0, 0, 16),                # its first argument
+        (EQUAL, 1, 0, PR_SET_SECCOMP),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, FAIL_EINVAL)))
+    code = ctypes.create_string_buffer(program)
+    head = ctypes.create_string_buffer(
+        struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or \
+            libc.prctl(PR_SET_SECCOMP, MODE_FILTER, head, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def without_seccomp():
+    """The prefix of a command; run by this very file."""
+    return [sys.executable, os.path.abspath(__file__)]
+
+
+@pytest.fixture
+def unsanitized():
+    out = subprocess.run([harness.program(), "--version"],
+                         stdout=subprocess.PIPE, timeout=30)
+    assert out.returncode == 0
+    with open(WORKER, "rb") as f:
+        if b"__asan_init" in f.read():
+            pytest.skip("a sanitizer's runtime needs what is forbidden")
+
+
+def test_self_test(unsanitized):
+    run = subprocess.run([WORKER, "--self-test"], stdout=subprocess.PIPE,
+                         timeout=60, text=True)
+    assert run.returncode == 0, run.stdout
+    lines = run.stdout.splitlines()
+    assert len(lines) > 20 and all(l.startswith("ok ") for l in lines)
+    for what, how in (("open a file", "is refused"), ("socket", "dies"),
+                      ("execve", "dies"), ("ptrace", "dies"),
+                      ("map executable memory", "dies")):
+        assert "ok      %s: %s" % (what, how) in lines
+
+
+def test_self_test_fails_without_seccomp(unsanitized):
+    run = subprocess.run([*without_seccomp(), WORKER, "--self-test"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         timeout=60, text=True)
+    assert run.returncode == 1
+    assert "FAILED  socket" in run.stdout
+
+
+def status_of(process):
+    text = read("/proc/%d/status" % process.pid).decode()
+    return dict(l.split(":", 1) for l in text.splitlines() if ":" in l)
+
+
+def test_workers_are_in_it(mount, small, unsanitized):
+    with mount(small) as m:
+        read(m / "a.pyc")
+        workers = harness.workers(m.path)
+        assert workers
+        for w in workers:
+            # one that starts is not in it yet
+            harness.wait_for(lambda: status_of(w)["Seccomp"].strip() == "2",
+                             20, "a worker's filter")
+            status = status_of(w)
+            assert status["NoNewPrivs"].strip() == "1"
+            for name in ("CapEff", "CapPrm", "CapInh"):
+                assert int(status[name], 16) == 0, name
+            limits = read("/proc/%d/limits" % w.pid).decode()
+            space = next(line for line in limits.splitlines()
+                         if line.startswith("Max address space"))
+            assert int(space.split()[3]) <= 4 << 30
+
+
+def test_without_seccomp(mount, small, unsanitized, pycfs):
+    with mount(small, prefix=without_seccomp()) as m:
+        assert read(m / "a.pyc")
+        read(m / "b.pyc")
+        said = m.said + m.log()
+        assert said.count("no seccomp here") == 1, said
+        assert "--require-sandbox" in said
+
+
+def test_required(pycfs, small, scratch, mount, unsanitized):
+    out = os.path.join(scratch, "out")
+    r = pycfs.export(small, out, "--require-sandbox",
+                     prefix=without_seccomp())
+    assert r.returncode == 1
+    assert "sandbox" in r.stderr and len(r.stderr.splitlines()) == 1
+    assert not os.path.exists(out)
+    at = os.path.join(scratch, "here")
+    os.mkdir(at)
+    r = pycfs.run("mount", "--require-sandbox", "--python",
+                  harness.DEBIAN_PYTHON, small, at,
+                  prefix=without_seccomp())
+    assert r.returncode == 1 and "sandbox" in r.stderr
+    assert not harness.is_mounted(at)
+    with mount(small, "--require-sandbox") as m:
+        assert read(m / "a.pyc")
+        assert "seccomp" not in m.said + m.log()
+
+
+if __name__ == "__main__":
+    forbid_seccomp()
+    os.execv(sys.argv[1], sys.argv[1:])
