@@ -2,11 +2,13 @@
 #ifndef PX_POOL_I_H
 #define PX_POOL_I_H
 /*
- * One worker process as its pool sees it, touched by the pool's thread only;
- * and the queues, touched under the pool's lock.
+ * One worker process as its pool sees it, touched by the pool's thread only
+ * (pool_thread.c); and the queues, touched under the pool's lock.
  */
 
 #include "pycfs/pool.h"
+
+#include <pthread.h>
 
 struct px_job {
 	struct px_job *next;
@@ -49,6 +51,30 @@ struct px_worker {
 	int64_t cpu_seen_ms;  /* and when it was last looked at */
 	struct px_buf in;
 };
+
+struct px_pool {
+	struct px_pool_options o;
+	pthread_t thread;
+	int wake_fd;
+	struct px_worker *workers;
+	/* The pool's thread only: */
+	unsigned start_failures;
+	int64_t paused_until_ms;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* ready or room or stopping */
+	struct px_queue waited; /* under lock */
+	struct px_queue ahead;	/* under lock */
+	uint64_t next_id;	/* under lock */
+	bool stopping;		/* under lock */
+	bool sandboxed;		/* under lock, once ready */
+	bool ready;		/* under lock: the first worker is there, or */
+	int start_error;	/* under lock: is not, and */
+	struct px_why why;	/* under lock: why */
+};
+
+/* The thread; `arg` is the pool. */
+void *px_pool_main(void *arg);
 
 /* Starts a process in an unused slot. -errno. */
 int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);

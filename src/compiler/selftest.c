@@ -269,7 +269,7 @@ static int attempt(const struct probe *p)
 	int status = 0;
 	pid_t pid;
 
-	fflush(stdout);
+	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
 		child(p);

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread of a pool: workers, deadlines, completions. */
+#include "pool_i.h"
+
+#include "pycfs/log.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+/* A worker is ready in 10-30 ms; one whose disk is slow or whose machine is
+ * overloaded may take long. */
+#define START_TIMEOUT_MS 30000
+/* Starts that may fail in a row before jobs are failed for a while. */
+#define START_ATTEMPTS 3
+#define RETRY_MS       20
+#define START_PAUSE_MS 1000
+/* Workers that may die of one module before it is given up. */
+#define MAX_TRIES 2
+/* A worker that gets less than one part in so many of a CPU is stuck. */
+#define STARVED 20
+
+static void complete(struct px_job *job, int err, struct px_blob *result)
+{
+	job->done(job->arg, err, result);
+	px_job_free(job);
+}
+
+static void complete_failed(struct px_pool *p, struct px_job *job,
+			    const char *text)
+{
+	struct px_blob *blob =
+		px_blob_new(PX_BLOB_FAILED, 0, 0, text, strlen(text));
+
+	px_stats_add(p->o.stats, PX_COUNT_rejected, 1);
+	complete(job, blob ? 0 : -ENOMEM, blob);
+	px_blob_unref(blob);
+}
+
+static struct px_job *next_job(struct px_pool *p)
+{
+	struct px_job *job;
+
+	pthread_mutex_lock(&p->lock);
+	job = px_queue_take(&p->waited, &p->waited.head);
+	if (!job) {
+		job = px_queue_take(&p->ahead, &p->ahead.head);
+		if (job)
+			pthread_cond_broadcast(&p->changed);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return job;
+}
+
+static unsigned queued(struct px_pool *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->waited.n + p->ahead.n;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+static bool stopping(struct px_pool *p)
+{
+	bool stop;
+
+	pthread_mutex_lock(&p->lock);
+	stop = p->stopping;
+	pthread_mutex_unlock(&p->lock);
+	return stop;
+}
+
+/* Tells px_pool_start how the first worker fared; later calls do nothing. */
+static void report_start(struct px_pool *p, int err, bool sandboxed,
+			 const char *text)
+{
+	pthread_mutex_lock(&p->lock);
+	if (!p->ready) {
+		p->ready = true;
+		p->sandboxed = sandboxed;
+		p->start_error = err;
+		snprintf(p->why.text, sizeof(p->why.text), "%s", text);
+		pthread_cond_broadcast(&p->changed);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void start_failed(struct px_pool *p, const char *text)
+{
+	struct px_job *job;
+
+	report_start(p, -EIO, false, text);
+	if (++p->start_failures < START_ATTEMPTS)
+		return;
+	px_log(PX_LOG_ERROR, "no compile worker starts: %s", text);
+	p->start_failures = 0;
+	p->paused_until_ms = px_now_ms() + START_PAUSE_MS;
+	while ((job = next_job(p)))
+		complete(job, -EIO, NULL);
+}
+
+static void spawn(struct px_pool *p, struct px_worker *w)
+{
+	struct px_why why;
+	int r = px_worker_spawn(w, &p->o);
+
+	if (r < 0) {
+		px_because(&why, r, "cannot start %s: %s", p->o.compiler,
+			   strerror(-r));
+		start_failed(p, why.text);
+		return;
+	}
+	w->deadline_ms = px_now_ms() + START_TIMEOUT_MS;
+	px_stats_add(p->o.stats, PX_COUNT_spawned, 1);
+}
+
+/* The worker is gone or must go; its job, if any, is tried again or failed. */
+static void lose(struct px_pool *p, struct px_worker *w, bool late)
+{
+	const enum px_worker_state state = w->state;
+	struct px_job *job = w->job;
+	struct px_why why, text;
+
+	px_worker_kill(w, late ? NULL : &why);
+	if (state == PX_WORKER_STARTING) {
+		px_because(&text, 0,
+			   "the compile worker %s: is the package "
+			   "libpython%u.%u whole?",
+			   late ? "does not get ready" : why.text,
+			   p->o.python->hexversion >> 24,
+			   p->o.python->hexversion >> 16 & 255);
+		start_failed(p, text.text);
+		return;
+	}
+	if (!job) {
+		px_log(PX_LOG_WARNING, "an idle compile worker was lost: %s",
+		       late ? "" : why.text);
+		return;
+	}
+	if (late) {
+		px_stats_add(p->o.stats, PX_COUNT_timeouts, 1);
+		px_because(&text, 0,
+			   "did not compile within %u.%03u seconds "
+			   "of CPU time (see --timeout)",
+			   p->o.timeout_ms / 1000, p->o.timeout_ms % 1000);
+		complete_failed(p, job, text.text);
+		return;
+	}
+	px_stats_add(p->o.stats, PX_COUNT_crashes, 1);
+	if (++job->tries < MAX_TRIES) {
+		pthread_mutex_lock(&p->lock);
+		px_queue_push_front(&p->waited, job);
+		pthread_mutex_unlock(&p->lock);
+		return;
+	}
+	px_because(&text, 0, "the compiler died of it twice: %s", why.text);
+	complete_failed(p, job, text.text);
+}
+
+static int hello(struct px_pool *p, struct px_worker *w,
+		 const struct px_str *payload)
+{
+	const struct px_python *want = p->o.python;
+	struct px_frame_hello h;
+	int r = px_frame_get_hello(payload->data, payload->size, &h);
+	struct px_why why;
+
+	if (r < 0 || w->state != PX_WORKER_STARTING)
+		return -EBADMSG;
+	if (h.protocol != PX_FRAME_PROTOCOL) {
+		report_start(p, -EPROTO, false,
+			     "pycfs-compiler is of another version "
+			     "than pycfs: install both again");
+		return -EPROTO;
+	}
+	if (h.magic != want->magic || h.hexversion != want->hexversion) {
+		px_because(&why, 0,
+			   "%s is Python %u.%u.%u, not the "
+			   "interpreter's version: install the libpython that "
+			   "belongs to it",
+			   want->libpython, h.hexversion >> 24,
+			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
+		report_start(p, -ELIBBAD, false, why.text);
+		return -ELIBBAD;
+	}
+	if (!h.sandboxed && p->o.require_sandbox) {
+		report_start(p, -EPERM, false,
+			     "the kernel, or what contains us, lets no seccomp "
+			     "filter be set, so compile workers cannot be "
+			     "sandboxed (without --require-sandbox they run "
+			     "all the same)");
+		return -EPERM;
+	}
+	w->state = PX_WORKER_IDLE;
+	w->deadline_ms = 0;
+	p->start_failures = 0;
+	report_start(p, 0, h.sandboxed, "");
+	return 0;
+}
+
+static int result(struct px_pool *p, struct px_worker *w,
+		  const struct px_str *payload)
+{
+	static const enum px_blob_kind kinds[] = {
+		[PX_FRAME_CODE] = PX_BLOB_CODE,
+		[PX_FRAME_PLAIN] = PX_BLOB_CODE,
+		[PX_FRAME_REJECTED] = PX_BLOB_REJECTED,
+		[PX_FRAME_FAILED] = PX_BLOB_FAILED,
+	};
+	struct px_frame_result res;
+	struct px_job *job = w->job;
+	struct px_blob *blob;
+	int r = px_frame_get_result(payload->data, payload->size, &res);
+
+	if (r < 0 || !job || res.id != job->id)
+		return -EBADMSG;
+	blob = px_blob_new(kinds[res.status], res.line, res.column,
+			   res.data.data, res.data.size);
+	w->state = PX_WORKER_IDLE;
+	w->job = NULL;
+	w->deadline_ms = 0;
+	px_stats_add(p->o.stats, PX_COUNT_compiled, 1);
+	px_stats_add(p->o.stats, PX_COUNT_ahead, job->ahead);
+	px_stats_add(p->o.stats, PX_COUNT_compiled_bytes, job->frame.size);
+	px_stats_add(p->o.stats, PX_COUNT_plain, res.status == PX_FRAME_PLAIN);
+	if (blob && blob->kind != PX_BLOB_CODE)
+		px_stats_add(p->o.stats, PX_COUNT_rejected, 1);
+	complete(job, blob ? 0 : -ENOMEM, blob);
+	px_blob_unref(blob);
+	return 0;
+}
+
+static int receive(struct px_pool *p, struct px_worker *w)
+{
+	enum px_frame_type type;
+	struct px_str payload;
+	int r;
+
+	while ((r = px_worker_receive(w, &type, &payload)) > 0) {
+		if (type == PX_FRAME_HELLO)
+			r = hello(p, w, &payload);
+		else if (type == PX_FRAME_RESULT)
+			r = result(p, w, &payload);
+		else
+			r = -EBADMSG;
+		if (r < 0)
+			return r;
+		px_worker_consume(w, &payload);
+	}
+	return r;
+}
+
+static void give(struct px_pool *p, struct px_worker *w, struct px_job *job)
+{
+	w->state = PX_WORKER_BUSY;
+	w->job = job;
+	w->sent = 0;
+	w->deadline_ms = p->o.timeout_ms ? px_now_ms() + p->o.timeout_ms : 0;
+	w->cpu_start_ms = w->cpu_seen_ms = px_worker_cpu_ms(w);
+	if (px_worker_send(w) < 0)
+		lose(p, w, false);
+}
+
+/* Gives jobs to idle workers and starts workers for the rest. */
+static void dispatch(struct px_pool *p)
+{
+	unsigned i, starting = 0, left;
+	struct px_job *job;
+
+	for (i = 0; i < p->o.n_workers; i++) {
+		struct px_worker *w = &p->workers[i];
+
+		if (w->state == PX_WORKER_IDLE && (job = next_job(p)))
+			give(p, w, job);
+		starting += w->state == PX_WORKER_STARTING;
+	}
+	left = queued(p);
+	if (px_now_ms() < p->paused_until_ms) {
+		while ((job = next_job(p)))
+			complete(job, -EIO, NULL);
+		return;
+	}
+	for (i = 0; i < p->o.n_workers && starting < left; i++) {
+		if (p->workers[i].state == PX_WORKER_NONE) {
+			spawn(p, &p->workers[i]);
+			starting++;
+		}
+	}
+}
+
+static int poll_timeout(struct px_pool *p)
+{
+	int64_t next = INT64_MAX, now = px_now_ms();
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; i < p->o.n_workers; i++) {
+		const struct px_worker *w = &p->workers[i];
+
+		any |= w->state != PX_WORKER_NONE;
+		if (w->state != PX_WORKER_NONE && w->deadline_ms != 0 &&
+		    w->deadline_ms < next)
+			next = w->deadline_ms;
+	}
+	/* No worker could be started for what is queued: try again soon. */
+	if (!any && queued(p) > 0)
+		return RETRY_MS;
+	if (next == INT64_MAX)
+		return -1;
+	return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
+}
+
+static void wait_events(struct px_pool *p, struct pollfd *fds)
+{
+	uint64_t count;
+	ssize_t n;
+	unsigned i;
+
+	for (i = 0; i < p->o.n_workers; i++) {
+		const struct px_worker *w = &p->workers[i];
+
+		fds[i].fd = w->state == PX_WORKER_NONE ? -1 : w->fd;
+		fds[i].events = POLLIN;
+		if (px_worker_sending(w))
+			fds[i].events |= POLLOUT;
+		fds[i].revents = 0;
+	}
+	fds[i].fd = p->wake_fd;
+	fds[i].events = POLLIN;
+	fds[i].revents = 0;
+	poll(fds, p->o.n_workers + 1, poll_timeout(p));
+	if (fds[i].revents & POLLIN) {
+		n = read(p->wake_fd, &count, sizeof(count));
+		(void)n;
+	}
+}
+
+/*
+ * A module has its time on the CPU: on a machine that is busy the same one must
+ * not fail that compiles elsewhere. But who waits does so for a worker that
+ * gets on; one that is stopped or blocked is given up.
+ */
+static bool is_late(struct px_pool *p, struct px_worker *w)
+{
+	const int64_t now = px_now_ms();
+	int64_t cpu, left;
+
+	if (w->deadline_ms == 0 || now < w->deadline_ms)
+		return false;
+	if (w->state != PX_WORKER_BUSY)
+		return true;
+	cpu = px_worker_cpu_ms(w);
+	left = p->o.timeout_ms - (cpu - w->cpu_start_ms);
+	if (left <= 0 || (cpu - w->cpu_seen_ms) * STARVED < p->o.timeout_ms)
+		return true;
+	w->cpu_seen_ms = cpu;
+	w->deadline_ms = now + left;
+	return false;
+}
+
+static void serve_worker(struct px_pool *p, struct px_worker *w, short events)
+{
+	int r = 0;
+
+	if (w->state == PX_WORKER_NONE)
+		return;
+	if (events & POLLOUT)
+		r = px_worker_send(w);
+	/* A broken pipe still has an answer or a last word to read. */
+	if (events & (POLLIN | POLLHUP | POLLERR))
+		r = receive(p, w);
+	if (r < 0)
+		lose(p, w, false);
+	else if (is_late(p, w))
+		lose(p, w, true);
+}
+
+static void end_all(struct px_pool *p)
+{
+	struct px_job *job;
+	unsigned i;
+
+	for (i = 0; i < p->o.n_workers; i++) {
+		if (p->workers[i].state == PX_WORKER_NONE)
+			continue;
+		job = p->workers[i].job;
+		px_worker_kill(&p->workers[i], NULL);
+		if (job)
+			complete(job, -ECANCELED, NULL);
+	}
+	while ((job = next_job(p)))
+		complete(job, -ECANCELED, NULL);
+}
+
+void *px_pool_main(void *arg)
+{
+	struct px_pool *p = arg;
+	struct pollfd *fds = calloc(p->o.n_workers + 1, sizeof(*fds));
+	unsigned i;
+
+	if (!fds) {
+		report_start(p, -ENOMEM, false, "out of memory");
+		return NULL;
+	}
+	spawn(p, &p->workers[0]);
+	while (!stopping(p)) {
+		dispatch(p);
+		wait_events(p, fds);
+		for (i = 0; i < p->o.n_workers; i++)
+			serve_worker(p, &p->workers[i], fds[i].revents);
+	}
+	end_all(p);
+	free(fds);
+	return NULL;
+}
