@@ -1,0 +1,1 @@
+"""A tiny web service: which of these versions is the newest?"""

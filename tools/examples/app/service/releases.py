@@ -1,0 +1,22 @@
+"""What the service knows: versions, and how they compare."""
+import attr
+from packaging.version import InvalidVersion, Version
+
+
+@attr.s(frozen=True)
+class Answer:
+    """The newest of some versions, and what is no version at all."""
+
+    newest = attr.ib()
+    refused = attr.ib(factory=list)
+
+
+def newest(texts):
+    """Answers for texts such as "1.9" and "1.10rc1"."""
+    known, refused = [], []
+    for text in texts:
+        try:
+            known.append(Version(text))
+        except InvalidVersion:
+            refused.append(text)
+    return Answer(str(max(known)) if known else None, refused)
