@@ -10,7 +10,7 @@ import builder as b
 
 
 def pytest_sessionstart(session):
-    if not os.access(b.pycfs(), os.X_OK):
+    if not (os.path.isfile(b.pycfs()) and os.access(b.pycfs(), os.X_OK)):
         raise pytest.UsageError("PYCFS must name the pycfs to test")
 
 
