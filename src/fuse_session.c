@@ -72,6 +72,9 @@ static void listen_end(struct overheard *o, char *buf, size_t size)
 		close(o->memory_fd);
 }
 
+/* What is left to a build that may not mount. */
+#define WITHOUT "; or use 'pycfs export', which mounts nothing"
+
 /* What libfuse would only say after a failed mount. */
 static int check_device(struct px_why *why)
 {
@@ -84,16 +87,16 @@ static int check_device(struct px_why *why)
 	if (errno == EACCES)
 		return px_because(why, -EACCES,
 				  "no permission to open "
-				  "/dev/fuse: ask for mode 0666 on it");
+				  "/dev/fuse: ask for mode 0666 on it" WITHOUT);
 	if (errno == EPERM)
 		return px_because(why, -EPERM,
 				  "the container may not use "
 				  "/dev/fuse: give it --device /dev/fuse "
-				  "--cap-add SYS_ADMIN");
+				  "--cap-add SYS_ADMIN" WITHOUT);
 	return px_because(why, -ENODEV,
 			  "no usable /dev/fuse (%s): load the "
 			  "fuse module, or give the container --device "
-			  "/dev/fuse --cap-add SYS_ADMIN",
+			  "/dev/fuse --cap-add SYS_ADMIN" WITHOUT,
 			  strerror(errno));
 }
 
@@ -167,7 +170,7 @@ static int mount_session(struct px_fuse *f, struct fuse_args *args,
 				  f->o.mountpoint, said,
 				  strstr(said, "not permitted")
 					  ? ": mounting needs CAP_SYS_ADMIN "
-					    "(--cap-add SYS_ADMIN)"
+					    "(--cap-add SYS_ADMIN)" WITHOUT
 					  : "");
 	return 0;
 }

@@ -206,6 +206,12 @@ static int check_empty(const char *path, struct px_why *why)
 	while (n <= 2 && readdir(d))
 		n++;
 	closedir(d);
+	if (n > 2 && mounted(path) == 1)
+		return px_because(
+			why, -EBUSY,
+			"MOUNTPOINT '%s' is a mount of pycfs already: end it "
+			"('pycfs umount %s'), or use another directory",
+			path, path);
 	if (n > 2)
 		return px_because(why, -ENOTEMPTY,
 				  "MOUNTPOINT '%s' is not empty: its files "

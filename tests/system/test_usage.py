@@ -76,7 +76,7 @@ def test_a_mountpoint_in_use(pycfs, tree, at):
         refused(result, 1, at)
         assert len(harness.read(m / "single.pyc")) > 16
 
-
+        refused(result, 1, at, "pycfs umount " + at)
 @pytest.mark.parametrize("spec", ["9.9", "3.99", "3.11.99", "/no/such/python",
                                   "no-such-python", "/etc/hostname", "/etc"])
 def test_unknown_python(spec, pycfs, tree, at):
