@@ -36,6 +36,12 @@ unsigned px_engine_jobs(const struct px_opt *o)
 	return (unsigned)CPU_COUNT(&set);
 }
 
+/* What is wrong with the place, not with who may write there. */
+static bool is_no_room(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -EROFS;
+}
+
 static int open_cache(struct px_engine *e, const struct px_opt *o,
 		      struct px_why *why)
 {
@@ -56,6 +62,12 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 		options.dir = dir;
 	}
 	r = px_cache_open(&options, &e->cache, why);
+	if (options.dir && is_no_room(r)) {
+		px_log(PX_LOG_WARNING, "%s: what is compiled now is not kept",
+		       why->text);
+		options.dir = NULL;
+		r = px_cache_open(&options, &e->cache, why);
+	}
 	if (r == 0 && px_cache_was_rebuilt(e->cache))
 		px_log(PX_LOG_WARNING,
 		       "the cache in %s was damaged or of "
