@@ -174,7 +174,8 @@ struct px_cache {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the writer; CLOCK_MONOTONIC */
-	pthread_cond_t done; /* something was committed; CLOCK_MONOTONIC */
+	pthread_cond_t done; /* a batch, or the writer, ended;
+			      * CLOCK_MONOTONIC */
 	/* under lock: */
 	struct px_stats *stats; /* NULL once the caller is gone */
 	struct px_pending pending;
@@ -189,6 +190,7 @@ struct px_cache {
 	uint64_t failed_seq; /* the last item of the last batch given up */
 	int failed_err;
 	bool stop;
+	bool ended; /* the writer */
 
 	bool has_thread;
 	pthread_t thread;

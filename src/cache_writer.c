@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 /* What one transaction takes at most: it holds the writer mutex that all
  * processes on this cache share, and keeps its pages in memory. */
@@ -393,6 +392,10 @@ static void *run_writer(void *arg)
 	}
 	pthread_mutex_unlock(&c->lock);
 	commit_counts(c);
+	pthread_mutex_lock(&c->lock);
+	c->ended = true;
+	pthread_cond_broadcast(&c->done);
+	pthread_mutex_unlock(&c->lock);
 	return NULL;
 }
 
@@ -416,25 +419,25 @@ int px_writer_start(struct px_cache *c)
 
 bool px_writer_stop(struct px_cache *c)
 {
-	struct timespec ts;
+	const int64_t until = px_now_ms() + c->tuning.give_up_ms;
+	const struct timespec ts = {until / 1000, until % 1000 * 1000000};
+	bool ended;
+	int rc = 0;
 
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	pthread_cond_signal(&c->wake);
+	/* pthread_timedjoin_np goes by a clock that may jump. */
+	while (!c->ended && rc == 0)
+		rc = pthread_cond_timedwait(&c->done, &c->lock, &ts);
+	/* If it goes on alone, it must not count in memory of the caller. */
+	ended = c->ended;
+	if (!ended)
+		c->stats = NULL;
 	pthread_mutex_unlock(&c->lock);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	ts.tv_sec += c->tuning.give_up_ms / 1000;
-	ts.tv_nsec += (long)(c->tuning.give_up_ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	if (pthread_timedjoin_np(c->thread, NULL, &ts) == 0)
-		return true;
-	/* It goes on alone, so it must not count in memory of the caller. */
-	pthread_mutex_lock(&c->lock);
-	c->stats = NULL;
-	pthread_mutex_unlock(&c->lock);
-	pthread_detach(c->thread);
-	return false;
+	if (ended)
+		pthread_join(c->thread, NULL);
+	else
+		pthread_detach(c->thread);
+	return ended;
 }
