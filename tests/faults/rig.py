@@ -286,6 +286,10 @@ class Run:
         self.attempt.crashes += "killed by signal" in self.said()
         return status
 
+    def counters(self):
+        r = self.attempt.call("report", self.path, "--json")
+        return json.loads(r.stdout)["counters"] if r else {}
+
     def umount(self, *how):
         return self.attempt.call("umount", *how, self.path)
 
@@ -507,6 +511,14 @@ class Rig:
     def warm(self, attempt):
         """Gives the attempt a cache that knows the whole tree."""
         shutil.copytree(self.golden, attempt.cache)
+
+    @staticmethod
+    def undisturbed(attempt, source, *options):
+        """What a mount of `source` shows that no fault is done to."""
+        run = attempt.mount("--no-cache", *options, source=source)
+        seen = look(run.path)
+        run.finish()
+        return seen
 
     def copy_source(self, attempt):
         to = attempt.new("site")
