@@ -332,7 +332,8 @@ class Attempt:
 
     def saw(self, seen, complete=False, reference=None, allowed=None):
         """Judges what was read. `complete`: no read may have failed.
-        allowed: {path: digests or errnos that are right as well}."""
+        allowed: {path: digests that are right as well}; such a path may
+        also be missing."""
         reference = self.rig.reference if reference is None else reference
         if seen.hung:
             self.hang("reading")
@@ -344,8 +345,7 @@ class Attempt:
                 if isinstance(v, int):
                     if complete:
                         self.bad("%s: %s" % (path, os.strerror(v)))
-                elif not allowed or not (v[0] in allowed.get(path, ()) or
-                                         None in allowed.get(path, ())):
+                elif not allowed or v[0] not in allowed.get(path, ()):
                     self.add("wrong", "%s: %r, not %r" % (
                         path, v, one(reference, path)))
         for path, names in seen.names.items():
@@ -356,13 +356,13 @@ class Attempt:
         if complete and "" not in seen.names:
             self.bad("its top could not be listed")
 
-    def saw_export(self, dest, **how):
+    def saw_export(self, dest, complete=True, **how):
         """An export that is there is whole."""
         if not os.path.isdir(dest):
             to = self.new("unpacked")
             layers.unpack(dest, to)
             dest = to
-        self.saw(look(dest), complete=True, **how)
+        self.saw(look(dest), complete=complete, **how)
 
     # what is done
 
