@@ -26,7 +26,7 @@ def ended(a, run, *fine):
 
 
 def test_the_daemon(rig):
-    for a in rig.tries("kill -9, daemon", ci=10, full=80):
+    for a in rig.tries("kill -9, daemon", ci=8, full=80):
         with a:
             run, reader = begin(rig, a)
             a.doze(rig.cold)
@@ -37,7 +37,7 @@ def test_the_daemon(rig):
 
 
 def test_the_workers(rig):
-    for a in rig.tries("kill -9, worker", ci=6, full=60):
+    for a in rig.tries("kill -9, worker", ci=4, full=60):
         with a:
             run, reader = begin(rig, a, "--jobs", 2)
             before = faults.descriptors(run.daemon)
@@ -56,7 +56,7 @@ def test_the_workers(rig):
 
 def test_the_guard(rig):
     """The daemon ends too, and takes the mount with it."""
-    for a in rig.tries("kill -9, guard", ci=6, full=40):
+    for a in rig.tries("kill -9, guard", ci=4, full=40):
         with a:
             run, reader = begin(rig, a)
             a.doze(rig.cold)
@@ -68,7 +68,7 @@ def test_the_guard(rig):
 
 def test_one_of_two_that_share_a_cache(rig):
     """Whatever it was writing, the other one does not notice."""
-    for a in rig.tries("kill -9, one of two on a cache", ci=6, full=40):
+    for a in rig.tries("kill -9, one of two on a cache", ci=4, full=40):
         with a:
             runs = [a.mount(), a.mount("--jobs", 1)]
             readers = [Reader(r.path, seed=a.n + i)
@@ -85,7 +85,7 @@ def test_one_of_two_that_share_a_cache(rig):
 
 def test_run(rig):
     """pycfs run never says that a copy worked that is not whole."""
-    for a in rig.tries("kill -9, under pycfs run", ci=6, full=40):
+    for a in rig.tries("kill -9, under pycfs run", ci=4, full=40):
         with a:
             out = a.new("out")
             os.mkdir(out)
@@ -111,7 +111,7 @@ def test_run(rig):
 def test_export(rig):
     """DEST is whole or not there; the next export clears up."""
     kinds = ("out", "out.tar", "out.zip")
-    for a in rig.tries("kill -9, export", ci=6, full=40):
+    for a in rig.tries("kill -9, export", ci=4, full=40):
         with a:
             place = a.new("place")
             os.mkdir(place)
