@@ -101,6 +101,9 @@ static const char bootstrap[] =
 	"    except MemoryError:\n"
 	"        return 2, 0, 0, b'MemoryError: out of memory while "
 	"compiling'\n"
+	/* Where an allocation failed and CPython forgot to say so. */
+	"    except SystemError as e:\n"
+	"        return 2, 0, 0, text('SystemError: %s' % e)\n"
 	"    except SyntaxError as e:\n"
 	"        return (1, number(e.lineno), number(e.offset),\n"
 	"                text('%s: %s' % (type(e).__name__, e.msg)))\n"
