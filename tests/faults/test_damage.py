@@ -115,7 +115,7 @@ def test_truncated_under_a_mount(rig):
 def test_the_lock_file(rig):
     """lock.mdb: readers, and mutexes that may be held for ever now."""
     kinds = [flip, zero, garbage]
-    for a in rig.tries("damaged lock file", ci=4, full=60):
+    for a in rig.tries("damaged lock file", ci=4, full=40):
         with a:
             rig.warm(a)
             path = database(a).replace("data.mdb", "lock.mdb")
@@ -133,7 +133,7 @@ def test_the_lock_file(rig):
 
 def test_verify_and_gc(rig):
     """The commands that walk all of it end, whatever they find."""
-    for a in rig.tries("damaged cache, pycfs cache", ci=4, full=100):
+    for a in rig.tries("damaged cache, pycfs cache", ci=4, full=40):
         with a:
             rig.warm(a)
             harm(a, HARM)

@@ -66,7 +66,7 @@ def test_descriptors_run_out(rig):
 def test_little_memory(rig):
     """From the start, the workers' too. Not mounted, with a sentence, or
     right as far as it can be read."""
-    for a in rig.tries("RLIMIT_AS from the start", ci=4, full=60):
+    for a in rig.tries("RLIMIT_AS from the start", ci=4, full=40):
         with a:
             n = a.random.choice((20, 40, 60, 80, 120, 160, 250, 400, 700))
             run = a.start(limits=[(resource.RLIMIT_AS, n * MB)])
@@ -121,7 +121,7 @@ SIGNALS = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM,
 
 @pytest.mark.parametrize("whom", ["daemon", "guard", "workers"])
 def test_signal_storms(whom, rig):
-    for a in rig.tries("signals, " + whom, ci=5, full=60):
+    for a in rig.tries("signals, " + whom, ci=5, full=30):
         with a:
             sig = SIGNALS[a.n % len(SIGNALS)]
             run = a.mount()

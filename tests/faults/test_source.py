@@ -83,7 +83,7 @@ def versions(before, after, changed):
 
 
 def test_changes_during_a_copy(rig):
-    for a in rig.tries("source changes", ci=4, full=80):
+    for a in rig.tries("source changes", ci=4, full=40):
         with a:
             site = rig.copy_source(a)
             if a.n % 2:

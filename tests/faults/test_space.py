@@ -17,7 +17,7 @@ def remount(at, options):
 
 @pytest.mark.root
 def test_a_small_disk(rig, disk):
-    for a in rig.tries("ENOSPC, cache", ci=5, full=60):
+    for a in rig.tries("ENOSPC, cache", ci=5, full=40):
         with a:
             size = a.random.choice((16, 64, 100, 200, 400, 700, 1000, 1500))
             at = disk(a, "size=%dk" % size)
