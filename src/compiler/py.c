@@ -98,9 +98,13 @@ static const char bootstrap[] =
 	"                       optimize=optimize)\n"
 	"        return 0, 0, 0, header(source, mode, mtime) + "
 	"marshal.dumps(code)\n"
-	"    except MemoryError:\n"
-	"        return 2, 0, 0, b'MemoryError: out of memory while "
-	"compiling'\n"
+	/* Before 3.12 the parser says nothing else when it gives up on a
+	 * source; then it is not known whose fault it is. */
+	"    except MemoryError as e:\n"
+	"        if 'Parser stack overflowed' in str(e):\n"
+	"            return 1, 0, 0, text('MemoryError: %s' % e)\n"
+	"        return (2, 0, 0, b'MemoryError: nested too deeply for '\n"
+	"                b'the parser, or out of memory')\n"
 	/* Where an allocation failed and CPython forgot to say so. */
 	"    except SystemError as e:\n"
 	"        return 2, 0, 0, text('SystemError: %s' % e)\n"
