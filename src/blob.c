@@ -72,7 +72,7 @@ void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,
 		   size_t n, struct px_blob **ret)
 {
-	const uint8_t *payload;
+	uint8_t want[PX_DIGEST_SIZE];
 	uint8_t digest[PX_DIGEST_SIZE];
 	struct px_blob *b;
 	uint32_t kind;
@@ -81,20 +81,24 @@ int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,
 
 	if (n < PX_BLOB_STORED_HEADER || px_get_le32(data) != STORED_MAGIC)
 		return -EBADMSG;
-	payload = data + PX_BLOB_STORED_HEADER;
-	n -= PX_BLOB_STORED_HEADER;
 	kind = px_get_le32(data + 4);
 	line = px_get_le32(data + 8);
 	column = px_get_le32(data + 12);
 	if (kind != PX_BLOB_CODE && kind != PX_BLOB_REJECTED &&
 	    kind != PX_BLOB_NOTE)
 		return -EBADMSG;
-	compute_digest(key, kind, line, column, payload, n, digest);
-	if (memcmp(digest, data + STORED_DIGEST, PX_DIGEST_SIZE) != 0)
-		return -EBADMSG;
-	b = px_blob_new((enum px_blob_kind)kind, line, column, payload, n);
+	memcpy(want, data + STORED_DIGEST, PX_DIGEST_SIZE);
+	b = px_blob_new((enum px_blob_kind)kind, line, column,
+			data + PX_BLOB_STORED_HEADER,
+			n - PX_BLOB_STORED_HEADER);
 	if (!b)
 		return -ENOMEM;
+	/* Of the copy: `data` may lie in a file that somebody else changes. */
+	compute_digest(key, kind, line, column, b->data, b->size, digest);
+	if (memcmp(digest, want, PX_DIGEST_SIZE) != 0) {
+		px_blob_unref(b);
+		return -EBADMSG;
+	}
 	*ret = b;
 	return 0;
 }

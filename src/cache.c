@@ -348,6 +348,30 @@ static void count_served(struct px_cache *c, const struct px_blob *b)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static int get_seeded(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		      struct px_blob **ret)
+{
+	int r = c->seed ? px_seed_get(c->seed, key, ret) : -ENOENT;
+
+	if (r == 0) {
+		px_cache_count(c, PX_COUNT_seeded, 1);
+		count_served(c, *ret);
+	}
+	return r;
+}
+
+/* The rest of px_cache_get, where the database cannot answer. */
+static void get_failed(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		       int r)
+{
+	if (r == -EBADMSG && queue_mark(c, PX_ITEM_DROP, key))
+		px_cache_count(c, PX_COUNT_cache_damaged, 1);
+	if (r == -EUCLEAN)
+		px_cache_count(c, PX_COUNT_cache_damaged, 1);
+	if (r != -EBADMSG && r != -ENOENT && r != -ESHUTDOWN)
+		px_cache_failed(c, r);
+}
+
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		 struct px_blob **ret)
 {
@@ -363,30 +387,17 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	/* Memory first, then the transaction: an item leaves memory only after
 	 * its commit, so one of the two has it. */
 	r = get_stored(c, key, &used, ret);
-	switch (r) {
-	case 0:
-		count_served(c, *ret);
-		/* Another day, not only a later one: clocks go back. */
-		if (used.day != px_cache_today(c))
-			queue_mark(c, PX_ITEM_TOUCH, key);
-		return 0;
-	case -ENOMEM:
-	case -ENOENT:
+	if (r == -ENOMEM)
 		return r;
-	case -ESHUTDOWN:
-		return -ENOENT;
-	case -EBADMSG:
-		if (queue_mark(c, PX_ITEM_DROP, key))
-			px_cache_count(c, PX_COUNT_cache_damaged, 1);
-		return -ENOENT;
-	case -EUCLEAN:
-		px_cache_count(c, PX_COUNT_cache_damaged, 1);
-		px_cache_failed(c, r);
-		return -ENOENT;
-	default:
-		px_cache_failed(c, r);
-		return -ENOENT;
+	if (r < 0) {
+		get_failed(c, key, r);
+		return get_seeded(c, key, ret);
 	}
+	count_served(c, *ret);
+	/* Another day, not only a later one: clocks go back. */
+	if (used.day != px_cache_today(c))
+		queue_mark(c, PX_ITEM_TOUCH, key);
+	return 0;
 }
 
 static int read_index(struct px_cache *c, MDB_txn *txn,
@@ -417,6 +428,8 @@ static int find_stored(struct px_cache *c, const uint8_t *index, bool known,
 	if (r == 0)
 		r = px_cache_read_blob(c, txn, e->key, &used, NULL);
 	px_cache_abort(c, txn);
+	if (r == -ENOENT && c->seed && e->kind != 0)
+		r = px_seed_find(c->seed, e->key, &used);
 	if (r == 0 && (used.bytes != e->size + PX_BLOB_STORED_HEADER ||
 		       used.kind != e->kind))
 		return -ENOENT;

@@ -12,6 +12,7 @@
  *   cache_writer.c   the thread that commits batches
  *   cache_evict.c    the size bound, gc, verify, clear
  *   cache_info.c     what there is
+ *   cache_seed.c     another cache that is only read
  *
  * Stored forms, numbers little-endian (a change needs a new PX_CACHE_SUBDIR):
  *
@@ -164,6 +165,7 @@ struct px_cache {
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1 if temporary */
 	uint64_t max_bytes;
 	struct px_cache_tuning tuning;
+	struct px_seed *seed; /* NULL: none */
 	bool rebuilt;
 	/* Damaged or without a map: memory only from now on. */
 	atomic_bool broken;
@@ -285,9 +287,42 @@ int px_pages_check_metas(int fd);
  * commits went by since the transaction began, begin another; -ENOMEM.
  */
 int px_pages_check(const void *map, size_t bytes, uint64_t txnid);
+/* A file that nobody writes, read without LMDB: no lock, no map, no belief. */
+struct px_pages_table {
+	size_t root;
+	unsigned depth;
+};
+
+struct px_pages {
+	int fd; /* not ours */
+	size_t page_size;
+	size_t n_pages;
+	struct px_pages_table names;
+};
+
+/* What the newest transaction sees. -EUCLEAN, -errno. */
+int px_pages_open(int fd, struct px_pages *ret);
+/* -ENOENT, -EUCLEAN, -ENOMEM. */
+int px_pages_find_table(const struct px_pages *f, const char *name,
+			struct px_pages_table *ret);
+/* Where the value of `key` lies in the file: *ret_at bytes from its begin,
+ * *ret_size bytes, both within what the file says it has. Errors as above. */
+int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
+		  const void *key, size_t size, off_t *ret_at,
+		  size_t *ret_size);
 /* Whether the value of a key of PX_DIGEST_SIZE has as many pages of its own, if
  * any, as LMDB will free when it is deleted. */
 bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size);
+
+/* ---- cache_seed.c ---- */
+
+void px_seed_close(struct px_seed *s);
+/* The `used` row of a blob. -ENOENT: unknown, or anything wrong. */
+int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
+		 struct px_used *ret);
+/* As px_cache_get. */
+int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
+		struct px_blob **ret);
 
 /* ---- cache_writer.c ---- */
 

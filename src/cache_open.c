@@ -340,6 +340,7 @@ static void init_locks(struct px_cache *c)
 static void free_cache(struct px_cache *c)
 {
 	close_env(c);
+	px_seed_close(c->seed);
 	if (c->dir_fd >= 0)
 		close(c->dir_fd);
 	px_pending_fini(&c->pending);

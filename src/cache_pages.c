@@ -144,21 +144,21 @@ static size_t get_size(const uint8_t *p)
 }
 
 /* Node `i` of a page: its place, then its parts. */
-static int read_node(const struct walk *w, const uint8_t *page,
+static int read_node(size_t page_size, const uint8_t *page,
 		     const struct page *p, size_t i, struct node *ret)
 {
 	const size_t at = get_u16(page + sizeof(*p) + 2 * i);
 	const bool leaf = p->flags & PAGE_LEAF;
 	size_t room, inside;
 
-	if (at < p->upper || at % 2 != 0 || at + NODE_HEADER > w->page_size)
+	if (at < p->upper || at % 2 != 0 || at + NODE_HEADER > page_size)
 		return -EUCLEAN;
 	ret->size = get_u16(page + at) | (size_t)get_u16(page + at + 2) << 16;
 	ret->flags = get_u16(page + at + 4);
 	ret->key_size = get_u16(page + at + 6);
 	ret->key = page + at + NODE_HEADER;
 	ret->value = ret->key + ret->key_size;
-	room = w->page_size - at - NODE_HEADER;
+	room = page_size - at - NODE_HEADER;
 	if (!leaf) {
 		/* The high bits of a page number take the place of flags. */
 		ret->child = ret->size;
@@ -173,6 +173,20 @@ static int read_node(const struct walk *w, const uint8_t *page,
 	    (ret->flags & ~(unsigned)(NODE_BIG | NODE_TABLE)) != 0)
 		return -EUCLEAN;
 	return (int)((NODE_HEADER + ret->key_size + inside + 1) & ~1u);
+}
+
+static size_t n_nodes(const struct page *p)
+{
+	return (p->lower - sizeof(*p)) / 2;
+}
+
+static bool is_page_sane(const struct page *p, size_t pgno, bool leaf,
+			 size_t page_size)
+{
+	return p->pgno == pgno &&
+	       p->flags == (leaf ? PAGE_LEAF : PAGE_BRANCH) &&
+	       p->lower % 2 == 0 && p->lower >= sizeof(*p) + (leaf ? 2 : 4) &&
+	       p->lower <= p->upper && p->upper <= page_size;
 }
 
 /* Keys of a tree come in order, none twice. */
@@ -252,13 +266,11 @@ static int walk_page(struct tree *t, size_t pgno, unsigned level)
 	page = w->map + pgno * w->page_size;
 	read_page(w, pgno, &p);
 	leaf = p.flags == PAGE_LEAF;
-	if (p.pgno != pgno || (!leaf && p.flags != PAGE_BRANCH) ||
-	    leaf != (level == t->depth) || p.lower % 2 != 0 ||
-	    p.lower < sizeof(p) + (leaf ? 2 : 4) || p.lower > p.upper ||
-	    p.upper > w->page_size)
+	if (!is_page_sane(&p, pgno, leaf, w->page_size) ||
+	    leaf != (level == t->depth))
 		return -EUCLEAN;
-	for (size_t i = 0; i < (p.lower - sizeof(p)) / 2; i++) {
-		r = read_node(w, page, &p, i, &n);
+	for (size_t i = 0; i < n_nodes(&p); i++) {
+		r = read_node(w->page_size, page, &p, i, &n);
 		if (r < 0)
 			return r;
 		used += (size_t)r;
@@ -418,6 +430,142 @@ int px_pages_check(const void *map, size_t bytes, uint64_t txnid)
 	/* What is in use first: a free page must be none of those. */
 	r = walk_table(&names, &m.db[1]);
 	return r == 0 ? walk_table(&free_pages, &m.db[0]) : r;
+}
+
+int px_pages_open(int fd, struct px_pages *ret)
+{
+	struct meta m[N_METAS];
+	const struct meta *newest;
+	int r = check_metas_once(fd);
+
+	if (r < 0)
+		return r;
+	if (pread(fd, &m[0], sizeof(m[0]), 0) != sizeof(m[0]) ||
+	    pread(fd, &m[1], sizeof(m[1]), m[0].db[0].pad) != sizeof(m[1]))
+		return -EUCLEAN;
+	newest = &m[m[1].txnid > m[0].txnid];
+	if (!is_meta_sane(newest, UINT64_MAX))
+		return -EUCLEAN;
+	*ret = (struct px_pages){
+		.fd = fd,
+		.page_size = newest->db[0].pad,
+		.n_pages = newest->last_pgno + 1,
+		.names = {newest->db[1].root, newest->db[1].depth},
+	};
+	return 0;
+}
+
+/* As mdb_cmp_memn. */
+static int compare_keys(const struct node *n, const void *key, size_t size)
+{
+	const int c =
+		memcmp(n->key, key, n->key_size < size ? n->key_size : size);
+
+	return c != 0 ? c : (n->key_size > size) - (n->key_size < size);
+}
+
+/* The last node that is no greater than `key`; the first of a branch is less
+ * than any. -ENOENT: none is. */
+static int search_page(const struct px_pages *f, const uint8_t *page,
+		       const struct page *p, const void *key, size_t size,
+		       struct node *ret)
+{
+	size_t from = p->flags == PAGE_LEAF ? 0 : 1, to = n_nodes(p);
+	int r;
+
+	while (from < to) {
+		const size_t middle = from + (to - from) / 2;
+
+		r = read_node(f->page_size, page, p, middle, ret);
+		if (r < 0)
+			return r;
+		if (compare_keys(ret, key, size) <= 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == 0)
+		return -ENOENT;
+	r = read_node(f->page_size, page, p, from - 1, ret);
+	return r < 0 ? r : 0;
+}
+
+/* The node of a leaf whose key is `key`; *ret points into `page`. */
+static int find_node(const struct px_pages *f, const struct px_pages_table *t,
+		     const void *key, size_t size, uint8_t *page,
+		     size_t *ret_pgno, struct node *ret)
+{
+	size_t pgno = t->root;
+	int r = -ENOENT;
+
+	if (t->root == NO_PAGE || t->depth > DEPTH_MAX)
+		return t->root == NO_PAGE ? -ENOENT : -EUCLEAN;
+	for (unsigned level = 1; level <= t->depth; level++) {
+		const ssize_t want = (ssize_t)f->page_size;
+		struct page p;
+
+		if (pgno < N_METAS || pgno >= f->n_pages ||
+		    pread(f->fd, page, f->page_size,
+			  (off_t)(pgno * f->page_size)) != want)
+			return -EUCLEAN;
+		memcpy(&p, page, sizeof(p));
+		if (!is_page_sane(&p, pgno, level == t->depth, f->page_size))
+			return -EUCLEAN;
+		*ret_pgno = pgno;
+		r = search_page(f, page, &p, key, size, ret);
+		if (r < 0)
+			return r;
+		pgno = ret->child;
+	}
+	return r < 0 || compare_keys(ret, key, size) != 0 ? -ENOENT : 0;
+}
+
+int px_pages_find_table(const struct px_pages *f, const char *name,
+			struct px_pages_table *ret)
+{
+	PX_AUTOFREE uint8_t *page = malloc(f->page_size);
+	struct table db;
+	struct node n;
+	size_t pgno;
+	int r;
+
+	if (!page)
+		return -ENOMEM;
+	r = find_node(f, &f->names, name, strlen(name), page, &pgno, &n);
+	if (r < 0)
+		return r;
+	if (n.flags != NODE_TABLE || n.size != sizeof(db))
+		return -EUCLEAN;
+	memcpy(&db, n.value, sizeof(db));
+	*ret = (struct px_pages_table){db.root, db.depth};
+	return db.flags == 0 ? 0 : -EUCLEAN;
+}
+
+int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
+		  const void *key, size_t size, off_t *ret_at, size_t *ret_size)
+{
+	PX_AUTOFREE uint8_t *page = malloc(f->page_size);
+	size_t pgno, large;
+	struct node n;
+	int r;
+
+	if (!page)
+		return -ENOMEM;
+	r = find_node(f, t, key, size, page, &pgno, &n);
+	if (r < 0)
+		return r;
+	if (n.flags & NODE_TABLE)
+		return -EUCLEAN;
+	*ret_size = n.size;
+	*ret_at = (off_t)(pgno * f->page_size + (size_t)(n.value - page));
+	if (!(n.flags & NODE_BIG))
+		return 0;
+	large = get_size(n.value);
+	if (large < N_METAS || large >= f->n_pages ||
+	    pages_for(f->page_size, n.size) > f->n_pages - large)
+		return -EUCLEAN;
+	*ret_at = (off_t)(large * f->page_size + sizeof(struct page));
+	return 0;
 }
 
 bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size)

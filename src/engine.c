@@ -42,6 +42,19 @@ static bool is_no_room(int r)
 	return r == -ENOSPC || r == -EDQUOT || r == -EROFS;
 }
 
+/* Without the seed only time is lost; but a seed that others can write must
+ * not go unnoticed. */
+static int add_seed(struct px_engine *e, const struct px_opt *o,
+		    struct px_why *why)
+{
+	int r = o->cache_from ? px_cache_seed(e->cache, o->cache_from, why) : 0;
+
+	if (r == 0 || r == -EPERM)
+		return r;
+	px_log(PX_LOG_WARNING, "%s: going on without it", why->text);
+	return 0;
+}
+
 static int open_cache(struct px_engine *e, const struct px_opt *o,
 		      struct px_why *why)
 {
@@ -73,7 +86,7 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 		       "the cache in %s was damaged or of "
 		       "another format: begun anew",
 		       dir);
-	return r;
+	return r < 0 ? r : add_seed(e, o, why);
 }
 
 static int start_pool(struct px_engine *e, const struct px_opt *o,

@@ -71,6 +71,12 @@ static int set_timeout(struct px_opt *o, const char *v)
 	return 0;
 }
 
+static int set_cache_from(struct px_opt *o, const char *v)
+{
+	o->cache_from = v;
+	return *v ? 0 : -EINVAL;
+}
+
 static int set_cache(struct px_opt *o, const char *v)
 {
 	o->cache = v;
@@ -358,6 +364,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"cache", 0, "DIR", VIEW | CACHE,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
 	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", SET(set_cache)},
+	{"cache-from", 0, "DIR", VIEW,
+	 "also take what this cache has, and only read it",
+	 SET(set_cache_from)},
 	{"cache-size", 0, "BYTES", VIEW,
 	 "evict what was not used for longest above this size; K, M, G "
 	 "(default 2G)", SET(set_cache_size)},

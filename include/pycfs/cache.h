@@ -52,6 +52,17 @@ int px_cache_open(const struct px_cache_options *o, struct px_cache **ret,
  * fresh one was started in its place. Worth a warning. */
 bool px_cache_was_rebuilt(const struct px_cache *c);
 
+/*
+ * Also takes what the cache in `dir` has, which is only read: found there, a
+ * blob is served as if it were here, and not copied. It may be on a read-only
+ * file system and belong to root; it must not be written meanwhile (what is,
+ * is not found). Once, before any get. 0, or with a sentence in `why`:
+ *   -EPERM    others can write there: it must not be used
+ *   -ENOENT   no cache is there, or one of another format
+ *   -EUCLEAN  it is damaged; or another -errno
+ */
+int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why);
+
 /* Commits what is queued (5 s at most) and closes. NULL is fine. */
 void px_cache_close(struct px_cache *c);
 

@@ -50,9 +50,10 @@ struct px_opt {
 	unsigned normal_modes;	/* 0755 and 0644 */
 	const char *prefix;
 	enum px_on_error on_error;
-	unsigned jobs;	     /* 0: one for each CPU we may use */
-	unsigned timeout_ms; /* 0: no deadline */
-	const char *cache;   /* NULL: the default place */
+	unsigned jobs;		/* 0: one for each CPU we may use */
+	unsigned timeout_ms;	/* 0: no deadline */
+	const char *cache;	/* NULL: the default place */
+	const char *cache_from; /* NULL: none */
 	uint64_t cache_size;
 	bool no_cache;
 	bool require_sandbox;
@@ -113,7 +114,7 @@ struct px_opt_row {
 	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
 };
 
-#define PX_N_OPTS 49
+#define PX_N_OPTS 50
 /* Of the rows of one name each has verbs of its own. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 

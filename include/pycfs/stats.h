@@ -27,6 +27,7 @@
 	X(joined, "requests that waited for a compile already under way")   \
 	X(stat_hits, "modules found by their file's fingerprint")           \
 	X(blob_hits, "modules found by their content")                      \
+	X(seeded, "modules found in the cache of --cache-from")             \
 	X(source_reads, "source files read and hashed")                     \
 	X(cache_stored, "modules written to the cache")                     \
 	X(cache_damaged, "cached modules found damaged and dropped")        \

@@ -4,6 +4,8 @@
 #include "fuzz.h"
 #include "cache_i.h"
 
+#include <sys/mman.h>
+
 #define META_PAGE_SIZE 40  /* where a meta page says how large pages are, */
 #define META_TXNID     144 /* and which transaction it is of */
 
@@ -12,6 +14,29 @@ static uint64_t txnid_at(const uint8_t *data, size_t size, size_t at)
 	return at < size && size - at >= META_TXNID + 8
 		       ? px_get_le64(data + at + META_TXNID)
 		       : 0;
+}
+
+/* What a cache that is only read is asked. */
+static void look_up(const uint8_t *data, size_t size)
+{
+	static const char *const keys[] = {"a", "b", "c", "zz", ""};
+	PX_AUTOCLOSE int fd = memfd_create("pages", MFD_CLOEXEC);
+	struct px_pages_table table;
+	struct px_pages file;
+	size_t n;
+	off_t at;
+
+	MUST(fd >= 0 && px_write_full(fd, data, size) == 0);
+	if (px_pages_open(fd, &file) < 0 ||
+	    px_pages_find_table(&file, "blob", &table) < 0)
+		return;
+	for (size_t i = 0; i < PX_ARRAY_LEN(keys); i++) {
+		if (px_pages_find(&file, &table, keys[i], strlen(keys[i]), &at,
+				  &n) < 0)
+			continue;
+		MUST(at >= 0 && (uint64_t)at <= size);
+		MUST(n <= size - (size_t)at);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -31,5 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(r == px_pages_check(map, size, id[i]));
 	}
 	free(map);
+	look_up(data, size);
 	return 0;
 }

@@ -129,6 +129,7 @@ IS(timeout, o->timeout_ms == 1500)
 IS(cache, o->cache &&strcmp(o->cache, "/c") == 0)
 IS(cache_size, o->cache_size == 5u << 20)
 IS(no_cache, o->no_cache)
+IS(cache_from, o->cache_from && strcmp(o->cache_from, "/seed") == 0)
 IS(require_sandbox, o->require_sandbox)
 IS(immutable, o->immutable)
 IS(no_ahead, o->no_ahead)
@@ -210,6 +211,7 @@ static const struct sample {
 	 is_cache_size,
 	 {"", "0", "0K", "-1", "M", "5X", "5MB", "99999999T"}},
 	{"no-cache", NULL, is_no_cache, {0}},
+	{"cache-from", "/seed", is_cache_from, {""}},
 	{"require-sandbox", NULL, is_require_sandbox, {0}},
 	{"immutable", NULL, is_immutable, {0}},
 	{"no-ahead", NULL, is_no_ahead, {0}},

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache_i.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct px_seed {
+	struct px_pages file;
+	struct px_pages_table blob;
+	struct px_pages_table used;
+};
+
+/* Root's is as good as ours: what root has put into an image is run anyhow. */
+static int check_place(int fd, const char *dir, const char *what,
+		       struct px_why *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return px_because(why, -errno, "the cache %s%s: %s", dir, what,
+				  strerror(errno));
+	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	return px_because(why, -EPERM,
+			  "the cache %s%s (user %u, mode %04o) can be written "
+			  "by others than root and user %u, who could put code "
+			  "in your image: 'chown -R root' and 'chmod -R go-w' "
+			  "it, or do without --cache-from",
+			  dir, what, st.st_uid, st.st_mode & 07777, geteuid());
+}
+
+static int open_data(const char *dir, struct px_why *why)
+{
+	PX_AUTOCLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	PX_AUTOCLOSE int sub_fd = -1;
+	PX_AUTOCLOSE int fd = -1;
+	int r;
+
+	if (dir_fd < 0)
+		return px_because(why, -errno, "no cache in %s: %s", dir,
+				  strerror(errno));
+	sub_fd = openat(dir_fd, PX_CACHE_SUBDIR,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub_fd >= 0)
+		fd = openat(sub_fd, PX_CACHE_DATA,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return px_because(why, -errno,
+				  "no cache of this version, machine and libc "
+				  "(" PX_CACHE_SUBDIR ") in %s: %s",
+				  dir, strerror(errno));
+	r = check_place(dir_fd, dir, "", why);
+	if (r == 0)
+		r = check_place(sub_fd, dir, "/" PX_CACHE_SUBDIR, why);
+	if (r == 0)
+		r = check_place(fd, dir, "/" PX_CACHE_SUBDIR "/" PX_CACHE_DATA,
+				why);
+	return r < 0 ? r : px_steal_fd(&fd);
+}
+
+static int open_tables(struct px_seed *s, int fd)
+{
+	int r = px_pages_open(fd, &s->file);
+
+	if (r == 0)
+		r = px_pages_find_table(&s->file, "blob", &s->blob);
+	if (r == 0)
+		r = px_pages_find_table(&s->file, "used", &s->used);
+	return r;
+}
+
+int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why)
+{
+	PX_AUTOCLOSE int fd = open_data(dir, why);
+	struct px_seed *s;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	s = calloc(1, sizeof(*s));
+	r = s ? open_tables(s, fd) : -ENOMEM;
+	if (r < 0) {
+		free(s);
+		return px_because(why, r, "cannot read the cache %s: %s", dir,
+				  r == -ENOENT ? "it is empty" : strerror(-r));
+	}
+	s->file.fd = px_steal_fd(&fd);
+	c->seed = s;
+	return 0;
+}
+
+void px_seed_close(struct px_seed *s)
+{
+	if (!s)
+		return;
+	close(s->file.fd);
+	free(s);
+}
+
+int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
+		 struct px_used *ret)
+{
+	uint8_t row[PX_CACHE_USED_SIZE];
+	MDB_val v = px_val(row, sizeof(row));
+	size_t size;
+	off_t at;
+
+	if (px_pages_find(&s->file, &s->used, key, PX_DIGEST_SIZE, &at, &size) <
+		    0 ||
+	    size != sizeof(row) ||
+	    pread(s->file.fd, row, size, at) != (ssize_t)size)
+		return -ENOENT;
+	return px_used_decode(&v, ret) < 0 ? -ENOENT : 0;
+}
+
+/* All of `n` bytes, or false. */
+static bool read_at(int fd, uint8_t *to, size_t n, off_t at)
+{
+	while (n > 0) {
+		const ssize_t got = pread(fd, to, n, at);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
+		struct px_blob **ret)
+{
+	PX_AUTOFREE uint8_t *stored = NULL;
+	size_t size;
+	off_t at;
+	int r = px_pages_find(&s->file, &s->blob, key, PX_DIGEST_SIZE, &at,
+			      &size);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : -ENOENT;
+	stored = malloc(size ? size : 1);
+	if (!stored)
+		return -ENOMEM;
+	if (!read_at(s->file.fd, stored, size, at))
+		return -ENOENT;
+	r = px_blob_decode(key, stored, size, ret);
+	return r == 0 || r == -ENOMEM ? r : -ENOENT;
+}
