@@ -375,7 +375,20 @@ static bool ends_in_py(const char *name)
 	return n >= 3 && memcmp(name + n - 3, ".py", 3) == 0;
 }
 
-/* 1 if the link `name` leads to a file, 0 if not; -ENOMEM. */
+/* Whether an error says where a link leads, and not that we cannot tell now:
+ * that would show a module as a link. */
+static bool leads_elsewhere(int r)
+{
+	static const int all[] = {ENOENT, ENOTDIR, ELOOP,  EXDEV,
+				  EINVAL, EACCES,  EAGAIN, ENAMETOOLONG};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(all); i++)
+		if (r == -all[i])
+			return true;
+	return false;
+}
+
+/* 1 if the link `name` leads to a file, 0 if not; -errno. */
 static int link_leads_to_file(const struct lister *l, const char *name)
 {
 	char path[PATH_MAX + NAME_MAX + 2];
@@ -388,7 +401,7 @@ static int link_leads_to_file(const struct lister *l, const char *name)
 		path[n++] = '/';
 	memcpy(path + n, name, strlen(name) + 1);
 	r = px_tree_stat_file(l->t, path, &st);
-	if (r == -ENOMEM)
+	if (r < 0 && !leads_elsewhere(r))
 		return r;
 	return r == 0;
 }
