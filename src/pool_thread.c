@@ -311,26 +311,35 @@ static int poll_timeout(struct px_pool *p)
 	return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
 }
 
+/* fds[0] is the one that wakes us, fds[1 + i] worker i's. */
 static void wait_events(struct px_pool *p, struct pollfd *fds)
 {
+	unsigned i, n_fds = 1;
 	uint64_t count;
 	ssize_t n;
-	unsigned i;
 
+	fds[0] = (struct pollfd){.fd = p->wake_fd, .events = POLLIN};
 	for (i = 0; i < p->o.n_workers; i++) {
 		const struct px_worker *w = &p->workers[i];
+		const bool is_there = w->state != PX_WORKER_NONE;
 
-		fds[i].fd = w->state == PX_WORKER_NONE ? -1 : w->fd;
-		fds[i].events = POLLIN;
+		fds[1 + i] = (struct pollfd){
+			.fd = is_there ? w->fd : -1,
+			.events = POLLIN,
+		};
 		if (px_worker_sending(w))
-			fds[i].events |= POLLOUT;
-		fds[i].revents = 0;
+			fds[1 + i].events |= POLLOUT;
+		if (is_there)
+			n_fds = 2 + i;
 	}
-	fds[i].fd = p->wake_fd;
-	fds[i].events = POLLIN;
-	fds[i].revents = 0;
-	poll(fds, p->o.n_workers + 1, poll_timeout(p));
-	if (fds[i].revents & POLLIN) {
+	if (poll(fds, n_fds, poll_timeout(p)) < 0 && errno != EINTR) {
+		/* EINVAL: RLIMIT_NOFILE is less than we have. None of them
+		 * blocks, so each can be tried. */
+		usleep(RETRY_MS * 1000);
+		for (i = 0; i < n_fds; i++)
+			fds[i].revents = fds[i].events;
+	}
+	if (fds[0].revents & POLLIN) {
 		n = read(p->wake_fd, &count, sizeof(count));
 		(void)n;
 	}
@@ -408,7 +417,7 @@ void *px_pool_main(void *arg)
 		dispatch(p);
 		wait_events(p, fds);
 		for (i = 0; i < p->o.n_workers; i++)
-			serve_worker(p, &p->workers[i], fds[i].revents);
+			serve_worker(p, &p->workers[i], fds[1 + i].revents);
 	}
 	end_all(p);
 	free(fds);
