@@ -103,6 +103,15 @@ def descriptors(pid):
         return 0
 
 
+def wchan(pid):
+    """Where it sleeps in the kernel."""
+    try:
+        with open("/proc/%d/wchan" % pid) as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
 def wait_until(what, seconds, step=0.005):
     """Whether what() became true in time."""
     end = time.monotonic() + seconds
@@ -324,7 +333,8 @@ class Attempt:
         self.bad("%s: %s" % (what, text))
 
     def hang(self, text):
-        self.add("hangs", text)
+        self.add("hangs", "%s; %s" % (text, [
+            (program_of(p), _stat(p), wchan(p)) for p in family(os.getpid())]))
 
     def expect(self, fact, text):
         if not fact:
