@@ -80,6 +80,49 @@ static int check_owner(int fd, const char *path, const char *sub,
 	return 0;
 }
 
+/* 0, or -EPERM and its name in `path` if a directory that `path` leads through
+ * lets everybody replace what is in it. Group members are trusted: ~/.cache
+ * often is theirs to write. */
+static int check_way(char *path)
+{
+	struct stat st;
+
+	for (char *p = path; (p = strchr(p, '/')); p++) {
+		const char after = p[1];
+
+		p[1] = '\0';
+		if (stat(path, &st) == 0 && (st.st_mode & S_IWOTH) &&
+		    !(st.st_mode & S_ISVTX))
+			return -EPERM;
+		p[1] = after;
+	}
+	return 0;
+}
+
+/* The cache itself is ours, but is it the one that was meant? Symbolic links
+ * on the way lie in directories, too. */
+static int check_ways(const char *dir, struct px_why *why)
+{
+	PX_AUTOFREE char *said = strdup(dir);
+	PX_AUTOFREE char *real = realpath(dir, NULL);
+	const char *bad = NULL;
+
+	if (!said || !real)
+		return refuse(why, dir, -errno);
+	if (check_way(said) < 0)
+		bad = said;
+	else if (check_way(real) < 0)
+		bad = real;
+	if (!bad)
+		return 0;
+	return px_because(
+		why, -EPERM,
+		"the cache directory %s is below %s, where everybody can "
+		"put another in its place, and so code in your image; run "
+		"'chmod +t %s', or " WAYS_OUT,
+		dir, bad, bad);
+}
+
 static void write_tag(int dir_fd)
 {
 	PX_AUTOCLOSE int fd = openat(
@@ -128,6 +171,8 @@ int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why)
 	if (fd < 0)
 		return refuse(why, path, -errno);
 	r = check_owner(fd, path, "", why);
+	if (r == 0)
+		r = check_ways(dir, why);
 	if (r < 0)
 		return r;
 	write_tag(fd);
@@ -144,11 +189,12 @@ static int check_file(int sub_fd, const char *path, const char *name,
 	if (fstatat(sub_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : refuse(why, path, -errno);
 	if (S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)) && st.st_nlink == 1)
 		return 0;
 	return px_because(why, -EPERM,
 			  "%s/%s/%s is not a regular file of user %u that "
-			  "only he can write; delete it, or " WAYS_OUT,
+			  "only he can write and that has no other name; "
+			  "delete it, or " WAYS_OUT,
 			  path, PX_CACHE_SUBDIR, name, geteuid());
 }
 
