@@ -376,13 +376,6 @@ static char *resolve(const char *path)
 	return found;
 }
 
-static bool is_within(const char *path, const char *dir)
-{
-	const size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == 0);
-}
-
 /* 0, or -EINVAL: what is written would be read, or what is read replaced. */
 static int check_places(const struct job *job, struct px_why *why)
 {
@@ -392,11 +385,11 @@ static int check_places(const struct job *job, struct px_why *why)
 	/* What is not there is told later, by who opens it. */
 	if (!source || !dest)
 		return 0;
-	if (is_within(dest, source))
+	if (px_path_inside(dest, source))
 		return px_because(why, -EINVAL,
 				  "%s is in %s: write it somewhere else",
 				  job->dest, job->source);
-	if (is_within(source, dest))
+	if (px_path_inside(source, dest))
 		return px_because(why, -EINVAL,
 				  "%s is in %s, which would be replaced",
 				  job->source, job->dest);

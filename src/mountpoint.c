@@ -187,14 +187,6 @@ static int check_dir(const char *what, const char *path, struct px_why *why)
 	return 0;
 }
 
-static bool is_inside(const char *path, const char *dir)
-{
-	const size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 &&
-	       (path[n] == '/' || path[n] == '\0' || strcmp(dir, "/") == 0);
-}
-
 static int check_empty(const char *path, struct px_why *why)
 {
 	DIR *d = opendir(path);
@@ -255,12 +247,12 @@ int px_mountpoint_check(const char *source, const char *mountpoint,
 	if (!s || !m)
 		return px_because(why, -errno, "%s: %s",
 				  s ? mountpoint : source, strerror(errno));
-	if (is_inside(m, s))
+	if (px_path_inside(m, s))
 		return px_because(why, -EINVAL,
 				  "MOUNTPOINT '%s' is inside SOURCE '%s': the "
 				  "view would contain itself; mount elsewhere",
 				  m, s);
-	if (is_inside(s, m))
+	if (px_path_inside(s, m))
 		return px_because(why, -EINVAL,
 				  "SOURCE '%s' is inside MOUNTPOINT '%s': it "
 				  "would be hidden; mount elsewhere",

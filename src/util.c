@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define BUF_FIRST_CAPACITY 256
@@ -209,6 +210,27 @@ char *px_path_join(const char *dir, const char *name)
 	if (asprintf(&path, "%s%s%s", dir, *dir && *name ? "/" : "", name) < 0)
 		return NULL;
 	return path;
+}
+
+bool px_path_inside(const char *path, const char *dir)
+{
+	PX_AUTOFREE char *up = strdup(path);
+	struct stat at, wanted;
+	char *slash;
+
+	if (!up)
+		return true;
+	if (stat(dir, &wanted) < 0)
+		return false;
+	for (;;) {
+		if (stat(*up ? up : "/", &at) == 0 &&
+		    at.st_dev == wanted.st_dev && at.st_ino == wanted.st_ino)
+			return true;
+		slash = strrchr(up, '/');
+		if (!slash)
+			return false;
+		*slash = '\0';
+	}
 }
 
 size_t px_utf8_sequence(const char *text)

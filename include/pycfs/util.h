@@ -112,6 +112,11 @@ int64_t px_wall_ns(void);
 /* "dir/name", or the other if one of them is ""; the caller's. NULL: ENOMEM. */
 char *px_path_join(const char *dir, const char *name);
 
+/* Whether `path`, absolute and without links, is the directory `dir` or below
+ * it, under whatever name: a bind mount of it is the same directory. False if
+ * there is no `dir`. */
+bool px_path_inside(const char *path, const char *dir);
+
 /* Bytes of the UTF-8 sequence that `text` begins with, 1 to 4 (RFC 3629: no
  * surrogates, nothing overlong); 0: it is none. */
 size_t px_utf8_sequence(const char *text);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static void test_little_endian(void **state PX_UNUSED)
 {
@@ -142,6 +143,33 @@ static void test_path_join(void **state PX_UNUSED)
 	free(path);
 }
 
+static void test_path_inside(void **state PX_UNUSED)
+{
+	char top[] = "/tmp/px-inside-XXXXXX";
+	PX_AUTOFREE char *sub = NULL;
+	PX_AUTOFREE char *next = NULL;
+	PX_AUTOFREE char *none = NULL;
+
+	assert_non_null(mkdtemp(top));
+	sub = px_path_join(top, "sub");
+	next = px_path_join(top, "subway");
+	none = px_path_join(sub, "none/at/all");
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(mkdir(next, 0700), 0);
+	assert_true(px_path_inside(sub, sub));
+	assert_true(px_path_inside(sub, top));
+	assert_true(px_path_inside(none, sub));
+	assert_true(px_path_inside(none, "/"));
+	assert_true(px_path_inside("/", "/"));
+	assert_false(px_path_inside(top, sub));
+	assert_false(px_path_inside(next, sub));
+	assert_false(px_path_inside(sub, none));
+	assert_false(px_path_inside("/", top));
+	rmdir(sub);
+	rmdir(next);
+	rmdir(top);
+}
+
 #define PIPE_BYTES 300000
 
 static void *write_slowly(void *arg)
@@ -244,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_buf_small_max),
 		cmocka_unit_test(test_buf_fields_and_consume),
 		cmocka_unit_test(test_path_join),
+		cmocka_unit_test(test_path_inside),
 		cmocka_unit_test(test_read_write_full),
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_parse_size),
