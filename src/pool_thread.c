@@ -17,7 +17,7 @@
 /* Workers that may die of one module before it is given up. */
 #define MAX_TRIES 2
 /* A worker that gets less than one part in so many of a CPU is stuck. */
-#define STARVED 20
+#define STARVED 50
 
 static void complete(struct px_job *job, int err, struct px_blob *result)
 {
