@@ -158,7 +158,7 @@ class Pycfs:
                 del env[name]
         env["PYCFS_CACHE"] = self.cache
         sanitizer = "log_path=%s/sanitizer" % self.scratch
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             env[name] = ":".join(filter(None, (env.get(name), sanitizer)))
         env.update(more)
         return env

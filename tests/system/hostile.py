@@ -349,5 +349,4 @@ def large():
         "greedy_250m": greedy(250),
         "doubling_25": doubling(25),
         "doubling_99": doubling(99),
-        "endless": endless(80000),
     }
