@@ -11,9 +11,11 @@
 #include "pycfs/marshal.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 
-#define SOCKET_FD 3
+#define SOCKET_FD  3
+#define KEPT_BYTES (32 << 20) /* of unused memory; glibc takes no more */
 
 struct worker {
 	struct py *py;
@@ -143,6 +145,15 @@ static void trim(struct px_buf *b)
 	*b = (struct px_buf){.max = max};
 }
 
+/* What one module needed the next one will: giving it back and asking again
+ * costs a page fault for each page. */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TOP_PAD, KEPT_BYTES / 16);
+}
+
 static int serve(struct worker *w, bool sandboxed)
 {
 	int r = send_hello(w, sandboxed);
@@ -216,6 +227,7 @@ int main(int argc, char **argv)
 		print_probe(w.py, &o);
 		return 0;
 	}
+	keep_memory();
 	r = px_sandbox_enter(&why);
 	if (r < 0 && r != -ENOTSUP) {
 		fprintf(stderr, "%s\n", why.text);

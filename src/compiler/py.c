@@ -57,7 +57,7 @@ struct py {
  * here because _imp.source_hash differs between versions.
  */
 static const char bootstrap[] =
-	"import sys, marshal, _imp, warnings\n"
+	"import gc, sys, marshal, _imp, warnings\n"
 	"from importlib import import_module\n"
 	"from _frozen_importlib_external import MAGIC_NUMBER\n"
 	"import encodings, os\n"
@@ -92,7 +92,17 @@ static const char bootstrap[] =
 	"    return n\n"
 	"def text(s):\n"
 	"    return str(s).encode('utf-8', 'backslashreplace')[:4000]\n"
+	/* What is compiled has no cycles, so the collector finds nothing; what
+	 * refers to tracebacks may, now and then. */
+	"gc.collect()\n"
+	"gc.freeze()\n"
+	"gc.disable()\n"
+	"n_jobs = 0\n"
 	"def job(source, name, optimize, mode, mtime):\n"
+	"    global n_jobs\n"
+	"    n_jobs += 1\n"
+	"    if n_jobs % 256 == 0:\n"
+	"        gc.collect()\n"
 	"    try:\n"
 	"        code = compile(source, name, 'exec', dont_inherit=True,\n"
 	"                       optimize=optimize)\n"
