@@ -21,11 +21,6 @@ FILES = {
     "share/bash-completion/completions/pycfs.bash",
     "share/doc/pycfs/LICENSE",
     "share/doc/pycfs/README.md",
-    "share/doc/pycfs/examples/fstab",
-    "share/doc/pycfs/examples/lambda.sh",
-    "share/doc/pycfs/examples/layer.rules",
-    "share/doc/pycfs/examples/systemd/srv-site.automount",
-    "share/doc/pycfs/examples/systemd/srv-site.mount",
     "share/fish/vendor_completions.d/pycfs.fish",
     "share/man/man1/pycfs-cache.1",
     "share/man/man1/pycfs-export.1",
@@ -69,19 +64,23 @@ def installed(prefix, scratch):
 
 def files_of(top):
     return {os.path.relpath(os.path.join(d, f), top)
-            for d, _, files in os.walk(top) for f in files}
+            for d, _, files in os.walk(top) for f in files
+            if not d.endswith("__pycache__")}
 
 
 def test_what_is_installed(installed):
     extra = {"share/doc/pycfs/SECURITY.md"} \
         if os.path.exists(os.path.join(TOP, "SECURITY.md")) else set()
+    extra |= {"share/doc/pycfs/examples/" + name for name in
+              files_of(EXAMPLES)}
     assert files_of(installed) == FILES | extra
     assert os.readlink(os.path.join(installed, "sbin/mount.fuse.pycfs")) == \
         "../bin/pycfs"
-    for name in FILES:
-        mode = os.stat(os.path.join(installed, name)).st_mode & 0o777
+    for name in FILES | extra:
+        path = os.path.join(installed, name)
+        mode = os.stat(path).st_mode & 0o777
         runs = name.startswith(("bin/", "libexec/", "sbin/")) or \
-            name.endswith(".sh")
+            harness.read(path).startswith(b"#!")
         assert mode == (0o755 if runs else 0o644), name
 
 
