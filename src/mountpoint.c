@@ -4,6 +4,7 @@
 #include "pycfs/log.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -100,49 +101,66 @@ static char *absolute(const char *path)
 	return joined;
 }
 
-/* The setuid helper, for who may not call umount(2). Its own message goes
- * nowhere: ours says the same with the way out. */
-static int run_fusermount(const char *path, bool lazy)
+/* Runs argv with stderr into `fd`; its wait status. */
+static int run_helper(const char *const argv[], int fd, pid_t *ret)
 {
-	const char *argv[] = {"fusermount3", "-u", "-q", "--",
-			      path,	     NULL, NULL};
 	extern char **environ;
 	posix_spawn_file_actions_t actions;
-	int r, status;
-	pid_t pid;
+	int r = posix_spawn_file_actions_init(&actions);
 
-	if (lazy) {
-		argv[3] = "-z";
-		argv[4] = "--";
-		argv[5] = path;
-	}
-	r = posix_spawn_file_actions_init(&actions);
 	if (r != 0)
 		return -r;
-	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-	r = posix_spawnp(&pid, argv[0], &actions, NULL,
+	posix_spawn_file_actions_adddup2(&actions, fd, 2);
+	r = posix_spawnp(ret, argv[0], &actions, NULL,
 			 (char *const *)(uintptr_t)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
-	if (r != 0)
-		return -r;
+	return -r;
+}
+
+/* The setuid helper, for who may not call umount(2). What it says if it fails,
+ * one line, is in `said`; of a busy mount ours says the way out, too. */
+static int run_fusermount(const char *path, bool lazy, char *said, size_t n)
+{
+	const char *const argv[] = {"fusermount3", lazy ? "-uz" : "-u", "--",
+				    path, NULL};
+	PX_AUTOCLOSE int from = -1;
+	PX_AUTOCLOSE int to = -1;
+	int fds[2], status, r;
+	ssize_t got;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	from = fds[0];
+	to = fds[1];
+	r = run_helper(argv, to, &pid);
+	if (r < 0)
+		return r;
+	close(px_steal_fd(&to));
+	got = px_read_full(from, said, n - 1);
+	said[got > 0 ? got : 0] = '\0';
+	said[strcspn(said, "\n")] = '\0';
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return status == 0 ? 0 : -EBUSY;
+	if (status == 0)
+		return 0;
+	return strstr(said, strerror(EBUSY)) ? -EBUSY : -EPERM;
 }
 
-static int do_umount(const char *path, bool lazy)
+static int do_umount(const char *path, bool lazy, char *said, size_t n)
 {
 	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
-	return run_fusermount(path, lazy);
+	return run_fusermount(path, lazy, said, n);
 }
 
 int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why)
 {
 	PX_AUTOFREE char *path = absolute(mountpoint);
+	char said[512] = "";
 	int r;
 
 	if (!path)
@@ -154,7 +172,7 @@ int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why)
 	if (r == 0)
 		return px_because(why, -EINVAL,
 				  "%s is a mount, but not of pycfs", path);
-	r = do_umount(path, lazy);
+	r = do_umount(path, lazy, said, sizeof(said));
 	if (r == -EBUSY)
 		return px_because(why, r,
 				  "%s is busy: end what uses it ('fuser -vm "
@@ -167,7 +185,7 @@ int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why)
 				  path);
 	if (r < 0)
 		return px_because(why, r, "cannot unmount %s: %s", path,
-				  strerror(-r));
+				  *said ? said : strerror(-r));
 	return 0;
 }
 
@@ -213,18 +231,13 @@ static int check_empty(const char *path, struct px_why *why)
 	return 0;
 }
 
-/* A mount whose daemon is gone answers nothing but ENOTCONN. */
-static void clear_dead_mount(const char *mountpoint)
+int px_mountpoint_clear(const char *mountpoint, struct px_why *why)
 {
 	struct stat st;
-	struct px_why why;
 
 	if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
-		return;
-	if (px_mountpoint_umount(mountpoint, true, &why) == 0)
-		px_log(PX_LOG_WARNING,
-		       "%s: took away a mount whose daemon is dead",
-		       mountpoint);
+		return 0;
+	return px_mountpoint_umount(mountpoint, true, why) < 0 ? -EIO : 1;
 }
 
 int px_mountpoint_check(const char *source, const char *mountpoint,
@@ -238,7 +251,10 @@ int px_mountpoint_check(const char *source, const char *mountpoint,
 	r = check_dir("SOURCE", source, why);
 	if (r < 0)
 		return r;
-	clear_dead_mount(mountpoint);
+	if (px_mountpoint_clear(mountpoint, why) > 0)
+		px_log(PX_LOG_WARNING,
+		       "%s: took away a mount whose daemon is dead",
+		       mountpoint);
 	r = check_dir("MOUNTPOINT", mountpoint, why);
 	if (r < 0)
 		return r;

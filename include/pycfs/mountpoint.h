@@ -21,4 +21,8 @@ int px_mountpoint_check(const char *source, const char *mountpoint,
  * Needs fusermount3 unless it may call umount(2). */
 int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why);
 
+/* Unmounts what has no daemon any more: it answers nothing but ENOTCONN. 1: so
+ * it was, 0: it was not, -EIO: it is still there. */
+int px_mountpoint_clear(const char *mountpoint, struct px_why *why);
+
 #endif
