@@ -191,14 +191,19 @@ int px_guard_start(struct px_guard *g, const struct px_opt *o,
 	return r;
 }
 
-/* Only what died leaves a mount behind. */
-static void clean_up(const struct px_guard *g, int status)
+/* Only what died leaves a mount behind, or who may not unmount. Returns the
+ * status, or that of a failure if there is still a mount. */
+static int clean_up(const struct px_guard *g, int status)
 {
 	struct px_why why;
 	int r;
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		r = px_mountpoint_clear(g->mountpoint, &why);
+		if (r < 0)
+			px_log(PX_LOG_ERROR, "%s", why.text);
+		return r < 0 ? W_EXITCODE(PX_EXIT_FAILED, 0) : status;
+	}
 	r = px_mountpoint_umount(g->mountpoint, true, &why);
 	if (WIFSIGNALED(status))
 		px_log(PX_LOG_ERROR,
@@ -207,6 +212,7 @@ static void clean_up(const struct px_guard *g, int status)
 		       g->mountpoint, WTERMSIG(status),
 		       strsignal(WTERMSIG(status)),
 		       r == 0 ? "; unmounted" : "");
+	return status;
 }
 
 /* The process that ended, of the two, or 0. */
@@ -219,7 +225,7 @@ static pid_t take_dead(struct px_guard *g, pid_t child, int *ret_status)
 		const pid_t pid = g->daemon;
 
 		g->daemon = 0;
-		clean_up(g, *ret_status);
+		*ret_status = clean_up(g, *ret_status);
 		return pid;
 	}
 	return 0;

@@ -192,3 +192,39 @@ def test_in_a_user_namespace(pycfs, scratch, tree):
         timeout=30)
     assert result.returncode == 0, result.stderr
     assert trees.listing(out) == trees.shape(trees.expected(tree))
+
+
+# what fusermount3 says is passed on
+
+def test_umount_of_what_root_mounted(user, pycfs, tree, scratch):
+    with pycfs.mount(tree, "-o", "allow_other") as m:
+        result = user.pycfs("umount", m.path)
+        assert result.returncode == 1 and is_mounted(m.path)
+        assert result.stderr.count("\n") == 1
+        assert "cannot unmount" in result.stderr
+        assert "busy" not in result.stderr
+
+
+NO_MTAB = """
+upper=$(mktemp -d -p "$1")
+mkdir "$upper/upper" "$upper/work"
+mount -t overlay -o "lowerdir=/etc,upperdir=$upper/upper,workdir=$upper/work" \
+	overlay /etc
+rm /etc/mtab
+shift
+exec "$@"
+"""
+
+
+def test_what_cannot_be_unmounted_is_said(user, tree, scratch):
+    """fusermount3 unmounts nothing where there is no /etc/mtab, as in a system
+    that was made and never started."""
+    result = subprocess.run(
+        ["unshare", "-m", "sh", "-euc", NO_MTAB, "sh", scratch, *AS_NOBODY,
+         user.exe, "run", "--python", harness.DEBIAN_PYTHON, tree, user.at,
+         "--", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, timeout=60, env=user.env, cwd=user.home)
+    said = result.stderr.decode()
+    assert result.returncode == 1, said
+    assert "pycfs: error: cannot unmount %s: " % user.at in said
+    assert "/etc/mtab" in said.split("cannot unmount")[1]
