@@ -150,7 +150,8 @@ class Zsh:
         if self.pid == 0:
             os.chdir(where)
             os.execvpe("zsh", ["zsh", "-f", "-i"],
-                       {"PATH": os.environ["PATH"], "TERM": "vt100",
+                       {"PATH": where + ":/usr/bin:/bin", "TERM": "vt100",
+                        "PYENV_ROOT": where,
                         "HOME": where, "PS1": "READY ", "COLUMNS": "200",
                         "LC_ALL": "C.UTF-8", "ZDOTDIR": where})
         self.wait("READY ")
@@ -194,7 +195,10 @@ def zsh(place):
     shell.close()
 
 
-def test_zsh(zsh):
+def test_zsh(zsh, place):
+    os.symlink("/bin/true", os.path.join(place, "python3.9"))
+    os.symlink("/bin/true", os.path.join(place, "python3.99-config"))
+    os.makedirs(os.path.join(place, "versions", "3.98.1"))
     zsh.complete("pycfs mo", "mount ")
     zsh.complete("pycfs ", "unmount it", "mount, run COMMAND, unmount")
     zsh.complete("pycfs cache ", "stat", "gc", "verify", "clear")
@@ -205,5 +209,7 @@ def test_zsh(zsh):
     zsh.complete("pycfs export SOURCE --", "--hardlink-dupes", "--max-size",
                  "write equal files once, and hard links to it")
     zsh.complete("pycfs mount direc", "directory/")
+    out = zsh.complete("pycfs mount --python 3", "3.9 ", "3.98.1")
+    assert "3.99" not in out
     out = zsh.complete("pycfs export --rules di", "dispatch")
     assert "error" not in out
