@@ -141,6 +141,17 @@ def test_lambda(builder, caches, scratch):
         check_site(root, "/opt/" + site, scratch)
 
 
+def test_seed(builder, caches, scratch):
+    done = builder.run(os.path.join(b.EXAMPLES, "seed", "build"), env=caches)
+    n = len(modules(b.make_site(os.path.join(scratch, "site"))))
+    assert compiled("export", done) == [n, 0], done.stdout + done.stderr
+    said, = answers(done)
+    check_answer(said, "/opt/site")
+    with builder.root("localhost/seed-example") as root:
+        check_site(root, "/opt/site", scratch)
+        assert not os.path.exists(root + "/var/lib/pycfs")
+
+
 @pytest.mark.parametrize("isolation, flags, message", [
     (b.OCI, ("--cap-add", "SYS_ADMIN"), "no usable /dev/fuse"),
     (b.OCI, ("--device", "/dev/fuse"), "mounting needs CAP_SYS_ADMIN"),
@@ -159,3 +170,4 @@ def test_a_build_that_may_not_mount(builder, caches, scratch, isolation,
              if line.startswith("pycfs: ")]
     assert message in line
     assert "--cap-add SYS_ADMIN" in line
+    assert line.endswith("; or use 'pycfs export', which mounts nothing")
