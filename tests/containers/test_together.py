@@ -47,7 +47,8 @@ ARG ME
 RUN --mount=type=cache,target=/var/cache/pycfs \\
     --mount=type=cache,target=/meet,id=meet \\
     --mount=type=bind,source=.,target=/src \\
-    python3 /src/at100.py pycfs run --verbose --immutable --no-ahead /src/site /mnt -- \\
+    python3 /src/at100.py \\
+    pycfs run --verbose --immutable --no-ahead /src/site /mnt -- \\
         sh -ec 'python3 /src/meet.py $ME mounted; cp -a /mnt/. /opt/site; \\
                 python3 /src/meet.py $ME copied'
 FROM localhost/python
