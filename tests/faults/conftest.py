@@ -20,6 +20,7 @@ def pytest_sessionstart(session):
     if not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise pytest.UsageError("PYCFS=%s must name the pycfs to test" % path)
     faults.adopt_orphans()
+    faults.leave_the_others()
 
 
 def pytest_runtest_setup(item):

@@ -40,13 +40,32 @@ TIMES = float(os.environ.get("PYCFS_FAULTS_TIMES", "1"))
 FULL = os.environ.get("PYCFS_FAULTS") == "full"
 PYTHON = harness.DEBIAN_PYTHON
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+CLONE_NEWNS = 0x20000  # linux/sched.h
+MS_PRIVATE_REC = 1 << 18 | 1 << 14  # linux/mount.h
+
+
+def _libc(name, *args):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*args) != 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
 def adopt_orphans():
     """Whatever our children leave behind becomes ours, so none is missed."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
+    _libc("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def leave_the_others():
+    """Into a mount namespace of our own, if we may. Who else here begins one
+    would take copies of our mounts with him, and a daemon does not end before
+    the last copy is gone. For the same reason we keep none of his."""
+    if os.geteuid() != 0:
+        return
+    _libc("unshare", CLONE_NEWNS)
+    _libc("mount", b"none", b"/", None, MS_PRIVATE_REC, None)
+    for point, kind in sorted(harness.mounts().items(), reverse=True):
+        if kind.startswith("fuse."):
+            harness.detach(point)
 
 
 # processes
@@ -433,14 +452,11 @@ class Attempt:
         return self
 
     def __exit__(self, kind, e, trace):
-        if kind and not issubclass(kind, (Exception, subprocess.SubprocessError)):
+        if kind and not issubclass(kind, Exception):  # Ctrl-C
             self.clean()
             return False
-        if e is not None:
-            where = trace
-            while where.tb_next and "test_" not in where.tb_frame.f_code.co_filename:
-                where = where.tb_next
-            self.bad("%s: %s (line %d)" % (kind.__name__, e, where.tb_lineno))
+        if e is not None:  # the first frame is the test's
+            self.bad("%s: %s (line %d)" % (kind.__name__, e, trace.tb_lineno))
         self.settle()
         self.clean()
         self.rig.record(self)
@@ -452,8 +468,9 @@ class Attempt:
 
     def settle(self):
         """Nothing may be left; what is ending gets a moment to."""
-        ours = lambda: [p for p in self.points()
-                        if harness.mounts().get(p) == "fuse.pycfs"]
+        def ours():
+            return [p for p in self.points()
+                    if harness.mounts().get(p) == "fuse.pycfs"]
         wait_until(lambda: not family(os.getpid()) and not ours(), 8, 0.02)
         for point in ours():
             try:

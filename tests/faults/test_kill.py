@@ -95,12 +95,13 @@ def test_run(rig):
             victim = run.daemon if a.n % 3 else run.guard
             kill(victim)
             status = run.status()
-            done = lambda: os.path.exists(out + ".status")  # noqa: E731
-            if not wait_until(lambda: done() and os.path.getsize(
-                    out + ".status"), faults.HANG):
+            said = out + ".status"
+            if not wait_until(lambda: os.path.exists(said) and
+                              os.path.getsize(said), faults.HANG):
                 a.hang("cp")
                 continue
-            whole = open(out + ".status").read().strip() == "0"
+            with open(said) as f:
+                whole = f.read() == "0\n"
             if status == 0 and not whole:
                 a.add("wrong", "run says 0, cp did not")
             if whole and victim:
