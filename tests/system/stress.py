@@ -239,7 +239,7 @@ def reader(mount, reference, seconds, seed, still, to):
     r = Reader(mount, reference, seed, still)
     try:
         out = {"counts": r.run(seconds)}
-    except (AssertionError, OSError) as e:
+    except Exception as e:
         out = {"error": "seed %d: %s: %s" % (seed, type(e).__name__, e)}
     os.write(to, json.dumps(out).encode())
 
@@ -262,13 +262,15 @@ def read_all(mount, reference, seconds, seed, still=False, readers=READERS):
     for r in pipes:
         with os.fdopen(r) as f:
             text = f.read()
-        out = json.loads(text) if text else {"error": "a reader died"}
+        out = json.loads(text) if text else {}
         if "error" in out:
             errors.append(out["error"])
         for name, n in out.get("counts", {}).items():
             total[name] = total.get(name, 0) + n
     for _ in pipes:
-        os.wait()
+        status = os.wait()[1]
+        if status != 0:
+            errors.append("a reader ended with %#x" % status)
     if errors:
         raise AssertionError("\n".join(errors))
     return total
