@@ -102,7 +102,8 @@ void px_vlog(enum px_log_level level, const char *fmt, va_list args)
 
 	if (level > config.level)
 		return;
-	vsnprintf(text, sizeof(text), fmt, args);
+	/* A little less than a line, for what is before it. */
+	px_vshorten(text, sizeof(text) - 64, fmt, args);
 	emit(level, text);
 	errno = saved;
 }

@@ -36,13 +36,36 @@ int px_steal_fd(int *fd)
 	return stolen;
 }
 
+/* What is formatted last is the reason; a path may have 4,095 bytes. */
+#define SHORTENED_TAIL 256
+
+void px_vshorten(char *buf, size_t size, const char *fmt, va_list args)
+{
+	static const char mark[] = "...";
+	const size_t kept = size - SHORTENED_TAIL - sizeof(mark);
+	PX_AUTOFREE char *all = NULL;
+	va_list again;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(buf, size, fmt, args);
+	if (n >= 0 && (size_t)n >= size && vasprintf(&all, fmt, again) < 0)
+		all = NULL;
+	va_end(again);
+	if (!all)
+		return;
+	memcpy(buf + kept, mark, sizeof(mark) - 1);
+	memcpy(buf + kept + sizeof(mark) - 1, all + n - SHORTENED_TAIL,
+	       SHORTENED_TAIL + 1);
+}
+
 int px_because(struct px_why *why, int err, const char *fmt, ...)
 {
 	va_list args;
 
 	if (why) {
 		va_start(args, fmt);
-		vsnprintf(why->text, sizeof(why->text), fmt, args);
+		px_vshorten(why->text, sizeof(why->text), fmt, args);
 		va_end(args);
 	}
 	return err;

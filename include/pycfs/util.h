@@ -11,6 +11,7 @@
  */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +65,11 @@ static inline void px_put_le64(uint8_t *p, uint64_t v)
 	px_put_le32(p, (uint32_t)v);
 	px_put_le32(p + 4, (uint32_t)(v >> 32));
 }
+
+/* vsnprintf, but what does not fit is cut out of the middle: the end of a
+ * message is the reason. `size` is at least 1024. */
+void px_vshorten(char *buf, size_t size, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 /*
  * Why something failed, for the person who asked: one sentence with the way

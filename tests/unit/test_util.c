@@ -143,6 +143,26 @@ static void test_path_join(void **state PX_UNUSED)
 	free(path);
 }
 
+static void test_because_of_long(void **state PX_UNUSED)
+{
+	struct px_why why;
+	char path[4096];
+
+	assert_int_equal(px_because(NULL, -5, "%s", "x"), -5);
+	assert_int_equal(px_because(&why, -5, "%s: %d", "x", 1), -5);
+	assert_string_equal(why.text, "x: 1");
+	for (size_t n = 1000; n < sizeof(path); n++) {
+		memset(path, 'p', n);
+		path[n] = '\0';
+		px_because(&why, -5, "%s: too long", path);
+		assert_true(strlen(why.text) < sizeof(why.text));
+		assert_non_null(strstr(why.text, "p: too long"));
+		assert_int_equal(strncmp(why.text, path, 500), 0);
+		assert_int_equal(strstr(why.text, "ppp...ppp") != NULL,
+				 n + 10 >= sizeof(why.text));
+	}
+}
+
 static void test_path_inside(void **state PX_UNUSED)
 {
 	char top[] = "/tmp/px-inside-XXXXXX";
@@ -273,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_buf_fields_and_consume),
 		cmocka_unit_test(test_path_join),
 		cmocka_unit_test(test_path_inside),
+		cmocka_unit_test(test_because_of_long),
 		cmocka_unit_test(test_read_write_full),
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_parse_size),
