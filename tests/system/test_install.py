@@ -139,16 +139,6 @@ def test_the_systemd_example():
         assert run("systemd-analyze", "verify", "--man=no", path) == ""
 
 
-def test_the_lambda_example(installed, pycfs, small, scratch):
-    out = os.path.join(scratch, "layer.zip")
-    script = os.path.join(installed, "share/doc/pycfs/examples/lambda.sh")
-    python = "%d.%d" % harness.ask(harness.DEBIAN_PYTHON).minor
-    run(script, small, python, out, env=pycfs.env(
-        PATH=os.path.join(installed, "bin") + ":/usr/bin:/bin"))
-    names = run("python3", "-m", "zipfile", "-l", out)
-    assert "python/lib/python%s/site-packages/a.pyc" % python in names
-
-
 def test_the_rules_example(pycfs, tree, scratch):
     out = pycfs.exported(tree, os.path.join(scratch, "out"), "--rules",
                          os.path.join(EXAMPLES, "layer.rules"))
