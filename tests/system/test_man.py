@@ -73,7 +73,7 @@ def test_every_option_is_there(verb, pycfs):
     text = rendered("pycfs-%s.1" % verb).stdout
     options = options_of(pycfs.ok(verb, "--help").stdout)
     assert len(options) > 1
-    section = text[text.index("\nOPTIONS\n"):]
+    section = re.search(r"^OPTIONS\n(?: .*\n|\n)*", text, re.M).group()
     for name, value in options:
         assert re.search(r"^ {7}(-\w, )?--%s%s(?: |$)"
                          % (name, value and " " + re.escape(value)), section,

@@ -110,8 +110,12 @@ static void test_long_line_is_cut(void **state PX_UNUSED)
 		px_log(PX_LOG_INFO, "%s", text);
 		line = captured();
 		n = strlen(line);
-		assert_true(n <= PIPE_BUF && n > PIPE_BUF - 8);
-		assert_string_equal(line + n - 4, "...\n");
+		assert_true(n <= PIPE_BUF && n > PIPE_BUF - 128);
+		assert_non_null(strstr(line, "..."));
+		/* In the middle: the end is the reason. But what is escaped
+		 * may be longer still. */
+		if (i == 0)
+			assert_true(strlen(strstr(line, "...")) > 100);
 		assert_ptr_equal(strchr(line, '\n'), line + n - 1);
 	}
 }
