@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files. An open module is a reference to its blob. An open file of the source
- * is nothing at all: each read opens it anew, so that descriptors do not run
- * out with the reader's, and checks that it still is the same file.
+ * is a descriptor, as long as there are few: who has a shared library mapped
+ * must not get SIGBUS when it is replaced. Of the many that a reader may have
+ * open beyond that, nothing is held, so that descriptors do not run out with
+ * the reader's: each read opens the file anew and checks that it is the same.
  */
 #include "fuse_i.h"
 
@@ -69,9 +71,37 @@ static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
 	px_blob_unref(old);
 }
 
+/* fi->fh is a blob's address, which is even; or, made odd, a descriptor; or 0.
+ */
 static struct px_blob *blob_of(const struct fuse_file_info *fi)
 {
-	return (struct px_blob *)(uintptr_t)fi->fh;
+	return fi->fh & 1 ? NULL : (struct px_blob *)(uintptr_t)fi->fh;
+}
+
+static int fd_of(const struct fuse_file_info *fi)
+{
+	return fi->fh & 1 ? (int)(fi->fh >> 1) : -1;
+}
+
+/* Keeps the descriptor for who opened the file, if not too many are. */
+static void hold(struct px_fuse *f, int *fd, struct fuse_file_info *fi)
+{
+	fi->fh = 0;
+	if (atomic_fetch_add(&f->n_held, 1) < f->max_held)
+		fi->fh = (uint64_t)px_steal_fd(fd) << 1 | 1;
+	else
+		atomic_fetch_sub(&f->n_held, 1);
+}
+
+static void let_go(struct px_fuse *f, const struct fuse_file_info *fi)
+{
+	const int fd = fd_of(fi);
+
+	px_blob_unref(blob_of(fi));
+	if (fd < 0)
+		return;
+	close(fd);
+	atomic_fetch_sub(&f->n_held, 1);
 }
 
 /*
@@ -134,7 +164,7 @@ static int open_plain(struct px_fuse *f, const struct px_inode *inode,
 	if (r < 0)
 		return r;
 	px_content_check_pyc(f->o.content, inode->path, fd);
-	fi->fh = 0;
+	hold(f, &fd, fi);
 	fi->keep_cache =
 		px_inodes_same_tag(f->inodes, inode->id,
 				   px_hash64(0, &st.fp, sizeof(st.fp))) ||
@@ -173,8 +203,8 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		r = open_plain(f, &inode, fi);
 	if (r < 0)
 		fuse_reply_err(req, -r);
-	else
-		fuse_reply_open(req, fi);
+	else if (fuse_reply_open(req, fi) != 0)
+		let_go(f, fi);
 }
 
 static void reply_blob(fuse_req_t req, const struct px_blob *blob, size_t size,
@@ -187,22 +217,27 @@ static void reply_blob(fuse_req_t req, const struct px_blob *blob, size_t size,
 	fuse_reply_buf(req, (const char *)blob->data + at, size);
 }
 
-static void reply_source(fuse_req_t req, const struct px_inode *inode,
-			 size_t size, off_t off)
+static void reply_fd(fuse_req_t req, int fd, size_t size, off_t off)
 {
 	struct fuse_bufvec data = FUSE_BUFVEC_INIT(size);
-	PX_AUTOCLOSE int fd = -1;
-	struct px_stat st;
-	int r = open_source(self(req), inode, &fd, &st);
 
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
 	data.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	data.buf[0].fd = fd;
 	data.buf[0].pos = off;
 	fuse_reply_data(req, &data, FUSE_BUF_SPLICE_MOVE);
+}
+
+static void reply_source(fuse_req_t req, const struct px_inode *inode,
+			 size_t size, off_t off)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	int r = open_source(self(req), inode, &fd, &st);
+
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		reply_fd(req, fd, size, off);
 }
 
 static void read_known(void *arg, int err, const struct px_module *m)
@@ -267,6 +302,10 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		px_blob_unref(blob);
 		return;
 	}
+	if (fd_of(fi) >= 0) {
+		reply_fd(req, fd_of(fi), size, off);
+		return;
+	}
 	r = px_inodes_get(f->inodes, ino, &inode);
 	if (r < 0)
 		fuse_reply_err(req, -r);
@@ -279,6 +318,6 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	px_blob_unref(blob_of(fi));
+	let_go(self(req), fi);
 	fuse_reply_err(req, 0);
 }

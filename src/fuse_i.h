@@ -39,6 +39,8 @@ struct px_fuse {
 	 * is none: the source does not change, so there is nothing to hold. */
 	bool no_open;
 	bool no_opendir;
+	unsigned max_held; /* open files of the source */
+	atomic_uint n_held;
 	double timeout; /* seconds the kernel may keep names and attributes */
 };
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* How long the kernel may answer for a live source by itself. */
 #define LIVE_TIMEOUT_S 1.0
@@ -16,6 +17,7 @@
  * holding up the rest. More take the CPU from who reads: a copy took half as
  * long again with four. */
 #define MAX_THREADS 2
+#define MAX_HELD    256
 
 PX_PRINTF(2, 0)
 static void log_line(enum fuse_log_level level, const char *fmt, va_list args)
@@ -175,6 +177,17 @@ static int mount_session(struct px_fuse *f, struct fuse_args *args,
 	return 0;
 }
 
+/* A quarter of what we may open, and no more than most processes load. */
+static unsigned max_held(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 0;
+	return l.rlim_cur / 4 < MAX_HELD ? (unsigned)(l.rlim_cur / 4)
+					 : MAX_HELD;
+}
+
 int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		  struct px_why *why)
 {
@@ -190,6 +203,7 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		return px_because(why, -ENOMEM, "out of memory");
 	f->o = *o;
 	f->timeout = o->immutable ? IMMUTABLE_TIMEOUT_S : LIVE_TIMEOUT_S;
+	f->max_held = max_held();
 	f->recent = px_recent_new();
 	r = f->recent ? px_inodes_new(&f->inodes) : -ENOMEM;
 	if (r == 0)

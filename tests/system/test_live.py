@@ -1,5 +1,6 @@
 """A source that changes under a live mount; and one that must not."""
 import errno
+import mmap
 import os
 import shutil
 
@@ -78,6 +79,25 @@ def test_data_files_change(mount, site):
         becomes(m / "data", lambda b: b == b"two and more", "new data")
         trees.write(os.path.join(site, "data"), "six and more")
         becomes(m / "data", lambda b: b == b"six and more", "same length")
+
+
+def test_what_is_mapped_stays_when_it_is_replaced(mount, site):
+    """As a shared library that is in use while pip puts another in place."""
+    path = os.path.join(site, "data")
+    old, new = b"old" * 100000, b"new" * 200000
+    trees.write(path, old)
+    with mount(site) as m:
+        with open(m / "data", "rb") as f:
+            mapped = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+        with open(m / "data", "rb", buffering=0) as f:
+            trees.write(path + "~", new)
+            os.rename(path + "~", path)
+            becomes(m / "data", lambda b: b == new, "new")
+            assert f.read() == old
+        if os.fork() == 0:  # it may be killed by SIGBUS
+            os._exit(mapped[:] != old)
+        assert os.wait()[1] == 0
+        mapped.close()
 
 
 def test_names_come_and_go(mount, site):
