@@ -8,6 +8,8 @@
  */
 #include "fuse_i.h"
 
+#include <sys/stat.h>
+
 #include <fcntl.h>
 #include <pthread.h>
 
@@ -71,7 +73,10 @@ static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
 	px_blob_unref(old);
 }
 
-/* fi->fh is a blob's address, which is even; or, made odd, a descriptor; or 0.
+/*
+ * fi->fh is a blob's address, which is even; or odd: a descriptor above that
+ * bit, and in the upper half a tag of what the file was when it was opened; or
+ * 0.
  */
 static struct px_blob *blob_of(const struct fuse_file_info *fi)
 {
@@ -80,17 +85,39 @@ static struct px_blob *blob_of(const struct fuse_file_info *fi)
 
 static int fd_of(const struct fuse_file_info *fi)
 {
-	return fi->fh & 1 ? (int)(fi->fh >> 1) : -1;
+	return fi->fh & 1 ? (int)((uint32_t)fi->fh >> 1) : -1;
+}
+
+/* Of what changes when a file is written, and not when its name is given to
+ * another. 0: it cannot be asked. */
+static uint32_t tag_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	return (uint32_t)px_hash64((uint64_t)st.st_size, &st.st_mtim,
+				   sizeof(st.st_mtim)) |
+	       1;
 }
 
 /* Keeps the descriptor for who opened the file, if not too many are. */
 static void hold(struct px_fuse *f, int *fd, struct fuse_file_info *fi)
 {
+	const uint64_t tag = tag_of(*fd);
+
 	fi->fh = 0;
-	if (atomic_fetch_add(&f->n_held, 1) < f->max_held)
-		fi->fh = (uint64_t)px_steal_fd(fd) << 1 | 1;
-	else
+	if (tag != 0 && atomic_fetch_add(&f->n_held, 1) < f->max_held)
+		fi->fh = tag << 32 | (uint32_t)px_steal_fd(fd) << 1 | 1;
+	else if (tag != 0)
 		atomic_fetch_sub(&f->n_held, 1);
+}
+
+/* Whether it still is what was opened: of one that is written in its place,
+ * nobody gets parts of both. */
+static bool is_held_same(const struct fuse_file_info *fi)
+{
+	return tag_of(fd_of(fi)) == (uint32_t)(fi->fh >> 32);
 }
 
 static void let_go(struct px_fuse *f, const struct fuse_file_info *fi)
@@ -303,7 +330,10 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	if (fd_of(fi) >= 0) {
-		reply_fd(req, fd_of(fi), size, off);
+		if (is_held_same(fi))
+			reply_fd(req, fd_of(fi), size, off);
+		else
+			fuse_reply_err(req, ESTALE);
 		return;
 	}
 	r = px_inodes_get(f->inodes, ino, &inode);

@@ -393,11 +393,12 @@ static int run(struct making *m, struct px_why *why)
 	for (i = 0; i < n;) {
 		struct timespec until;
 
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += TICK_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
-		if (pthread_timedjoin_np(threads[i], NULL, &until) == 0)
+		if (pthread_clockjoin_np(threads[i], NULL, CLOCK_MONOTONIC,
+					 &until) == 0)
 			i++;
 		if (!o->tick(o->tick_arg, m->done))
 			fail(m, -ECANCELED, "");
