@@ -77,6 +77,11 @@ int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 			return -ESHUTDOWN;
 		pthread_rwlock_rdlock(&c->map_lock);
 		rc = mdb_txn_begin(c->env, NULL, flags, ret);
+		/* There may be no meta page any more. */
+		if (rc == 0 && px_bus_hit(c->bus)) {
+			mdb_txn_abort(*ret);
+			rc = MDB_CORRUPTED;
+		}
 		if (rc == 0)
 			return 0;
 		pthread_rwlock_unlock(&c->map_lock);
@@ -126,18 +131,6 @@ int px_cache_commit(struct px_cache *c, MDB_txn *txn)
 	return px_cache_err(rc);
 }
 
-static bool is_stored_kind(unsigned kind)
-{
-	return kind == PX_BLOB_CODE || kind == PX_BLOB_REJECTED ||
-	       kind == PX_BLOB_NOTE;
-}
-
-void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY])
-{
-	ret[0] = 'p';
-	px_put_le32(ret + 1, id);
-}
-
 uint32_t px_cache_profile(struct px_cache *c, const char *text)
 {
 	const uint32_t id = (uint32_t)px_hash64(2, text, strlen(text)) | 1;
@@ -157,41 +150,6 @@ uint32_t px_cache_profile(struct px_cache *c, const char *text)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return fits ? id : 0;
-}
-
-int px_used_decode(const MDB_val *v, struct px_used *ret)
-{
-	const uint8_t *p = v->mv_data;
-
-	if (v->mv_size != PX_CACHE_USED_SIZE || !is_stored_kind(p[12]))
-		return -EUCLEAN;
-	ret->day = px_get_le32(p);
-	ret->bytes = px_get_le64(p + 4);
-	ret->kind = (enum px_blob_kind)p[12];
-	ret->profile = px_get_le32(p + 13);
-	return 0;
-}
-
-void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE])
-{
-	px_put_le32(ret, u->day);
-	px_put_le64(ret + 4, u->bytes);
-	ret[12] = (uint8_t)u->kind;
-	px_put_le32(ret + 13, u->profile);
-}
-
-int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
-		    uint32_t *ret_day)
-{
-	const uint8_t *p = v->mv_data;
-
-	if (v->mv_size != PX_CACHE_INDEX_SIZE || !is_stored_kind(p[0]))
-		return -ENOENT;
-	ret->kind = (enum px_blob_kind)p[0];
-	*ret_day = px_get_le32(p + 1);
-	ret->size = px_get_le64(p + 5);
-	memcpy(ret->key, p + 13, PX_DIGEST_SIZE);
-	return 0;
 }
 
 int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
@@ -513,7 +471,7 @@ static void put_index(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
 	struct px_item *it = px_pending_find(p, PX_ITEM_INDEX, index);
 	enum px_item_place place = PX_PLACE_QUEUED;
 
-	if (!is_stored_kind(entry->kind))
+	if (!px_cache_is_stored(entry->kind))
 		place = PX_PLACE_PINNED;
 	else if (atomic_load(&c->broken))
 		place = PX_PLACE_KEPT;

@@ -12,7 +12,9 @@
  *   cache_writer.c   the thread that commits batches
  *   cache_evict.c    the size bound, gc, verify, clear
  *   cache_info.c     what there is
+ *   cache_row.c      rows as bytes
  *   cache_seed.c     another cache that is only read
+ *   cache_bus.c      pages of the map that cannot be read
  *
  * Stored forms, numbers little-endian (a change needs a new PX_CACHE_SUBDIR):
  *
@@ -166,6 +168,7 @@ struct px_cache {
 	uint64_t max_bytes;
 	struct px_cache_tuning tuning;
 	struct px_seed *seed; /* NULL: none */
+	int bus;	      /* px_bus_watch's, or -1 */
 	bool rebuilt;
 	/* Damaged or without a map: memory only from now on. */
 	atomic_bool broken;
@@ -198,6 +201,27 @@ struct px_cache {
 	pthread_t thread;
 };
 
+/* ---- cache_row.c ---- */
+
+struct px_used {
+	uint32_t day;
+	uint64_t bytes;
+	enum px_blob_kind kind;
+	uint32_t profile;
+};
+
+/* Whether blobs of that kind may be in the database. */
+bool px_cache_is_stored(unsigned kind);
+/* -EUCLEAN */
+int px_used_decode(const MDB_val *v, struct px_used *ret);
+void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE]);
+/* -ENOENT */
+int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
+		    uint32_t *ret_day);
+/* The key of a profile's text. */
+#define PX_CACHE_PROFILE_KEY 5
+void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY]);
+
 /* ---- cache.c ---- */
 
 /* LMDB's and the system's positive codes to -errno. */
@@ -225,19 +249,7 @@ static inline MDB_val px_val(const void *data, size_t n)
 	return v;
 }
 
-struct px_used {
-	uint32_t day;
-	uint64_t bytes;
-	enum px_blob_kind kind;
-	uint32_t profile;
-};
-
 /* One row; -ENOENT, -EUCLEAN if its form is wrong. */
-/* The key of a profile's text. */
-#define PX_CACHE_PROFILE_KEY 5
-void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY]);
-int px_used_decode(const MDB_val *v, struct px_used *ret);
-void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE]);
 int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *ret);
 /* The blob row of `key` and its `used` row. -ENOENT; -EBADMSG: the payload is
@@ -245,8 +257,6 @@ int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		       struct px_blob **ret);
-int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
-		    uint32_t *ret_day);
 
 /* ---- cache_open.c ---- */
 
@@ -323,6 +333,15 @@ int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 /* As px_cache_get. */
 int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 		struct px_blob **ret);
+
+/* ---- cache_bus.c ---- */
+
+/* From now on a page of this map that cannot be read is one of zeros. What to
+ * give to px_bus_forget before it is unmapped; -1: it cannot be done. */
+int px_bus_watch(MDB_env *env);
+void px_bus_forget(int slot);
+/* Whether there was one. */
+bool px_bus_hit(int slot);
 
 /* ---- cache_writer.c ---- */
 

@@ -83,12 +83,15 @@ int px_cache_remap(struct px_cache *c)
 	pthread_mutex_lock(&c->lock);
 	c->n_read = 0; /* the map moves */
 	pthread_mutex_unlock(&c->lock);
+	px_bus_forget(c->bus);
 	rc = mdb_env_set_mapsize(c->env, 0);
 	for (size = MAP_BYTES; rc && size >= MAP_MIN_BYTES; size /= 2)
 		rc = mdb_env_set_mapsize(c->env, (size_t)size);
 	if (rc)
 		/* The old map is gone (mdb.c 0.9.24, mdb_env_set_mapsize). */
 		atomic_store(&c->broken, true);
+	else
+		c->bus = px_bus_watch(c->env);
 	pthread_rwlock_unlock(&c->map_lock);
 	return px_cache_err(rc);
 }
@@ -191,6 +194,7 @@ static int open_env(struct px_cache *c, const char *path, unsigned flags)
 
 	if (r < 0)
 		return r;
+	c->bus = px_bus_watch(c->env);
 	/* LMDB leaves this one open across exec. */
 	if (mdb_env_get_fd(c->env, &fd) == 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -205,6 +209,8 @@ static int open_env(struct px_cache *c, const char *path, unsigned flags)
 
 static void close_env(struct px_cache *c)
 {
+	px_bus_forget(c->bus);
+	c->bus = -1;
 	if (c->env)
 		mdb_env_close(c->env);
 	c->env = NULL;
@@ -362,6 +368,7 @@ int px_cache_open_tuned(const struct px_cache_options *o,
 		return px_because(why, -ENOMEM, "no memory for the cache");
 	c->dir_fd = -1;
 	c->sub_fd = -1;
+	c->bus = -1;
 	c->max_bytes = o->max_bytes;
 	c->stats = o->stats;
 	atomic_init(&c->broken, false);

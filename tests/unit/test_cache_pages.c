@@ -216,6 +216,45 @@ static void test_wrong_page_count(void **state)
 	free(data);
 }
 
+/* Somebody cuts the file short while it is in use. */
+static void cut_and_use(struct unit_cache *u)
+{
+	char path[2 * UNIT_PATH];
+	uint64_t n, bytes;
+
+	CHECK(unit_try_open(u) == 0);
+	data_path(u, path);
+	CHECK(truncate(path, (off_t)u->max_bytes) == 0);
+	u->max_bytes = 1 << 30;
+	for (unsigned i = 0; i < N_SMALL; i++) {
+		const int r = unit_get(u->c, i, SMALL);
+
+		CHECK(r == 0 || r == -ENOENT);
+		CHECK(unit_get_index(u->c, i, SMALL) <= 0);
+	}
+	unit_put(u->c, 9000, SMALL, true);
+	CHECK(unit_get(u->c, 9000, SMALL) == 0);
+	px_cache_flush(u->c);
+	px_cache_gc(u->c, UINT32_MAX, 1000, &n, &bytes);
+	px_cache_close(u->c);
+}
+
+static void test_cut_short_under_us(void **state)
+{
+	struct unit_cache *u = *state;
+	uint8_t *data;
+	size_t n;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	for (size_t to = 0; to < n; to += n / 23) {
+		write_data(u, data, n);
+		u->max_bytes = to;
+		run(cut_and_use, u);
+	}
+	free(data);
+}
+
 /* Whatever LMDB itself has made of its file is taken. */
 static void test_sound_ones_pass(void **state)
 {
@@ -257,6 +296,7 @@ int main(void)
 		WITH_CACHE(test_flipped_trees),
 		WITH_CACHE(test_transactions),
 		WITH_CACHE(test_wrong_page_count),
+		WITH_CACHE(test_cut_short_under_us),
 		WITH_CACHE(test_sound_ones_pass),
 	};
 

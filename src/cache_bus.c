@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGBUS: a page of LMDB's map that cannot be read, because somebody cut the
+ * file short or its disk fails. The page is replaced by one of zeros, which
+ * LMDB takes for damage, as it is none of a tree (mdb.c 0.9.24,
+ * mdb_page_search_root), and we do, as its digest is wrong; and damage is
+ * something that the cache can live with.
+ *
+ * What a signal handler may look at is static: the places of the maps, of which
+ * a process has one or two.
+ */
+#include "cache_i.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define MAX_MAPS 8
+
+static struct {
+	_Atomic uintptr_t from; /* 0: unused */
+	_Atomic uintptr_t to;
+	atomic_bool hit;
+} maps[MAX_MAPS];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction before; /* under lock, until the handler is set */
+
+static int slot_of(uintptr_t at)
+{
+	for (int i = 0; i < MAX_MAPS; i++)
+		if (atomic_load(&maps[i].from) != 0 &&
+		    at >= atomic_load(&maps[i].from) &&
+		    at < atomic_load(&maps[i].to))
+			return i;
+	return -1;
+}
+
+/* Zeros; but in place of a meta page one whose tables are empty: LMDB aborts
+ * if the root of one is page 0 (mdb_page_search). */
+static bool replace_page(int slot, uintptr_t at, size_t page)
+{
+	const bool meta = at < atomic_load(&maps[slot].from) + 2 * page;
+	void *p = mmap((void *)at, page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	memset(p, meta ? 0xff : 0, page);
+	return mprotect(p, page, PROT_READ) == 0;
+}
+
+static void on_bus(PX_UNUSED int sig, siginfo_t *info, PX_UNUSED void *context)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t at = (uintptr_t)info->si_addr & ~(page - 1);
+	const int slot = slot_of(at);
+	const int saved = errno;
+
+	if (slot >= 0 && replace_page(slot, at, page))
+		atomic_store(&maps[slot].hit, true);
+	else
+		/* Somebody else's: it comes again, to whom it came before. */
+		sigaction(SIGBUS, &before, NULL);
+	errno = saved;
+}
+
+static void install(void)
+{
+	struct sigaction action = {.sa_sigaction = on_bus,
+				   .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction now;
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGBUS, NULL, &now) < 0 || now.sa_sigaction == on_bus)
+		return;
+	before = now;
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* Where the map of `bytes` of that file lies; 0 if it is not found. */
+static uintptr_t find_map(const struct stat *file, size_t bytes)
+{
+	PX_AUTOFREE char *line = NULL;
+	uintptr_t from, to, found = 0;
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long long ino;
+	size_t n = 0;
+
+	while (f && !found && getline(&line, &n, f) > 0)
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s %*x %*s %llu",
+			   &from, &to, &ino) == 3 &&
+		    ino == file->st_ino && to - from == bytes)
+			found = from;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int px_bus_watch(MDB_env *env)
+{
+	int fd, slot = -1;
+	MDB_envinfo info;
+	struct stat st;
+	uintptr_t at;
+
+	if (mdb_env_info(env, &info) || mdb_env_get_fd(env, &fd) ||
+	    fstat(fd, &st) < 0)
+		return -1;
+	at = find_map(&st, info.me_mapsize);
+	if (!at)
+		return -1;
+	pthread_mutex_lock(&lock);
+	install();
+	for (int i = 0; i < MAX_MAPS && slot < 0; i++)
+		if (atomic_load(&maps[i].from) == 0)
+			slot = i;
+	if (slot >= 0) {
+		atomic_store(&maps[slot].hit, false);
+		atomic_store(&maps[slot].to, at + info.me_mapsize);
+		atomic_store(&maps[slot].from, at);
+	}
+	pthread_mutex_unlock(&lock);
+	return slot;
+}
+
+bool px_bus_hit(int slot)
+{
+	return slot >= 0 && atomic_load(&maps[slot].hit);
+}
+
+void px_bus_forget(int slot)
+{
+	if (slot >= 0)
+		atomic_store(&maps[slot].from, 0);
+}
