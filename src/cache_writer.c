@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache_i.h"
 
-#include <signal.h>
 #include <sys/statvfs.h>
 
 /* What one transaction takes at most: it holds the writer mutex that all
@@ -401,17 +400,10 @@ static void *run_writer(void *arg)
 
 int px_writer_start(struct px_cache *c)
 {
-	sigset_t all;
-	sigset_t old;
-	int rc;
+	int r = px_thread_start(&c->thread, run_writer, c);
 
-	/* Signals are for the threads that expect them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&c->thread, NULL, run_writer, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc)
-		return -rc;
+	if (r < 0)
+		return r;
 	pthread_setname_np(c->thread, "pycfs-cache");
 	c->has_thread = true;
 	return 0;

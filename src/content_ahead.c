@@ -8,8 +8,6 @@
  */
 #include "content_i.h"
 
-#include <signal.h>
-
 /* What may wait to be committed before reading ahead pauses, in bytes. */
 #define MAX_QUEUED (64ull << 20)
 
@@ -208,7 +206,6 @@ void px_content_ahead_touch(struct px_content *c, const char *path)
 
 int px_content_ahead_start(struct px_content *c)
 {
-	sigset_t all, before;
 	int r;
 
 	pthread_mutex_init(&c->ahead_lock, NULL);
@@ -216,12 +213,9 @@ int px_content_ahead_start(struct px_content *c)
 	c->ahead_tail = &c->ahead_head;
 	if (!c->o.ahead)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&c->ahead_thread, NULL, ahead_main, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = px_thread_start(&c->ahead_thread, ahead_main, c);
 	c->ahead_running = r == 0;
-	return -r;
+	return r;
 }
 
 void px_content_ahead_quiet(struct px_content *c)

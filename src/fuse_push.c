@@ -16,7 +16,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 
 /* A larger file is read in large pieces anyhow. */
 #define MAX_FILE (1u << 20)
@@ -246,7 +245,6 @@ void px_push_read(struct px_push *p, uint64_t id)
 int px_push_start(struct px_fuse *f, struct px_push **ret)
 {
 	struct px_push *p = calloc(1, sizeof(*p));
-	sigset_t all, old;
 	int r;
 
 	if (!p)
@@ -255,11 +253,7 @@ int px_push_start(struct px_fuse *f, struct px_push **ret)
 	p->buffer = malloc(MAX_FILE);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
-	/* Signals are for the thread that ends the loop. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = p->buffer ? pthread_create(&p->thread, NULL, run, p) : ENOMEM;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = p->buffer ? px_thread_start(&p->thread, run, p) : -ENOMEM;
 	if (r == 0)
 		pthread_setname_np(p->thread, "pycfs-push");
 	if (r != 0) {
@@ -267,7 +261,7 @@ int px_push_start(struct px_fuse *f, struct px_push **ret)
 		pthread_cond_destroy(&p->changed);
 		free(p->buffer);
 		free(p);
-		return -r;
+		return r;
 	}
 	*ret = p;
 	return 0;

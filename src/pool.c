@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_i.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 
 /* Jobs queued ahead per worker: enough that none idles while the one who
@@ -27,19 +26,6 @@ static int wait_ready(struct px_pool *p, struct px_why *why)
 		*why = p->why;
 	pthread_mutex_unlock(&p->lock);
 	return r;
-}
-
-/* Signals are the main thread's: blocked here, inherited by the new thread. */
-static int start_thread(struct px_pool *p)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&p->thread, NULL, px_pool_main, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
 }
 
 static void pool_free(struct px_pool *p)
@@ -72,7 +58,7 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 		pool_free(p);
 		return px_because(why, -ENOMEM, "out of memory");
 	}
-	r = start_thread(p);
+	r = px_thread_start(&p->thread, px_pool_main, p);
 	if (r < 0) {
 		pool_free(p);
 		return px_because(why, r, "cannot start a thread: %s",

@@ -384,7 +384,7 @@ static int run(struct making *m, struct px_why *why)
 	int r = px_walk_start(&walk, &m->walk);
 
 	while (r == 0 && n < want) {
-		r = -pthread_create(&threads[n], NULL, take_items, m);
+		r = px_thread_start(&threads[n], take_items, m);
 		n += r == 0;
 	}
 	if (r < 0)

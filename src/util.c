@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/util.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -233,6 +234,23 @@ char *px_path_join(const char *dir, const char *name)
 	if (asprintf(&path, "%s%s%s", dir, *dir && *name ? "/" : "", name) < 0)
 		return NULL;
 	return path;
+}
+
+int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg)
+{
+	static const int own[] = {SIGBUS,  SIGSEGV, SIGFPE, SIGILL,
+				  SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t all, before;
+	size_t i;
+	int r;
+
+	sigfillset(&all);
+	for (i = 0; i < PX_ARRAY_LEN(own); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(ret, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
 }
 
 bool px_path_inside(const char *path, const char *dir)

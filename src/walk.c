@@ -373,14 +373,14 @@ int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	r = pthread_create(&w->thread, NULL, run, w);
+	r = px_thread_start(&w->thread, run, w);
 	if (r == 0)
 		pthread_setname_np(w->thread, "pycfs-walk");
 	if (r != 0) {
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->changed);
 		free(w);
-		return -r;
+		return r;
 	}
 	*ret = w;
 	return 0;

@@ -11,6 +11,7 @@
  */
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +115,10 @@ int px_write_full(int fd, const void *data, size_t n);
 /* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */
 int64_t px_now_ms(void);
 int64_t px_wall_ns(void);
+
+/* pthread_create for a thread that gets no signals but those it causes itself:
+ * the others are for who expects them. -errno. */
+int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg);
 
 /* "dir/name", or the other if one of them is ""; the caller's. NULL: ENOMEM. */
 char *px_path_join(const char *dir, const char *name);
