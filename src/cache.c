@@ -68,6 +68,23 @@ uint32_t px_cache_today(const struct px_cache *c)
 	return (uint32_t)(px_wall_ns() / DAY_NS);
 }
 
+/* LMDB's file never gets shorter. Where somebody cuts it within a page, the
+ * rest of that page is zeros, and LMDB aborts if a table's root is page 0. */
+static bool is_cut(struct px_cache *c)
+{
+	struct stat st;
+	uint64_t size, was = atomic_load(&c->file_bytes);
+	int fd;
+
+	if (mdb_env_get_fd(c->env, &fd) || fstat(fd, &st) < 0)
+		return true;
+	size = (uint64_t)st.st_size;
+	while (size > was)
+		if (atomic_compare_exchange_weak(&c->file_bytes, &was, size))
+			return false;
+	return size < was;
+}
+
 int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 {
 	int rc = 0;
@@ -75,6 +92,8 @@ int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 	for (int try = 0; try < 2; try++) {
 		if (atomic_load(&c->broken))
 			return -ESHUTDOWN;
+		if (is_cut(c))
+			return -EUCLEAN;
 		pthread_rwlock_rdlock(&c->map_lock);
 		rc = mdb_txn_begin(c->env, NULL, flags, ret);
 		/* There may be no meta page any more. */

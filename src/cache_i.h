@@ -167,8 +167,9 @@ struct px_cache {
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1 if temporary */
 	uint64_t max_bytes;
 	struct px_cache_tuning tuning;
-	struct px_seed *seed; /* NULL: none */
-	int bus;	      /* px_bus_watch's, or -1 */
+	struct px_seed *seed;	     /* NULL: none */
+	int bus;		     /* px_bus_watch's, or -1 */
+	_Atomic uint64_t file_bytes; /* the longest that it was seen */
 	bool rebuilt;
 	/* Damaged or without a map: memory only from now on. */
 	atomic_bool broken;

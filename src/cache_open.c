@@ -211,6 +211,7 @@ static void close_env(struct px_cache *c)
 {
 	px_bus_forget(c->bus);
 	c->bus = -1;
+	atomic_store(&c->file_bytes, 0);
 	if (c->env)
 		mdb_env_close(c->env);
 	c->env = NULL;
