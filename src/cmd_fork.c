@@ -91,6 +91,9 @@ int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 		    WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
 			break;
 	}
+	/* Who read what we print wanted no more of it: that is no crash. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+		sig = SIGPIPE;
 	if (sig != 0)
 		die_of(sig, &old);
 	sigprocmask(SIG_SETMASK, &old, NULL);

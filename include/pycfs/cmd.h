@@ -32,7 +32,8 @@ int px_cmd_fail(int status, const struct px_why *why);
  * Runs `work` in a child, anew while it returns PX_EXIT_PID_TAKEN, and returns
  * its status. SIGINT, SIGTERM and SIGHUP are the child's to read from
  * `signal_fd` (signalfd(2), not blocking); one that it had ends this process
- * too, after it. A child that crashes is said to have, with `crashed`.
+ * too, after it, and so does SIGPIPE that the child died of. A child that
+ * crashes is said to have, with `crashed`.
  */
 int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 		const char *crashed);

@@ -1,7 +1,10 @@
 """`pycfs cache stat, gc, verify` on a cache that exports have filled."""
 import json
 import os
+import signal
 import subprocess
+
+import pytest
 
 import trees
 
@@ -95,3 +98,16 @@ def test_a_full_stdout_is_an_error(pycfs, scratch):
                            stderr=subprocess.PIPE, timeout=60,
                            env=pycfs.env())
     assert p.returncode == 1 and b"No space" in p.stderr
+
+
+@pytest.mark.parametrize("verb", [["cache", "stat"], ["report", "SITE"]])
+def test_a_reader_that_has_enough(verb, pycfs, scratch):
+    """`pycfs cache stat | head`: it ends as any program does, in silence."""
+    site = fill(pycfs, scratch, ["a"])
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        p = subprocess.run(
+            pycfs.command(*(site if a == "SITE" else a for a in verb)),
+            stdout=pipe, stderr=subprocess.PIPE, timeout=60, env=pycfs.env())
+    assert (p.returncode, p.stderr) == (-signal.SIGPIPE, b"")
