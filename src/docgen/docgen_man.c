@@ -88,7 +88,7 @@ void px_docgen_title(const char *name_and_section)
 		strftime(date, sizeof(date), "%Y-%m-%d", &tm);
 	printf(".\\\" Made by docgen: do not edit.\n"
 	       ".TH %s \"%s\" \"pycfs " PX_VERSION "\" \"pycfs\"\n"
-	       ".nh\n.ad l\n",
+	       ".nr HY 0\n.nh\n.ad l\n",
 	       name_and_section, date);
 }
 

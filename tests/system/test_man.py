@@ -55,6 +55,7 @@ def test_it_renders(name):
         assert "\n%s\n" % heading in text or \
             (name, heading) == ("pycfs-umount.1", "EXAMPLES"), heading
     assert "@" not in text and "\\f" not in text
+    assert "\u2010" not in text, "a word is hyphenated"
 
 
 @pytest.mark.parametrize("name", PAGES)
