@@ -10,7 +10,8 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "is seen only as its .pyc, compiled on first use. Returns when it is "
 	 "mounted."},
 	{"umount", PX_VERB_UMOUNT, px_cmd_umount, 1, 1, "MOUNTPOINT",
-	 "unmount it", "Commits what was compiled to the cache and unmounts."},
+	 "unmount a view",
+	 "Commits what was compiled to the cache and unmounts."},
 	{"run", PX_VERB_RUN, px_cmd_run, 3, -1,
 	 "SOURCE MOUNTPOINT -- COMMAND...", "mount, run COMMAND, unmount",
 	 "Mounts, runs COMMAND, unmounts and exits as COMMAND did: 128 plus "

@@ -200,7 +200,7 @@ def test_zsh(zsh, place):
     os.symlink("/bin/true", os.path.join(place, "python3.99-config"))
     os.makedirs(os.path.join(place, "versions", "3.98.1"))
     zsh.complete("pycfs mo", "mount ")
-    zsh.complete("pycfs ", "unmount it", "mount, run COMMAND, unmount")
+    zsh.complete("pycfs ", "unmount a view", "mount, run COMMAND, unmount")
     zsh.complete("pycfs cache ", "stat", "gc", "verify", "clear")
     zsh.complete("pycfs mount --marshal ", "canonical", "cpython",
                  "as CPython happens to write it")
