@@ -11,7 +11,6 @@
  */
 #include "cache_i.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -80,20 +79,33 @@ static void install(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-/* Where the map of `bytes` of that file lies; 0 if it is not found. */
+/* "from-to perms offset device inode path" (proc(5)): where it begins if it is
+ * a map of `bytes` of that file to read, else 0. */
+static uintptr_t parse_map(char *line, const struct stat *file, size_t bytes)
+{
+	const uintptr_t from = strtoull(line, &line, 16);
+	uintptr_t to;
+
+	if (*line++ != '-')
+		return 0;
+	to = strtoull(line, &line, 16);
+	if (strncmp(line, " r--s ", 6) != 0 || to - from != bytes)
+		return 0;
+	line += 6;
+	line += strcspn(line, " ") + 1; /* the offset */
+	line += strcspn(line, " ");	/* the device */
+	return strtoull(line, NULL, 10) == file->st_ino ? from : 0;
+}
+
 static uintptr_t find_map(const struct stat *file, size_t bytes)
 {
 	PX_AUTOFREE char *line = NULL;
-	uintptr_t from, to, found = 0;
 	FILE *f = fopen("/proc/self/maps", "re");
-	unsigned long long ino;
+	uintptr_t found = 0;
 	size_t n = 0;
 
 	while (f && !found && getline(&line, &n, f) > 0)
-		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s %*x %*s %llu",
-			   &from, &to, &ino) == 3 &&
-		    ino == file->st_ino && to - from == bytes)
-			found = from;
+		found = parse_map(line, file, bytes);
 	if (f)
 		fclose(f);
 	return found;

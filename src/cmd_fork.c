@@ -43,6 +43,11 @@ static int watch(pid_t child, const sigset_t *set, int *ret_signal)
 	}
 }
 
+static bool is_crash(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGABRT;
+}
+
 static void die_of(int sig, const sigset_t *old)
 {
 	signal(sig, SIG_DFL);
@@ -100,7 +105,9 @@ int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 	if (WIFEXITED(status) && WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
 		return WEXITSTATUS(status);
 	if (WIFSIGNALED(status))
-		px_log(PX_LOG_ERROR, "ended by signal %d: %s", WTERMSIG(status),
-		       crashed);
+		px_log(PX_LOG_ERROR, "ended by signal %d (%s)%s%s",
+		       WTERMSIG(status), strsignal(WTERMSIG(status)),
+		       is_crash(WTERMSIG(status)) ? ": " : "",
+		       is_crash(WTERMSIG(status)) ? crashed : "");
 	return PX_EXIT_FAILED;
 }
