@@ -292,12 +292,12 @@ void px_cache_dir_empty(int sub_fd);
  * -EUCLEAN, or -errno. */
 int px_pages_check_metas(int fd);
 /*
- * Every page that transaction `txnid` can reach, in a map of the whole file.
- * The transaction must be open: it keeps its pages from being written to.
- * Large values are not looked at. 0; -EUCLEAN: do not use it; -EAGAIN: two
- * commits went by since the transaction began, begin another; -ENOMEM.
+ * Every page of the file that transaction `txnid` can reach. The transaction
+ * must be open: it keeps its pages from being written to. Large values are not
+ * looked at. 0; -EUCLEAN: do not use it; -EAGAIN: two commits went by since the
+ * transaction began, begin another; -ENOMEM.
  */
-int px_pages_check(const void *map, size_t bytes, uint64_t txnid);
+int px_pages_check(int fd, uint64_t txnid);
 /* A file that nobody writes, read without LMDB: no lock, no map, no belief. */
 struct px_pages_table {
 	size_t root;

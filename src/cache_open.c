@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 /*
@@ -125,9 +124,7 @@ static int open_tables(struct px_cache *c, MDB_txn *txn, unsigned flags)
 /* px_pages_check of what `txn` sees. */
 static int check_pages(struct px_cache *c, MDB_txn *txn)
 {
-	const uint64_t id = mdb_txn_id(txn);
 	struct stat st;
-	void *map;
 	int fd = -1;
 	int r = px_cache_err(mdb_env_get_fd(c->env, &fd));
 
@@ -135,15 +132,7 @@ static int check_pages(struct px_cache *c, MDB_txn *txn)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size == 0)
-		return 0;
-	/* Not LMDB's own map: what is read here need not stay in memory. */
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	r = px_pages_check(map, (size_t)st.st_size, id);
-	munmap(map, (size_t)st.st_size);
-	return r;
+	return st.st_size == 0 ? 0 : px_pages_check(fd, mdb_txn_id(txn));
 }
 
 /* A reading transaction on pages that were checked. */

@@ -7,8 +7,7 @@
  * page of every tree. Values are not read: each has a digest of its own.
  *
  * The form is that of mdb.c 0.9.24 (MDB_page, MDB_node, MDB_db, MDB_meta; data
- * version 1), on a 64-bit little-endian machine as on any other, because LMDB
- * writes its own structures.
+ * version 1): structures of a little-endian machine.
  */
 #include "cache_i.h"
 
@@ -83,7 +82,7 @@ struct node {
 };
 
 struct walk {
-	const uint8_t *map;
+	int fd;
 	size_t page_size;
 	size_t n_pages;
 	uint8_t *seen; /* a bit for each page */
@@ -96,7 +95,7 @@ struct tree {
 	bool integer_key;
 	unsigned depth;
 	size_t entries;
-	const uint8_t *last_key;
+	uint8_t last_key[KEY_MAX];
 	unsigned last_size;
 };
 
@@ -122,17 +121,28 @@ static int claim(struct walk *w, size_t pgno, size_t n)
 	return 0;
 }
 
-static void read_page(const struct walk *w, size_t pgno, struct page *ret)
+/* The first `n` bytes of a page and, if that is more, of those behind it. Not
+ * a map: what is read once need not stay. */
+static int read_pages(const struct walk *w, size_t pgno, void *ret, size_t n)
 {
-	memcpy(ret, w->map + pgno * w->page_size, sizeof(*ret));
+	uint8_t *to = ret;
+	off_t at = (off_t)(pgno * w->page_size);
+
+	while (n > 0) {
+		const ssize_t got = pread(w->fd, to, n, at);
+
+		if (got <= 0)
+			return got < 0 ? -errno : -EUCLEAN;
+		to += got;
+		at += got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 static uint16_t get_u16(const uint8_t *p)
 {
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
+	return (uint16_t)(p[0] | p[1] << 8);
 }
 
 static size_t get_size(const uint8_t *p)
@@ -148,7 +158,6 @@ static int read_node(size_t page_size, const uint8_t *page,
 		     const struct page *p, size_t i, struct node *ret)
 {
 	const size_t at = get_u16(page + sizeof(*p) + 2 * i);
-	const bool leaf = p->flags & PAGE_LEAF;
 	size_t room, inside;
 
 	if (at < p->upper || at % 2 != 0 || at + NODE_HEADER > page_size)
@@ -159,7 +168,7 @@ static int read_node(size_t page_size, const uint8_t *page,
 	ret->key = page + at + NODE_HEADER;
 	ret->value = ret->key + ret->key_size;
 	room = page_size - at - NODE_HEADER;
-	if (!leaf) {
+	if (!(p->flags & PAGE_LEAF)) {
 		/* The high bits of a page number take the place of flags. */
 		ret->child = ret->size;
 		if (sizeof(size_t) > 4)
@@ -189,26 +198,29 @@ static bool is_page_sane(const struct page *p, size_t pgno, bool leaf,
 	       p->lower <= p->upper && p->upper <= page_size;
 }
 
+/* As mdb_cmp_memn. */
+static int compare_keys(const struct node *n, const void *key, size_t size)
+{
+	const int c =
+		memcmp(n->key, key, n->key_size < size ? n->key_size : size);
+
+	return c != 0 ? c : (n->key_size > size) - (n->key_size < size);
+}
+
 /* Keys of a tree come in order, none twice. */
 static int check_order(struct tree *t, const struct node *n)
 {
-	const unsigned size =
-		n->key_size < t->last_size ? n->key_size : t->last_size;
-	int c;
+	bool ordered = t->entries == 0;
 
 	if (t->integer_key && n->key_size != sizeof(size_t))
 		return -EUCLEAN;
-	if (t->last_key && t->integer_key) {
-		if (get_size(n->key) <= get_size(t->last_key))
-			return -EUCLEAN;
-	} else if (t->last_key) {
-		c = memcmp(t->last_key, n->key, size);
-		if (c > 0 || (c == 0 && n->key_size <= t->last_size))
-			return -EUCLEAN;
-	}
-	t->last_key = n->key;
+	if (!ordered && t->integer_key)
+		ordered = get_size(n->key) > get_size(t->last_key);
+	else if (!ordered)
+		ordered = compare_keys(n, t->last_key, t->last_size) > 0;
+	memcpy(t->last_key, n->key, n->key_size);
 	t->last_size = n->key_size;
-	return 0;
+	return ordered ? 0 : -EUCLEAN;
 }
 
 /* The pages of a value that has its own: how many its length needs. */
@@ -218,20 +230,27 @@ static int claim_value(struct walk *w, const struct node *n)
 }
 
 /* As many as their first one says, which may be more if it was written over.
- * LMDB believes that when it deletes them. */
-static int claim_list(struct walk *w, const struct node *n, const uint8_t **ret)
+ * LMDB believes that when it deletes them. *ret is what they hold, behind
+ * their header; free() it. */
+static int claim_list(struct walk *w, const struct node *n, uint8_t **ret)
 {
 	const size_t pgno = get_size(n->value);
 	struct page p;
+	int r;
 
 	if (pgno < N_METAS || pgno >= w->n_pages)
 		return -EUCLEAN;
-	read_page(w, pgno, &p);
+	r = read_pages(w, pgno, &p, sizeof(p));
+	if (r < 0)
+		return r;
 	if (p.pgno != pgno || p.flags != PAGE_OVERFLOW ||
 	    p.pages < pages_for(w->page_size, n->size))
 		return -EUCLEAN;
-	*ret = w->map + pgno * w->page_size + sizeof(p);
-	return claim(w, pgno, p.pages);
+	r = claim(w, pgno, p.pages);
+	if (r < 0)
+		return r;
+	*ret = malloc(sizeof(p) + n->size);
+	return *ret ? read_pages(w, pgno, *ret, sizeof(p) + n->size) : -ENOMEM;
 }
 
 static int walk_page(struct tree *t, size_t pgno, unsigned level);
@@ -253,8 +272,8 @@ static int walk_node(struct tree *t, const struct node *n, bool leaf,
 /* NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep */
 static int walk_page(struct tree *t, size_t pgno, unsigned level)
 {
+	PX_AUTOFREE uint8_t *page = NULL;
 	struct walk *w = t->w;
-	const uint8_t *page;
 	struct page p;
 	struct node n;
 	size_t used = 0;
@@ -263,8 +282,11 @@ static int walk_page(struct tree *t, size_t pgno, unsigned level)
 
 	if (r < 0)
 		return r;
-	page = w->map + pgno * w->page_size;
-	read_page(w, pgno, &p);
+	page = malloc(w->page_size);
+	r = page ? read_pages(w, pgno, page, w->page_size) : -ENOMEM;
+	if (r < 0)
+		return r;
+	memcpy(&p, page, sizeof(p));
 	leaf = p.flags == PAGE_LEAF;
 	if (!is_page_sane(&p, pgno, leaf, w->page_size) ||
 	    leaf != (level == t->depth))
@@ -320,16 +342,19 @@ static int check_name(struct tree *t, const struct node *n)
  * first (midl.h, MDB_IDL). */
 static int check_free(struct tree *t, const struct node *n)
 {
+	PX_AUTOFREE uint8_t *large = NULL;
 	const uint8_t *list = n->value;
 	size_t count, last = SIZE_MAX;
 	int r = 0;
 
 	if (n->flags & NODE_TABLE || n->size < sizeof(size_t))
 		return -EUCLEAN;
-	if (n->flags & NODE_BIG)
-		r = claim_list(t->w, n, &list);
-	if (r < 0)
-		return r;
+	if (n->flags & NODE_BIG) {
+		r = claim_list(t->w, n, &large);
+		if (r < 0)
+			return r;
+		list = large + sizeof(struct page);
+	}
 	count = get_size(list);
 	if (count > n->size / sizeof(size_t) - 1)
 		return -EUCLEAN;
@@ -388,39 +413,37 @@ static int check_metas_once(int fd)
 
 int px_pages_check_metas(int fd)
 {
-	int r = -EUCLEAN;
+	int r = check_metas_once(fd);
 
-	for (int i = 0; i < SANE_TRIES && r == -EUCLEAN; i++) {
-		if (i > 0)
-			usleep(SANE_STEP_US);
+	for (int i = 1; i < SANE_TRIES && r == -EUCLEAN; i++) {
+		usleep(SANE_STEP_US);
 		r = check_metas_once(fd);
 	}
 	return r;
 }
 
-int px_pages_check(const void *map, size_t bytes, uint64_t txnid)
+int px_pages_check(int fd, uint64_t txnid)
 {
 	PX_AUTOFREE uint8_t *seen = NULL;
-	struct walk w = {.map = map};
+	struct walk w = {.fd = fd};
 	struct tree free_pages = {
 		.w = &w, .value = check_free, .integer_key = true};
 	struct tree names = {.w = &w, .value = check_name};
-	struct meta m;
-	int r;
+	struct meta m = {.magic = 0};
+	struct stat st;
+	int r = read_pages(&w, 0, &m, sizeof(m));
 
-	if (bytes < sizeof(m))
-		return -EUCLEAN;
-	memcpy(&m, map, sizeof(m));
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = -errno;
 	/* LMDB puts transaction N's meta page on page N % 2. */
-	if (txnid % N_METAS == 1) {
-		if (m.db[0].pad > META_PAGE_MAX ||
-		    bytes < m.db[0].pad + sizeof(m))
-			return -EUCLEAN;
-		memcpy(&m, w.map + m.db[0].pad, sizeof(m));
-	}
+	w.page_size = m.db[0].pad;
+	if (r == 0 && txnid % N_METAS == 1)
+		r = read_pages(&w, 1, &m, sizeof(m));
+	if (r < 0)
+		return r;
 	if (m.txnid != txnid)
 		return -EAGAIN;
-	if (!is_meta_sane(&m, bytes))
+	if (!is_meta_sane(&m, (uint64_t)st.st_size))
 		return -EUCLEAN;
 	w.page_size = m.db[0].pad;
 	w.n_pages = m.last_pgno + 1;
@@ -453,15 +476,6 @@ int px_pages_open(int fd, struct px_pages *ret)
 		.names = {newest->db[1].root, newest->db[1].depth},
 	};
 	return 0;
-}
-
-/* As mdb_cmp_memn. */
-static int compare_keys(const struct node *n, const void *key, size_t size)
-{
-	const int c =
-		memcmp(n->key, key, n->key_size < size ? n->key_size : size);
-
-	return c != 0 ? c : (n->key_size > size) - (n->key_size < size);
 }
 
 /* The last node that is no greater than `key`; the first of a branch is less
@@ -498,6 +512,7 @@ static int find_node(const struct px_pages *f, const struct px_pages_table *t,
 	size_t pgno = t->root;
 	int r = -ENOENT;
 
+	*ret = (struct node){0};
 	if (t->root == NO_PAGE || t->depth > DEPTH_MAX)
 		return t->root == NO_PAGE ? -ENOENT : -EUCLEAN;
 	for (unsigned level = 1; level <= t->depth; level++) {

@@ -2,6 +2,8 @@
 /* The pages of LMDB's file: every sound one is taken, no other is followed. */
 #include "cache_child.h"
 
+#include <sys/mman.h>
+
 #define N_SMALL	   400
 #define SMALL	   700	/* four to a page: the tree gets branches */
 #define LARGE	   9000 /* three pages of its own */
@@ -53,6 +55,15 @@ static void write_data(struct unit_cache *u, const uint8_t *data, size_t n)
 	assert_true(fd >= 0);
 	assert_int_equal(px_write_full(fd, data, n), 0);
 	close(fd);
+}
+
+/* px_pages_check of these bytes. */
+static int check(const uint8_t *data, size_t n, uint64_t txnid)
+{
+	PX_AUTOCLOSE int fd = memfd_create("pages", MFD_CLOEXEC);
+
+	assert_int_equal(px_write_full(fd, data, n), 0);
+	return px_pages_check(fd, txnid);
 }
 
 static uint64_t txnid_at(const uint8_t *data, size_t at)
@@ -142,13 +153,13 @@ static void test_flipped_trees(void **state)
 	fill_trees(u);
 	data = read_data(u, &n);
 	txnid = newest_txnid(data);
-	assert_int_equal(px_pages_check(data, n, txnid), 0);
+	assert_int_equal(check(data, n, txnid), 0);
 	for (unsigned i = 0; i < N_FLIPS; i++) {
 		const size_t bit = choose_bit(data, n, &seed);
 		int r;
 
 		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		r = px_pages_check(data, n, txnid);
+		r = check(data, n, txnid);
 		assert_true(r == 0 || r == -EUCLEAN);
 		n_refused += r < 0;
 		if (r == 0 && n_opened < N_OPENED) {
@@ -179,11 +190,11 @@ static void test_transactions(void **state)
 	fill_trees(u);
 	data = read_data(u, &n);
 	txnid = newest_txnid(data);
-	assert_int_equal(px_pages_check(data, n, txnid + 1), -EAGAIN);
-	assert_int_equal(px_pages_check(data, n, txnid + 2), -EAGAIN);
-	assert_int_equal(px_pages_check(data, n - 4096, txnid), -EUCLEAN);
-	assert_int_equal(px_pages_check(data, 5000, txnid), -EUCLEAN);
-	assert_int_equal(px_pages_check(data, 10, txnid), -EUCLEAN);
+	assert_int_equal(check(data, n, txnid + 1), -EAGAIN);
+	assert_int_equal(check(data, n, txnid + 2), -EAGAIN);
+	assert_int_equal(check(data, n - 4096, txnid), -EUCLEAN);
+	assert_int_equal(check(data, 5000, txnid), -EUCLEAN);
+	assert_int_equal(check(data, 10, txnid), -EUCLEAN);
 	free(data);
 }
 
