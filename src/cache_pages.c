@@ -430,7 +430,7 @@ int px_pages_check(int fd, uint64_t txnid)
 		.w = &w, .value = check_free, .integer_key = true};
 	struct tree names = {.w = &w, .value = check_name};
 	struct meta m = {.magic = 0};
-	struct stat st;
+	struct stat st = {0};
 	int r = read_pages(&w, 0, &m, sizeof(m));
 
 	if (r == 0 && fstat(fd, &st) < 0)
@@ -512,7 +512,6 @@ static int find_node(const struct px_pages *f, const struct px_pages_table *t,
 	size_t pgno = t->root;
 	int r = -ENOENT;
 
-	*ret = (struct node){0};
 	if (t->root == NO_PAGE || t->depth > DEPTH_MAX)
 		return t->root == NO_PAGE ? -ENOENT : -EUCLEAN;
 	for (unsigned level = 1; level <= t->depth; level++) {
