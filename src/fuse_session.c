@@ -251,6 +251,11 @@ int px_fuse_loop(struct px_fuse *f)
 	px_push_stop(f->push);
 	f->push = NULL;
 	fuse_loop_cfg_destroy(config);
+	/* An unmount may abort the connection before its last reader is told
+	 * that it is gone (fs/fuse/dev.c, fuse_dev_do_read). If somebody else
+	 * aborted it there still is a mount, and a guard that sees to it. */
+	if (r == -ECONNABORTED)
+		r = 0;
 	/* Positive: the signal that ended it; that is a clean end. */
 	return r < 0 ? r : 0;
 }

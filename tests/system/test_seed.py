@@ -100,7 +100,7 @@ def test_of_another_user(pycfs, seed, small, scratch):
     if os.geteuid() != 0:
         pytest.fail("needs root")
     subprocess.run(["chmod", "-R", "a+rX", scratch], check=True, timeout=30)
-    os.chmod(scratch, 0o777)
+    os.chmod(scratch, 0o1777)
     as_user = ["setpriv", "--reuid", "65534", "--regid", "65534",
                "--clear-groups"]
     out, said = export(
