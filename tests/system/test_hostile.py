@@ -234,9 +234,11 @@ def test_a_compile_that_wants_all_memory(target, mount, small):
     with mount(small, "--jobs", "2", "--cache-size", "32M",
                python=target.exe, prefix=limits) as m:
         code, took = timed(read, m / "greedy.pyc")
-        assert code == errno.EIO and took < 30, (code, took)
-        about = said(m.log())["greedy"]
-        assert len(about) == 1 and "memory" in about[0], about
+        # The limit is the daemon's, too: it may be the first to meet it.
+        assert code in (errno.EIO, errno.ENOMEM) and took < 30, (code, took)
+        about = said(m.log()).get("greedy", [])
+        assert all("memory" in line for line in about), about
+        assert len(about) == 1 or code == errno.ENOMEM
         for name in "abc":
             assert len(read(m / (name + ".pyc"))) > 16
         assert m.serving().rss_mb() < DAEMON_MB
