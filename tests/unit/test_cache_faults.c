@@ -4,46 +4,6 @@
 
 #define META_SIZE 152 /* of a meta page: header, MDB_meta (mdb.c 0.9.24) */
 
-static void file_path(struct unit_cache *u, const char *name, char *ret)
-{
-	snprintf(ret, 2 * UNIT_PATH, "%s/%s/%s", u->dir, PX_CACHE_SUBDIR, name);
-}
-
-static uint8_t *read_data(struct unit_cache *u, size_t *ret_n)
-{
-	char path[2 * UNIT_PATH];
-	uint8_t *data;
-	struct stat st;
-	int fd;
-
-	file_path(u, PX_CACHE_DATA, path);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	data = malloc((size_t)st.st_size);
-	assert_int_equal(px_read_full(fd, data, (size_t)st.st_size),
-			 st.st_size);
-	close(fd);
-	*ret_n = (size_t)st.st_size;
-	return data;
-}
-
-static void write_file(struct unit_cache *u, const char *name,
-		       const uint8_t *data, size_t n)
-{
-	char path[2 * UNIT_PATH];
-	int fd;
-
-	/* A cache that found itself damaged has removed it. */
-	file_path(u, "", path);
-	mkdir(path, 0700);
-	file_path(u, name, path);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(px_write_full(fd, data, n), 0);
-	close(fd);
-}
-
 static size_t find_payload(const uint8_t *data, size_t n, unsigned blob)
 {
 	struct px_blob *b = unit_blob(blob, SIZE);

@@ -19,44 +19,6 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
-static void data_path(struct unit_cache *u, char *ret)
-{
-	snprintf(ret, 2 * UNIT_PATH, "%s/%s/%s", u->dir, PX_CACHE_SUBDIR,
-		 PX_CACHE_DATA);
-}
-
-static uint8_t *read_data(struct unit_cache *u, size_t *ret_n)
-{
-	char path[2 * UNIT_PATH];
-	struct stat st;
-	uint8_t *data;
-	int fd;
-
-	data_path(u, path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	*ret_n = (size_t)st.st_size;
-	data = malloc(*ret_n);
-	assert_int_equal(px_read_full(fd, data, *ret_n), st.st_size);
-	close(fd);
-	return data;
-}
-
-static void write_data(struct unit_cache *u, const uint8_t *data, size_t n)
-{
-	char path[2 * UNIT_PATH];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", u->dir, PX_CACHE_SUBDIR);
-	mkdir(path, 0700); /* a cache that found itself damaged removed it */
-	data_path(u, path);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(px_write_full(fd, data, n), 0);
-	close(fd);
-}
-
 /* px_pages_check of these bytes. */
 static int check(const uint8_t *data, size_t n, uint64_t txnid)
 {
@@ -164,10 +126,10 @@ static void test_flipped_trees(void **state)
 		n_refused += r < 0;
 		if (r == 0 && n_opened < N_OPENED) {
 			n_opened++;
-			write_data(u, data, n);
+			write_file(u, PX_CACHE_DATA, data, n);
 			run(use, u);
 		} else if (r < 0 && n_refused % 64 == 0) {
-			write_data(u, data, n);
+			write_file(u, PX_CACHE_DATA, data, n);
 			unit_open(u);
 			assert_true(px_cache_was_rebuilt(u->c));
 			unit_close(u);
@@ -211,13 +173,13 @@ static void test_wrong_page_count(void **state)
 	for (size_t at = 2 * 4096; at < n; at += 4096)
 		if (data[at + TYPE_BYTE] == 4 && data[at + 12] == 3)
 			data[at + 12] = 200;
-	write_data(u, data, n);
+	write_file(u, PX_CACHE_DATA, data, n);
 	unit_open(u);
 	assert_false(px_cache_was_rebuilt(u->c));
 	assert_int_equal(px_cache_gc(u->c, UINT32_MAX, 0, &removed, &bytes),
 			 -EUCLEAN);
 	unit_close(u);
-	write_data(u, data, n);
+	write_file(u, PX_CACHE_DATA, data, n);
 	unit_open(u);
 	assert_int_equal(px_cache_clear(u->c), 0);
 	unit_reopen(u);
@@ -234,7 +196,7 @@ static void cut_and_use(struct unit_cache *u)
 	uint64_t n, bytes;
 
 	CHECK(unit_try_open(u) == 0);
-	data_path(u, path);
+	file_path(u, PX_CACHE_DATA, path);
 	CHECK(truncate(path, (off_t)u->max_bytes) == 0);
 	u->max_bytes = 1 << 30;
 	for (unsigned i = 0; i < N_SMALL; i++) {
@@ -259,7 +221,7 @@ static void test_cut_short_under_us(void **state)
 	fill_trees(u);
 	data = read_data(u, &n);
 	for (size_t to = 0; to < n; to += n / 23) {
-		write_data(u, data, n);
+		write_file(u, PX_CACHE_DATA, data, n);
 		u->max_bytes = to;
 		run(cut_and_use, u);
 	}
