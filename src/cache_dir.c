@@ -101,7 +101,7 @@ static int check_way(char *path)
 
 /* The cache itself is ours, but is it the one that was meant? Symbolic links
  * on the way lie in directories, too. */
-static int check_ways(const char *dir, struct px_why *why)
+int px_cache_dir_check_ways(const char *dir, struct px_why *why)
 {
 	PX_AUTOFREE char *said = strdup(dir);
 	PX_AUTOFREE char *real = realpath(dir, NULL);
@@ -172,7 +172,7 @@ int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why)
 		return refuse(why, path, -errno);
 	r = check_owner(fd, path, "", why);
 	if (r == 0)
-		r = check_ways(dir, why);
+		r = px_cache_dir_check_ways(dir, why);
 	if (r < 0)
 		return r;
 	write_tag(fd);

@@ -269,6 +269,8 @@ int px_cache_remap(struct px_cache *c);
 
 /* ---- cache_dir.c ---- */
 
+/* -EPERM and a sentence if everybody can put another in place of `dir`. */
+int px_cache_dir_check_ways(const char *dir, struct px_why *why);
 /* Opens DIR, made if missing. -errno and a sentence. */
 int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why);
 /* Opens the database's own directory, made if missing, and checks what is in

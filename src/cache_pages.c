@@ -125,19 +125,12 @@ static int claim(struct walk *w, size_t pgno, size_t n)
  * a map: what is read once need not stay. */
 static int read_pages(const struct walk *w, size_t pgno, void *ret, size_t n)
 {
-	uint8_t *to = ret;
-	off_t at = (off_t)(pgno * w->page_size);
+	const ssize_t got =
+		px_pread_full(w->fd, ret, n, (off_t)(pgno * w->page_size));
 
-	while (n > 0) {
-		const ssize_t got = pread(w->fd, to, n, at);
-
-		if (got <= 0)
-			return got < 0 ? -errno : -EUCLEAN;
-		to += got;
-		at += got;
-		n -= (size_t)got;
-	}
-	return 0;
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == n ? 0 : -EUCLEAN;
 }
 
 static uint16_t get_u16(const uint8_t *p)
@@ -400,10 +393,10 @@ static int check_metas_once(int fd)
 	if (st.st_size == 0)
 		return 0;
 	for (int i = 0; i < N_METAS; i++) {
-		const ssize_t n = pread(fd, &m, sizeof(m), offset);
+		const ssize_t n = px_pread_full(fd, &m, sizeof(m), offset);
 
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n != sizeof(m) || !is_meta_sane(&m, (uint64_t)st.st_size))
 			return -EUCLEAN;
 		offset = m.db[0].pad;
@@ -519,8 +512,8 @@ static int find_node(const struct px_pages *f, const struct px_pages_table *t,
 		struct page p;
 
 		if (pgno < N_METAS || pgno >= f->n_pages ||
-		    pread(f->fd, page, f->page_size,
-			  (off_t)(pgno * f->page_size)) != want)
+		    px_pread_full(f->fd, page, f->page_size,
+				  (off_t)(pgno * f->page_size)) != want)
 			return -EUCLEAN;
 		memcpy(&p, page, sizeof(p));
 		if (!is_page_sane(&p, pgno, level == t->depth, f->page_size))

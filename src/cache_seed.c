@@ -50,7 +50,9 @@ static int open_data(const char *dir, struct px_why *why)
 				  "no cache of this version, machine and libc "
 				  "(" PX_CACHE_SUBDIR ") in %s: %s",
 				  dir, strerror(errno));
-	r = check_place(dir_fd, dir, "", why);
+	r = px_cache_dir_check_ways(dir, why);
+	if (r == 0)
+		r = check_place(dir_fd, dir, "", why);
 	if (r == 0)
 		r = check_place(sub_fd, dir, "/" PX_CACHE_SUBDIR, why);
 	if (r == 0)
@@ -109,24 +111,9 @@ int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 	if (px_pages_find(&s->file, &s->used, key, PX_DIGEST_SIZE, &at, &size) <
 		    0 ||
 	    size != sizeof(row) ||
-	    pread(s->file.fd, row, size, at) != (ssize_t)size)
+	    px_pread_full(s->file.fd, row, size, at) != (ssize_t)size)
 		return -ENOENT;
 	return px_used_decode(&v, ret) < 0 ? -ENOENT : 0;
-}
-
-/* All of `n` bytes, or false. */
-static bool read_at(int fd, uint8_t *to, size_t n, off_t at)
-{
-	while (n > 0) {
-		const ssize_t got = pread(fd, to, n, at);
-
-		if (got <= 0)
-			return false;
-		to += got;
-		at += got;
-		n -= (size_t)got;
-	}
-	return true;
 }
 
 int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
@@ -143,7 +130,7 @@ int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 	stored = malloc(size ? size : 1);
 	if (!stored)
 		return -ENOMEM;
-	if (!read_at(s->file.fd, stored, size, at))
+	if (px_pread_full(s->file.fd, stored, size, at) != (ssize_t)size)
 		return -ENOENT;
 	r = px_blob_decode(key, stored, size, ret);
 	return r == 0 || r == -ENOMEM ? r : -ENOENT;

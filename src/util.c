@@ -145,6 +145,25 @@ void px_buf_consume(struct px_buf *b, size_t n)
 	memmove(b->data, b->data + n, b->size);
 }
 
+ssize_t px_pread_full(int fd, void *data, size_t n, off_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const ssize_t got = pread(fd, (char *)data + done, n - done,
+					  at + (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t px_read_full(int fd, void *data, size_t n)
 {
 	uint8_t *p = data;

@@ -108,8 +108,10 @@ int px_buf_add_le64(struct px_buf *b, uint64_t v);
 void px_buf_consume(struct px_buf *b, size_t n);
 
 /* Reads or writes all of `n` bytes, going on after EINTR and short counts.
- * Returns bytes read (less than `n` only at end of file), or -errno. */
+ * Returns bytes read (less than `n` only at end of file), or -errno. `at` is
+ * an offset in the file, whose own does not move. */
 ssize_t px_read_full(int fd, void *data, size_t n);
+ssize_t px_pread_full(int fd, void *data, size_t n, off_t at);
 int px_write_full(int fd, const void *data, size_t n);
 
 /* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */

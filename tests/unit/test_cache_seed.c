@@ -120,6 +120,11 @@ static void test_refused(void **state)
 	expect_refused(u, "", 0777);
 	expect_refused(u, PX_CACHE_SUBDIR, 0770);
 	expect_refused(u, PX_CACHE_SUBDIR "/" PX_CACHE_DATA, 0622);
+	/* Nor may everybody be able to put another in its place. */
+	assert_int_equal(chmod(u->top, 0777), 0);
+	assert_int_equal(add_seed(u), -EPERM);
+	assert_non_null(strstr(u->why.text, "in its place"));
+	assert_int_equal(chmod(u->top, 01777), 0);
 	/* Its file must not be led elsewhere. */
 	data_path(u, path);
 	seed_path(u, "data", elsewhere);
