@@ -39,15 +39,30 @@ enum px_worker_state {
 	PX_WORKER_BUSY,
 };
 
+/* Most modules are compiled in less time than it takes to hand over the next:
+ * a worker has some of those at hand. */
+#define PX_WORKER_JOBS 8
+
+struct px_given {
+	struct px_job *job; /* NULL: taken back, its answer is for nobody */
+	uint64_t id;
+};
+
 struct px_worker {
 	enum px_worker_state state;
 	pid_t pid;
-	int fd;		      /* stream socket, not blocking */
-	int stderr_fd;	      /* what Python says when it dies */
-	struct px_job *job;   /* when BUSY */
-	size_t sent;	      /* bytes of job->frame */
-	int64_t deadline_ms;  /* when to look whether it is late; 0: never */
-	int64_t cpu_start_ms; /* its CPU time when it got the job, */
+	int fd;	       /* stream socket, not blocking */
+	int stderr_fd; /* what Python says when it dies */
+	/* When BUSY, in the order of their answers: the first is compiled now,
+	 * the others lie in the socket or are still to be sent. */
+	struct px_given given[PX_WORKER_JOBS];
+	unsigned n_given;
+	unsigned n_sent;     /* of them */
+	size_t sent;	     /* bytes of the next one's frame */
+	size_t n_bytes;	     /* of the frames of all that were not taken back */
+	int64_t begun_ms;    /* when it began with the first */
+	int64_t deadline_ms; /* when to look whether it is late; 0: never */
+	int64_t cpu_start_ms; /* its CPU time when it began with the first, */
 	int64_t cpu_seen_ms;  /* and when it was last looked at */
 	struct px_buf in;
 };
@@ -86,7 +101,16 @@ void px_worker_kill(struct px_worker *w, struct px_why *why);
 /* CPU time it has used so far, or 0. */
 int64_t px_worker_cpu_ms(const struct px_worker *w);
 
-/* Sends what the socket takes of the job's frame. -errno. */
+/* One more job; there must be room for it. */
+void px_worker_give(struct px_worker *w, struct px_job *job);
+/* Removes the first; NULL if it was taken back, or there is none. */
+struct px_job *px_worker_take(struct px_worker *w);
+/* Whether there is one behind the first that can be had back, and the last such
+ * one, or NULL. If the worker was sent it, its answer is for nobody. */
+bool px_worker_has_behind(const struct px_worker *w);
+struct px_job *px_worker_take_back(struct px_worker *w);
+
+/* Sends what the socket takes of the frames. -errno. */
 int px_worker_send(struct px_worker *w);
 bool px_worker_sending(const struct px_worker *w);
 

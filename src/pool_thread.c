@@ -16,6 +16,10 @@
 #define START_PAUSE_MS 1000
 /* Workers that may die of one module before it is given up. */
 #define MAX_TRIES 2
+/* A worker with so many bytes of frames has enough for some milliseconds. */
+#define ENOUGH_BYTES (32u << 10)
+/* When what waits behind a module that takes longer goes to another worker. */
+#define PATIENCE_MS 100
 /* A worker that gets less than one part in so many of a CPU is stuck. */
 #define STARVED 50
 
@@ -115,14 +119,34 @@ static void spawn(struct px_pool *p, struct px_worker *w)
 	px_stats_add(p->o.stats, PX_COUNT_spawned, 1);
 }
 
-/* The worker is gone or must go; its job, if any, is tried again or failed. */
+static void requeue(struct px_pool *p, struct px_job *job)
+{
+	pthread_mutex_lock(&p->lock);
+	px_queue_push_front(job->ahead ? &p->ahead : &p->waited, job);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* What waits behind the worker's first job goes back to the queues. */
+static void take_back(struct px_pool *p, struct px_worker *w)
+{
+	struct px_job *job;
+
+	while ((job = px_worker_take_back(w)))
+		requeue(p, job);
+}
+
+/* The worker is gone or must go; its job, if any, is tried again or failed.
+ * Those behind it had no part in that. */
 static void lose(struct px_pool *p, struct px_worker *w, bool late)
 {
 	const enum px_worker_state state = w->state;
-	struct px_job *job = w->job;
+	struct px_job *job;
 	struct px_why why, text;
 
 	px_worker_kill(w, late ? NULL : &why);
+	w->sent = 0;
+	take_back(p, w);
+	job = px_worker_take(w);
 	if (state == PX_WORKER_STARTING) {
 		px_because(&text, 0,
 			   "the compile worker %s: is the package "
@@ -133,6 +157,8 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 		start_failed(p, text.text);
 		return;
 	}
+	if (!job && state == PX_WORKER_BUSY)
+		return;
 	if (!job) {
 		px_log(PX_LOG_WARNING, "an idle compile worker was lost: %s",
 		       late ? "" : why.text);
@@ -149,9 +175,7 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 	}
 	px_stats_add(p->o.stats, PX_COUNT_crashes, 1);
 	if (++job->tries < MAX_TRIES) {
-		pthread_mutex_lock(&p->lock);
-		px_queue_push_front(&p->waited, job);
-		pthread_mutex_unlock(&p->lock);
+		requeue(p, job);
 		return;
 	}
 	px_because(&text, 0, "the compiler died of it twice: %s", why.text);
@@ -199,6 +223,28 @@ static int hello(struct px_pool *p, struct px_worker *w,
 	return 0;
 }
 
+/* It compiles the first of what it was given from now on. */
+static void begin(const struct px_pool *p, struct px_worker *w)
+{
+	w->begun_ms = px_now_ms();
+	w->deadline_ms = p->o.timeout_ms ? w->begun_ms + p->o.timeout_ms : 0;
+	w->cpu_start_ms = w->cpu_seen_ms = px_worker_cpu_ms(w);
+}
+
+/* It has answered the first; NULL: that was taken back. */
+static struct px_job *end(struct px_pool *p, struct px_worker *w)
+{
+	struct px_job *job = px_worker_take(w);
+
+	if (w->n_given > 0) {
+		begin(p, w);
+	} else {
+		w->state = PX_WORKER_IDLE;
+		w->deadline_ms = 0;
+	}
+	return job;
+}
+
 static int result(struct px_pool *p, struct px_worker *w,
 		  const struct px_str *payload)
 {
@@ -209,17 +255,17 @@ static int result(struct px_pool *p, struct px_worker *w,
 		[PX_FRAME_FAILED] = PX_BLOB_FAILED,
 	};
 	struct px_frame_result res;
-	struct px_job *job = w->job;
+	struct px_job *job;
 	struct px_blob *blob;
 	int r = px_frame_get_result(payload->data, payload->size, &res);
 
-	if (r < 0 || !job || res.id != job->id)
+	if (r < 0 || w->n_sent == 0 || res.id != w->given[0].id)
 		return -EBADMSG;
+	job = end(p, w);
+	if (!job)
+		return 0;
 	blob = px_blob_new(kinds[res.status], res.line, res.column,
 			   res.data.data, res.data.size);
-	w->state = PX_WORKER_IDLE;
-	w->job = NULL;
-	w->deadline_ms = 0;
 	px_stats_add(p->o.stats, PX_COUNT_compiled, 1);
 	px_stats_add(p->o.stats, PX_COUNT_ahead, job->ahead);
 	px_stats_add(p->o.stats, PX_COUNT_compiled_bytes, job->frame.size);
@@ -253,28 +299,56 @@ static int receive(struct px_pool *p, struct px_worker *w)
 
 static void give(struct px_pool *p, struct px_worker *w, struct px_job *job)
 {
-	w->state = PX_WORKER_BUSY;
-	w->job = job;
-	w->sent = 0;
-	w->deadline_ms = p->o.timeout_ms ? px_now_ms() + p->o.timeout_ms : 0;
-	w->cpu_start_ms = w->cpu_seen_ms = px_worker_cpu_ms(w);
+	px_worker_give(w, job);
+	if (w->state == PX_WORKER_IDLE) {
+		w->state = PX_WORKER_BUSY;
+		begin(p, w);
+	}
 	if (px_worker_send(w) < 0)
 		lose(p, w, false);
 }
 
-/* Gives jobs to idle workers and starts workers for the rest. */
-static void dispatch(struct px_pool *p)
+static bool is_running(const struct px_worker *w)
 {
-	unsigned i, starting = 0, left;
-	struct px_job *job;
+	return w->state == PX_WORKER_IDLE || w->state == PX_WORKER_BUSY;
+}
+
+/* The worker that gets the next job: an idle one, or if all run and are busy,
+ * one that will soon be through. NULL: none of them. */
+static struct px_worker *least_busy(struct px_pool *p)
+{
+	struct px_worker *found = NULL;
+	unsigned i, n_running = 0;
 
 	for (i = 0; i < p->o.n_workers; i++) {
 		struct px_worker *w = &p->workers[i];
 
-		if (w->state == PX_WORKER_IDLE && (job = next_job(p)))
-			give(p, w, job);
-		starting += w->state == PX_WORKER_STARTING;
+		if (!is_running(w))
+			continue;
+		n_running++;
+		if (!found || w->n_bytes < found->n_bytes)
+			found = w;
 	}
+	if (!found || found->state == PX_WORKER_IDLE)
+		return found;
+	if (n_running < p->o.n_workers || found->n_bytes >= ENOUGH_BYTES ||
+	    found->n_given == PX_WORKER_JOBS ||
+	    px_now_ms() - found->begun_ms >= PATIENCE_MS)
+		return NULL;
+	return found;
+}
+
+/* Gives jobs to workers and starts workers for the rest. */
+static void dispatch(struct px_pool *p)
+{
+	unsigned i, starting = 0, left;
+	struct px_worker *w;
+	struct px_job *job;
+
+	while ((w = least_busy(p)) && (job = next_job(p)))
+		give(p, w, job);
+	for (i = 0; i < p->o.n_workers; i++)
+		starting += p->workers[i].state == PX_WORKER_STARTING;
 	left = queued(p);
 	if (px_now_ms() < p->paused_until_ms) {
 		while ((job = next_job(p)))
@@ -289,6 +363,11 @@ static void dispatch(struct px_pool *p)
 	}
 }
 
+static int64_t patience_ends(const struct px_worker *w)
+{
+	return px_worker_has_behind(w) ? w->begun_ms + PATIENCE_MS : INT64_MAX;
+}
+
 static int poll_timeout(struct px_pool *p)
 {
 	int64_t next = INT64_MAX, now = px_now_ms();
@@ -299,6 +378,8 @@ static int poll_timeout(struct px_pool *p)
 		const struct px_worker *w = &p->workers[i];
 
 		any |= w->state != PX_WORKER_NONE;
+		if (patience_ends(w) < next)
+			next = patience_ends(w);
 		if (w->state != PX_WORKER_NONE && w->deadline_ms != 0 &&
 		    w->deadline_ms < next)
 			next = w->deadline_ms;
@@ -383,6 +464,8 @@ static void serve_worker(struct px_pool *p, struct px_worker *w, short events)
 		lose(p, w, false);
 	else if (is_late(p, w))
 		lose(p, w, true);
+	else if (px_now_ms() >= patience_ends(w))
+		take_back(p, w);
 }
 
 static void end_all(struct px_pool *p)
@@ -393,10 +476,10 @@ static void end_all(struct px_pool *p)
 	for (i = 0; i < p->o.n_workers; i++) {
 		if (p->workers[i].state == PX_WORKER_NONE)
 			continue;
-		job = p->workers[i].job;
 		px_worker_kill(&p->workers[i], NULL);
-		if (job)
-			complete(job, -ECANCELED, NULL);
+		while (p->workers[i].n_given > 0)
+			if ((job = px_worker_take(&p->workers[i])))
+				complete(job, -ECANCELED, NULL);
 	}
 	while ((job = next_job(p)))
 		complete(job, -ECANCELED, NULL);

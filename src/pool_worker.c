@@ -111,8 +111,8 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	w->fd = px_steal_fd(&ours);
 	w->stderr_fd = px_steal_fd(&err_read);
 	w->state = PX_WORKER_STARTING;
-	w->job = NULL;
-	w->sent = 0;
+	w->n_given = w->n_sent = 0;
+	w->n_bytes = w->sent = 0;
 	w->deadline_ms = 0;
 	w->in = (struct px_buf){
 		.max = (size_t)PX_FRAME_MAX + PX_FRAME_HEADER_SIZE,
@@ -189,7 +189,6 @@ gone:
 	close(w->stderr_fd);
 	px_buf_fini(&w->in);
 	w->state = PX_WORKER_NONE;
-	w->job = NULL;
 }
 
 int64_t px_worker_cpu_ms(const struct px_worker *w)
@@ -203,22 +202,81 @@ int64_t px_worker_cpu_ms(const struct px_worker *w)
 	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
+void px_worker_give(struct px_worker *w, struct px_job *job)
+{
+	w->given[w->n_given++] = (struct px_given){job, job->id};
+	w->n_bytes += job->frame.size;
+}
+
+struct px_job *px_worker_take(struct px_worker *w)
+{
+	struct px_job *job;
+
+	if (w->n_given == 0)
+		return NULL;
+	job = w->given[0].job;
+	if (job)
+		w->n_bytes -= job->frame.size;
+	w->n_given--;
+	memmove(&w->given[0], &w->given[1], w->n_given * sizeof(w->given[0]));
+	/* One that was not sent was not answered: the worker is lost then. */
+	if (w->n_sent > 0)
+		w->n_sent--;
+	return job;
+}
+
+/* The last of those behind the first that can be had back, or 0. Half of a
+ * frame must be followed by the other half. */
+static unsigned last_behind(const struct px_worker *w)
+{
+	unsigned i;
+
+	for (i = w->n_given; i > 1; i--)
+		if (w->given[i - 1].job && !(i - 1 == w->n_sent && w->sent > 0))
+			return i - 1;
+	return 0;
+}
+
+bool px_worker_has_behind(const struct px_worker *w)
+{
+	return last_behind(w) > 0;
+}
+
+struct px_job *px_worker_take_back(struct px_worker *w)
+{
+	const unsigned i = last_behind(w);
+	struct px_job *job = w->given[i].job;
+
+	if (i == 0)
+		return NULL;
+	w->n_bytes -= job->frame.size;
+	w->given[i].job = NULL;
+	if (i >= w->n_sent)
+		w->n_given = i; /* those behind it are gone already */
+	return job;
+}
+
 bool px_worker_sending(const struct px_worker *w)
 {
-	return w->state == PX_WORKER_BUSY && w->sent < w->job->frame.size;
+	return w->state == PX_WORKER_BUSY && w->n_sent < w->n_given;
 }
 
 int px_worker_send(struct px_worker *w)
 {
 	while (px_worker_sending(w)) {
-		ssize_t n = send(w->fd, w->job->frame.data + w->sent,
-				 w->job->frame.size - w->sent, MSG_NOSIGNAL);
+		const struct px_buf *f = &w->given[w->n_sent].job->frame;
+		ssize_t n = send(w->fd, f->data + w->sent, f->size - w->sent,
+				 MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		w->sent += (size_t)n;
+		if (w->sent == f->size) {
+			w->n_sent++;
+			w->sent = 0;
+		}
 	}
 	return 0;
 }

@@ -5,8 +5,9 @@
  * What the pool and a compile worker say to each other over a stream socket:
  *
  *   W -> P   hello              once, when Python is ready
- *   P -> W   compile            one at a time
- *   W -> P   result             the same id
+ *   P -> W   compile            more before the first is answered, if they are
+ *                               small
+ *   W -> P   result             the same id, in the same order
  *   ...      until P closes the socket
  *
  *   frame    ::= le32 type, le32 length, length bytes of payload

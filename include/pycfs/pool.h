@@ -6,10 +6,12 @@
  * every deadline; it is the only one that forks them and the only one that
  * runs completions.
  *
- * Invariants: every job submitted completes exactly once. A worker has at most
- * one job, so that a death is blamed on the right file. A job whose worker
- * dies is tried once more in a fresh one before it is given up: somebody may
- * have killed the worker from outside.
+ * Invariants: every job submitted completes exactly once. A worker has some
+ * small jobs at hand, so that it need not wait for the next one, and answers
+ * them in order: a death is blamed on the first that it has not answered. A job
+ * whose worker dies is tried once more in a fresh one before it is given up:
+ * somebody may have killed the worker from outside. What lies behind a module
+ * that takes long is taken back, and its answer is dropped.
  * Does not: read files, cache, or log anything but a worker's death.
  */
 

@@ -11,14 +11,23 @@ static void gate_path(struct unit_pool *u, char ret[200])
 	snprintf(ret, 200, "%s/gate", u->top);
 }
 
-/* A job that keeps a worker busy until open_gate(). */
-static struct unit_job *shut_gate(struct unit_pool *u)
+/* A job that keeps a worker busy until open_gate(); of so many bytes. */
+static struct unit_job *shut_gate_of(struct unit_pool *u, size_t n)
 {
 	char path[200], name[250];
+	PX_AUTOFREE char *source = calloc(1, n + 1);
 
+	assert_non_null(source);
+	memset(source, 'g', n);
 	gate_path(u, path);
 	snprintf(name, sizeof(name), "wait %s", path);
-	return unit_submit(u, name, "gate");
+	return unit_submit(u, name, source);
+}
+
+/* So large that the worker is given nothing else meanwhile. */
+static struct unit_job *shut_gate(struct unit_pool *u)
+{
+	return shut_gate_of(u, 64u << 10);
 }
 
 static void open_gate(struct unit_pool *u)
@@ -27,6 +36,14 @@ static void open_gate(struct unit_pool *u)
 
 	gate_path(u, path);
 	unit_touch(path);
+}
+
+static void gate_unlink(struct unit_pool *u)
+{
+	char path[200];
+
+	gate_path(u, path);
+	assert_int_equal(unlink(path), 0);
 }
 
 /* ------------------------------------------------------------- answers */
@@ -344,8 +361,75 @@ static void test_killed_while_busy(void **state)
 	assert_false(unit_ends(gate, 100));
 	assert_int_equal(kill(unit_child(), SIGKILL), 0);
 	open_gate(u);
-	unit_expect(gate, PX_BLOB_CODE, "gate");
+	assert_int_equal(unit_wait(gate)->blob->kind, PX_BLOB_CODE);
 	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 1);
+}
+
+/* What lay behind the module that a worker died of had no part in it. */
+static void test_death_spares_those_behind(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *gate, *behind[5];
+	char source[20];
+
+	unit_fake(u, 1, 0);
+	unit_expect(unit_submit(u, "echo", "up"), PX_BLOB_CODE, "up");
+	for (unsigned n = 1; n <= 2; n++) {
+		gate = shut_gate_of(u, 10);
+		for (unsigned i = 0; i < 5; i++) {
+			snprintf(source, sizeof(source), "<%u>", i);
+			behind[i] = unit_submit(u, "echo", source);
+		}
+		/* At once, and when they have been taken back. */
+		assert_false(unit_ends(gate, n == 1 ? 20 : 200));
+		assert_int_equal(kill(unit_child(), SIGKILL), 0);
+		open_gate(u);
+		assert_int_equal(unit_wait(gate)->blob->kind, PX_BLOB_CODE);
+		for (unsigned i = 0; i < 5; i++) {
+			snprintf(source, sizeof(source), "<%u>", i);
+			unit_expect(behind[i], PX_BLOB_CODE, source);
+		}
+		assert_int_equal(unit_stat(u, PX_COUNT_crashes), n);
+		gate_unlink(u);
+	}
+	assert_int_equal(unit_stat(u, PX_COUNT_rejected), 0);
+	assert_int_equal(unit_stat(u, PX_COUNT_compiled), 1 + 2 * 6);
+}
+
+/* What lies behind a module that takes long goes to another worker, and what
+ * the first one answers later is nobody's. */
+static void test_taken_back(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *gate, *jobs[30];
+	char source[20];
+
+	unit_fake(u, 2, 0);
+	for (unsigned i = 0; i < 10; i++)
+		unit_submit(u, "echo", "");
+	unit_wait(&u->jobs[9]);
+	gate = shut_gate_of(u, 10);
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(source, sizeof(source), "<%u>", i);
+		jobs[i] = unit_submit(u, "echo", source);
+	}
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(source, sizeof(source), "<%u>", i);
+		unit_expect(jobs[i], PX_BLOB_CODE, source);
+	}
+	assert_int_equal(gate->n_done, 0);
+	open_gate(u);
+	unit_wait(gate);
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(source, sizeof(source), "[%u]", i);
+		jobs[i] = unit_submit(u, "echo", source);
+	}
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(source, sizeof(source), "[%u]", i);
+		unit_expect(jobs[i], PX_BLOB_CODE, source);
+	}
+	assert_int_equal(unit_stat(u, PX_COUNT_compiled), 10 + 1 + 60);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
 }
 
 /* Reinstalled, or its file system is gone: jobs fail, they do not hang, and
@@ -512,6 +596,8 @@ int main(void)
 		POOL_TEST(test_one_stalls_others_go_on),
 		POOL_TEST(test_killed_while_idle),
 		POOL_TEST(test_killed_while_busy),
+		POOL_TEST(test_death_spares_those_behind),
+		POOL_TEST(test_taken_back),
 		POOL_TEST(test_compiler_vanishes),
 		POOL_TEST(test_start_errors),
 		POOL_TEST(test_start_without_compiler),
