@@ -7,10 +7,10 @@
 #include <time.h>
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
-/* Values read before their pages are let go. One madvise(2) interrupts every
- * CPU that runs us: not for each value. But the kernel maps what lies around
- * each page that is touched, on tmpfs up to 2 MB, so not many more. */
-#define FORGET_AFTER 256
+/* Transactions after which a lean cache lets the map's pages go. With each page
+ * of a tree that is looked at, the kernel maps 64 KB around it, and soon all of
+ * the file. */
+#define LET_GO_EVERY 128
 
 int px_cache_err(int rc)
 {
@@ -113,6 +113,9 @@ int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 void px_cache_abort(struct px_cache *c, MDB_txn *txn)
 {
 	mdb_txn_abort(txn);
+	if (c->lean &&
+	    (atomic_fetch_add(&c->n_reads, 1) + 1) % LET_GO_EVERY == 0)
+		px_bus_let_go(c->bus);
 	pthread_rwlock_unlock(&c->map_lock);
 }
 
@@ -182,42 +185,68 @@ int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 }
 
 /*
- * Takes what was read out of this process, now and then: it was copied and is
- * not looked at again soon, and the page cache keeps it. Without this a daemon
- * that served a large tree is as large as the tree. Every value read lies in
- * the one map, which stays where it is while a transaction is open, as one is
- * here.
+ * Read from the file, not through the map: a value that is looked at there
+ * costs a page fault for every 64 KB, and stays in this process, so that a
+ * daemon that served a large tree is as large as the tree. The transaction
+ * keeps its pages from being written to, and LMDB writes with pwrite(2), so
+ * both show the same.
  */
-static void forget_pages(struct px_cache *c, const MDB_val *v)
+static int read_value(struct px_cache *c, const MDB_val *v,
+		      uint8_t header[PX_BLOB_STORED_HEADER], struct px_blob *b)
 {
-	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	const uintptr_t first = (uintptr_t)v->mv_data & ~(page - 1);
-	const uintptr_t last = (uintptr_t)v->mv_data + v->mv_size;
-	uintptr_t from = 0, to = 0;
+	const off_t at = px_bus_offset(c->bus, v);
+	const size_t n = PX_BLOB_STORED_HEADER;
+	int fd;
 
-	pthread_mutex_lock(&c->lock);
-	if (c->n_read == 0 || first < c->read_from)
-		c->read_from = first;
-	if (c->n_read == 0 || last > c->read_to)
-		c->read_to = last;
-	if (++c->n_read >= FORGET_AFTER) {
-		from = c->read_from;
-		to = c->read_to;
-		c->n_read = 0;
+	/* A transaction that writes has pages of its own in memory. */
+	if (at < 0 || mdb_env_get_fd(c->env, &fd) != 0) {
+		memcpy(header, v->mv_data, n);
+		memcpy(b->data, (const uint8_t *)v->mv_data + n, b->size);
+		return 0;
 	}
-	pthread_mutex_unlock(&c->lock);
-	if (from < to)
-		madvise((void *)from, to - from, MADV_DONTNEED);
+	if (px_pread2(fd, header, n, b->data, b->size, at) < 0)
+		return -EIO;
+	return 0;
 }
 
-/* *ret_value is where it lies; empty if nowhere. */
-static int read_blob(struct px_cache *c, MDB_txn *txn,
-		     const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
-		     struct px_blob **ret, MDB_val *ret_value)
+static int decode(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		  const MDB_val *v, const struct px_used *used,
+		  struct px_blob **ret)
+{
+	uint8_t header[PX_BLOB_STORED_HEADER];
+	uint8_t want[PX_BLOB_STORED_HEADER];
+	struct px_blob *b;
+	int r;
+
+	if (v->mv_size < sizeof(header))
+		return -EUCLEAN;
+	b = px_blob_alloc(v->mv_size - sizeof(header));
+	if (!b)
+		return -ENOMEM;
+	r = read_value(c, v, header, b);
+	if (r == 0)
+		r = px_blob_check(b, key, header);
+	if (r == 0) {
+		*ret = b;
+		return 0;
+	}
+	/* Only a payload that is damaged behind an intact beginning is sure to
+	 * be that of this key. If the tree led elsewhere, deleting the row
+	 * would free pages that belong to others. */
+	if (r == -EBADMSG) {
+		b->kind = used->kind;
+		px_blob_header(b, key, want);
+		r = memcmp(header, want, 8) == 0 ? -EBADMSG : -EUCLEAN;
+	}
+	px_blob_unref(b);
+	return r;
+}
+
+int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
+		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
+		       struct px_blob **ret)
 {
 	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-	uint8_t header[PX_BLOB_STORED_HEADER];
-	struct px_blob *probe;
 	MDB_val v = {0};
 	int r = px_cache_err(mdb_get(txn, c->dbi[PX_TABLE_BLOB], &k, &v));
 
@@ -227,30 +256,7 @@ static int read_blob(struct px_cache *c, MDB_txn *txn,
 	r = px_cache_read_used(c, txn, key, used);
 	if (r == -ENOENT || (r == 0 && used->bytes != v.mv_size))
 		r = -EUCLEAN;
-	if (r < 0 || !ret)
-		return r;
-	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
-	*ret_value = v;
-	if (r != -EBADMSG)
-		return r;
-	/* Only a payload that is damaged behind an intact beginning is sure to
-	 * be that of this key. If the tree led elsewhere, deleting the row
-	 * would free pages that belong to others. */
-	probe = px_blob_new(used->kind, 0, 0, NULL, 0);
-	if (!probe)
-		return -ENOMEM;
-	px_blob_header(probe, key, header);
-	px_blob_unref(probe);
-	return memcmp(v.mv_data, header, 8) == 0 ? -EBADMSG : -EUCLEAN;
-}
-
-int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
-		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
-		       struct px_blob **ret)
-{
-	MDB_val v;
-
-	return read_blob(c, txn, key, used, ret, &v);
+	return r < 0 || !ret ? r : decode(c, key, &v, used, ret);
 }
 
 /* Under lock. */
@@ -302,16 +308,12 @@ static struct px_blob *get_pending(struct px_cache *c,
 static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		      struct px_used *used, struct px_blob **ret)
 {
-	MDB_val v = {0};
 	MDB_txn *txn;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 
 	if (r < 0)
 		return r;
-	r = read_blob(c, txn, key, used, ret, &v);
-	/* Values of a writing transaction may be no part of the map. */
-	if (r == 0)
-		forget_pages(c, &v);
+	r = px_cache_read_blob(c, txn, key, used, ret);
 	px_cache_abort(c, txn);
 	return r;
 }

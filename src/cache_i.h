@@ -56,7 +56,7 @@
 #else
 #define PX_CACHE_LIBC "other"
 #endif
-#define PX_CACHE_SUBDIR	    "v2-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
+#define PX_CACHE_SUBDIR	    "v3-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
 #define PX_CACHE_BAD	    PX_CACHE_SUBDIR ".damaged"
 #define PX_CACHE_DATA	    "data.mdb" /* lmdb.h, mdb_env_open */
 #define PX_CACHE_LOCK	    "lock.mdb"
@@ -166,10 +166,12 @@ struct px_cache {
 	int dir_fd; /* DIR; -1 if temporary */
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1 if temporary */
 	uint64_t max_bytes;
+	bool lean;
 	struct px_cache_tuning tuning;
 	struct px_seed *seed;	     /* NULL: none */
 	int bus;		     /* px_bus_watch's, or -1 */
 	_Atomic uint64_t file_bytes; /* the longest that it was seen */
+	_Atomic unsigned n_reads;    /* transactions that have ended, if lean */
 	bool rebuilt;
 	/* Damaged or without a map: memory only from now on. */
 	atomic_bool broken;
@@ -188,12 +190,9 @@ struct px_cache {
 	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
 	size_t n_profiles;
 	uint64_t served, added; /* not yet in the database's sums */
-	unsigned n_read;	/* values, since pages were last let go */
-	uintptr_t read_from;	/* where in the map they were */
-	uintptr_t read_to;
-	uint64_t flush_to;   /* commit up to this number at once */
-	uint64_t generation; /* of px_cache_clear */
-	uint64_t failed_seq; /* the last item of the last batch given up */
+	uint64_t flush_to;	/* commit up to this number at once */
+	uint64_t generation;	/* of px_cache_clear */
+	uint64_t failed_seq;	/* the last item of the last batch given up */
 	int failed_err;
 	bool stop;
 	bool ended; /* the writer */
@@ -254,7 +253,8 @@ static inline MDB_val px_val(const void *data, size_t n)
 int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *ret);
 /* The blob row of `key` and its `used` row. -ENOENT; -EBADMSG: the payload is
- * damaged; -EUCLEAN: the database is. `ret` may be NULL: not decoded. */
+ * damaged; -EUCLEAN: the database is; -ENOMEM; -EIO. `ret` may be NULL: not
+ * decoded. */
 int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		       struct px_blob **ret);
@@ -342,7 +342,12 @@ int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 /* From now on a page of this map that cannot be read is one of zeros. What to
  * give to px_bus_forget before it is unmapped; -1: it cannot be done. */
 int px_bus_watch(MDB_env *env);
+/* Where in the file a value lies that LMDB found in that map; -1: unknown. */
+off_t px_bus_offset(int slot, const MDB_val *v);
 void px_bus_forget(int slot);
+/* Takes the map's pages out of this process; they come back when looked at. The
+ * map must stay where it is meanwhile. */
+void px_bus_let_go(int slot);
 /* Whether there was one. */
 bool px_bus_hit(int slot);
 

@@ -79,9 +79,6 @@ int px_cache_remap(struct px_cache *c)
 		return -EAGAIN;
 	/* 0 adopts the largest size anybody used; any other is raised to what
 	 * the database needs now. */
-	pthread_mutex_lock(&c->lock);
-	c->n_read = 0; /* the map moves */
-	pthread_mutex_unlock(&c->lock);
 	px_bus_forget(c->bus);
 	rc = mdb_env_set_mapsize(c->env, 0);
 	for (size = MAP_BYTES; rc && size >= MAP_MIN_BYTES; size /= 2)
@@ -360,6 +357,7 @@ int px_cache_open_tuned(const struct px_cache_options *o,
 	c->sub_fd = -1;
 	c->bus = -1;
 	c->max_bytes = o->max_bytes;
+	c->lean = o->lean;
 	c->stats = o->stats;
 	atomic_init(&c->broken, false);
 	set_tuning(&c->tuning, tuning);

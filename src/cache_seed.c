@@ -119,7 +119,8 @@ int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 		struct px_blob **ret)
 {
-	PX_AUTOFREE uint8_t *stored = NULL;
+	uint8_t header[PX_BLOB_STORED_HEADER];
+	struct px_blob *b;
 	size_t size;
 	off_t at;
 	int r = px_pages_find(&s->file, &s->blob, key, PX_DIGEST_SIZE, &at,
@@ -127,11 +128,17 @@ int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
-	stored = malloc(size ? size : 1);
-	if (!stored)
-		return -ENOMEM;
-	if (px_pread_full(s->file.fd, stored, size, at) != (ssize_t)size)
+	if (size < sizeof(header))
 		return -ENOENT;
-	r = px_blob_decode(key, stored, size, ret);
-	return r == 0 || r == -ENOMEM ? r : -ENOENT;
+	b = px_blob_alloc(size - sizeof(header));
+	if (!b)
+		return -ENOMEM;
+	if (px_pread2(s->file.fd, header, sizeof(header), b->data, b->size,
+		      at) < 0 ||
+	    px_blob_check(b, key, header) < 0) {
+		px_blob_unref(b);
+		return -ENOENT;
+	}
+	*ret = b;
+	return 0;
 }

@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 #include <sodium.h>
+/* All of it is in the header then, and nothing to be installed. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 _Static_assert(sizeof(crypto_generichash_state) <=
 			       sizeof(((struct px_digest *)0)->state) &&
@@ -89,12 +92,16 @@ void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE])
 	crypto_hash_sha256_final(sha256_of(s), ret);
 }
 
+void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE])
+{
+	XXH128_canonical_t c;
+
+	_Static_assert(sizeof(c) == PX_CHECKSUM_SIZE, "not of 128 bits");
+	XXH128_canonicalFromHash(&c, XXH3_128bits(data, n));
+	memcpy(ret, &c, sizeof(c));
+}
+
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n)
 {
-	uint8_t key[crypto_shorthash_siphash24_KEYBYTES] = {0};
-	uint8_t hash[crypto_shorthash_siphash24_BYTES];
-
-	px_put_le64(key, seed);
-	crypto_shorthash_siphash24(hash, data, n, key);
-	return px_get_le64(hash);
+	return XXH3_64bits_withSeed(data, n, seed);
 }

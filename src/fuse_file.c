@@ -60,6 +60,20 @@ static struct px_blob *recent_get(struct px_recent *r, uint64_t id)
 	return b;
 }
 
+/* Nobody reads on behind its end. */
+static void recent_drop(struct px_recent *r, uint64_t id)
+{
+	struct px_blob *old = NULL;
+	unsigned i;
+
+	pthread_mutex_lock(&r->lock);
+	for (i = 0; i < N_RECENT && !old; i++)
+		if (r->slot[i].id == id)
+			old = PX_STEAL(r->slot[i].blob);
+	pthread_mutex_unlock(&r->lock);
+	px_blob_unref(old);
+}
+
 static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
 {
 	struct px_blob *old;
@@ -296,6 +310,8 @@ static void read_made(fuse_req_t req, struct px_inode *inode, size_t size,
 	struct parked *p;
 
 	if (blob) {
+		if ((size_t)off + size >= blob->size)
+			recent_drop(f->recent, inode->id);
 		reply_blob(req, blob, size, off);
 		px_blob_unref(blob);
 		return;

@@ -7,6 +7,13 @@
 
 #define FIRST_BUCKETS 256 /* a power of two, as all later sizes */
 
+/* What a directory lists. */
+struct listed {
+	struct px_view *view;
+	struct px_fingerprint fp;
+};
+
+/* There is one for each name the kernel knows: small ones pay. */
 struct node {
 	struct node *id_next;	/* same bucket of by_id */
 	struct node *name_next; /* same bucket of by_name */
@@ -15,21 +22,20 @@ struct node {
 	uint64_t number;
 	uint64_t name_hash;
 	uint64_t n_lookups;
-	size_t n_children;
-	struct px_view *view;
-	struct px_fingerprint view_fp;
+	struct listed *listed; /* NULL: not known */
 	uint64_t tag;
 	uint64_t version;    /* 0: not known yet */
 	struct px_attr attr; /* of that version */
-	bool attr_known;
-	enum px_kind kind;
-	bool tagged;
-	bool read;	 /* or pushed; of a directory: all of its files */
-	unsigned n_read; /* files of a directory */
+	uint32_t n_children;
+	uint32_t n_read; /* files of a directory */
+	uint16_t source; /* offset in `names` */
+	uint8_t kind;	 /* enum px_kind */
+	bool attr_known : 1;
+	bool tagged : 1;
+	bool read : 1; /* or pushed; of a directory: all of its files */
 	/* Found by name; false once another entry has taken the name. */
-	bool current;
-	size_t source; /* offset in `names` */
-	char names[];  /* as shipped, then of its source */
+	bool current : 1;
+	char names[]; /* as shipped, then of its source */
 };
 
 struct px_inodes {
@@ -165,22 +171,32 @@ static struct node *node_new(const char *name, const char *source,
 	size_t n_name = strlen(name) + 1;
 	size_t n_source = strlen(source) + 1;
 	bool same = strcmp(name, source) == 0;
-	struct node *n = calloc(1, sizeof(*n) + n_name + (same ? 0 : n_source));
+	struct node *n;
 
+	if (n_name > UINT16_MAX)
+		return NULL;
+	n = calloc(1, sizeof(*n) + n_name + (same ? 0 : n_source));
 	if (!n)
 		return NULL;
-	n->kind = kind;
+	n->kind = (uint8_t)kind;
 	memcpy(n->names, name, n_name);
 	if (!same) {
-		n->source = n_name;
+		n->source = (uint16_t)n_name;
 		memcpy(n->names + n_name, source, n_source);
 	}
 	return n;
 }
 
+static void listed_free(struct listed *l)
+{
+	if (l)
+		px_view_unref(l->view);
+	free(l);
+}
+
 static void node_free(struct node *n)
 {
-	px_view_unref(n->view);
+	listed_free(n->listed);
 	free(n);
 }
 
@@ -295,7 +311,7 @@ static int get_locked(const struct px_inodes *t, uint64_t id,
 		return -ENAMETOOLONG;
 	ret->id = n->id;
 	ret->number = n->number;
-	ret->kind = n->kind;
+	ret->kind = (enum px_kind)n->kind;
 	return 0;
 }
 
@@ -459,9 +475,9 @@ int px_inodes_get_view(struct px_inodes *t, uint64_t id, struct px_view **ret,
 
 	pthread_mutex_lock(&t->lock);
 	n = find_id(t, id);
-	if (n && n->view) {
-		*ret = px_view_ref(n->view);
-		*ret_fp = n->view_fp;
+	if (n && n->listed) {
+		*ret = px_view_ref(n->listed->view);
+		*ret_fp = n->listed->fp;
 		r = 0;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -471,18 +487,21 @@ int px_inodes_get_view(struct px_inodes *t, uint64_t id, struct px_view **ret,
 void px_inodes_set_view(struct px_inodes *t, uint64_t id, struct px_view *v,
 			const struct px_fingerprint *fp)
 {
-	struct px_view *old = NULL;
+	struct listed *l = v ? malloc(sizeof(*l)) : NULL;
 	struct node *n;
 
+	if (l)
+		*l = (struct listed){px_view_ref(v), *fp};
 	pthread_mutex_lock(&t->lock);
 	n = find_id(t, id);
 	if (n) {
-		old = n->view;
-		n->view = v ? px_view_ref(v) : NULL;
-		n->view_fp = *fp;
+		struct listed *old = n->listed;
+
+		n->listed = l;
+		l = old;
 	}
 	pthread_mutex_unlock(&t->lock);
-	px_view_unref(old);
+	listed_free(l);
 }
 
 bool px_inodes_same_tag(struct px_inodes *t, uint64_t id, uint64_t tag)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/util.h"
 
+#include <sys/uio.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,6 +163,29 @@ ssize_t px_pread_full(int fd, void *data, size_t n, off_t at)
 		done += (size_t)got;
 	}
 	return (ssize_t)done;
+}
+
+int px_pread2(int fd, void *first, size_t n_first, void *second,
+	      size_t n_second, off_t at)
+{
+	const struct iovec parts[] = {{first, n_first}, {second, n_second}};
+	ssize_t n = preadv(fd, parts, PX_ARRAY_LEN(parts), at);
+	size_t done;
+
+	if (n == (ssize_t)(n_first + n_second))
+		return 0;
+	/* Rare: a signal, or the kernel's bound on one call. */
+	if (n < (ssize_t)n_first)
+		n = px_pread_full(fd, first, n_first, at);
+	if (n < (ssize_t)n_first)
+		return n < 0 ? (int)n : -EIO;
+	done = (size_t)n - n_first;
+	n_second -= done;
+	n = px_pread_full(fd, (char *)second + done, n_second,
+			  at + (off_t)(n_first + done));
+	if (n != (ssize_t)n_second)
+		return n < 0 ? (int)n : -EIO;
+	return 0;
 }
 
 ssize_t px_read_full(int fd, void *data, size_t n)

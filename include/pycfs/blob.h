@@ -5,13 +5,15 @@
  * The outcome of compiling one module, and its stored form. A blob is either
  * a whole .pyc or the reason why there is none; both are results.
  *
- *   stored   ::= le32 magic "PXB1", le32 kind, le32 line, le32 column,
- *                digest, payload
- *   digest   ::= BLAKE2b-256 over (key, kind, line, column, payload)
+ *   stored   ::= le32 magic "PXB2", le32 kind, le32 line, le32 column,
+ *                checksum, payload
+ *   checksum ::= XXH3-128 over (XXH3-128 of the payload, key, kind, line,
+ *                column)
  *
- * The digest covers the key, so that a value moved under another key is as
- * damaged as one with a flipped bit. Numbers below are stored: never change
- * or reuse one without a new magic.
+ * It covers the key, so that a value moved under another key is as damaged as
+ * one with a flipped bit. Against who writes a value on purpose no digest
+ * helps, for he can compute it: the cache is its owner's alone. Numbers below
+ * are stored: never change or reuse one without a new magic.
  *
  * Threads: reference counts are atomic; a blob never changes once made.
  */
@@ -35,7 +37,7 @@ struct px_blob {
 	uint8_t data[];
 };
 
-#define PX_BLOB_STORED_HEADER (16 + PX_DIGEST_SIZE)
+#define PX_BLOB_STORED_HEADER (16 + PX_CHECKSUM_SIZE)
 
 /* A new blob with one reference and a copy of `data`, or NULL (ENOMEM). */
 struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,
@@ -46,6 +48,13 @@ void px_blob_unref(struct px_blob *b); /* NULL is fine */
 /* Writes the stored header of `b` under `key`; the payload follows it. */
 void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		    uint8_t ret[PX_BLOB_STORED_HEADER]);
+
+/* To read a stored value where it is to stay: a blob with room for `n` bytes in
+ * `data`, of kind 0 until it was checked; NULL (ENOMEM). */
+struct px_blob *px_blob_alloc(size_t n);
+/* With its data filled in: 0 and what `header` says of it, or -EBADMSG. */
+int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
+		  const uint8_t header[PX_BLOB_STORED_HEADER]);
 
 /* Checks and copies a stored value. Returns 0 with one reference, -EBADMSG if
  * it is not what was stored under `key`, -ENOMEM. */

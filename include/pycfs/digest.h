@@ -6,8 +6,11 @@
  * is hashed as its tag, its length and its bytes, so that no two different
  * lists of fields hash the same input ("a","bc" is never "ab","c").
  *
+ * A checksum finds damage, and nothing that is meant: XXH3-128, twenty times as
+ * fast.
+ *
  * Threads: any; a builder belongs to one thread.
- * Owns: <sodium.h>.
+ * Owns: <sodium.h>, <xxhash.h>.
  */
 
 #include "pycfs/util.h"
@@ -38,8 +41,12 @@ void px_sha256_init(struct px_sha256 *s);
 void px_sha256_update(struct px_sha256 *s, const void *data, size_t n);
 void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
 
+#define PX_CHECKSUM_SIZE 16
+
+void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE]);
+
 /* A short keyless hash for hash tables and inode numbers; stable across
- * processes, not for security. */
+ * processes and machines, not for security. */
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n);
 
 #endif

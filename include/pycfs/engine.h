@@ -29,6 +29,7 @@ struct px_engine_needs {
 	bool ahead_tree;
 	bool immutable;
 	bool silent;
+	bool lean; /* as px_cache_options has it */
 };
 
 /* 0, or -errno with a sentence in `why`; -EADDRINUSE as px_cache_open: fork

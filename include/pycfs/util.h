@@ -112,6 +112,10 @@ void px_buf_consume(struct px_buf *b, size_t n);
  * an offset in the file, whose own does not move. */
 ssize_t px_read_full(int fd, void *data, size_t n);
 ssize_t px_pread_full(int fd, void *data, size_t n, off_t at);
+/* Reads what lies side by side in the file to two places, in one call if it
+ * can. 0; -EIO also if the file ends before. */
+int px_pread2(int fd, void *first, size_t n_first, void *second,
+	      size_t n_second, off_t at);
 int px_write_full(int fd, const void *data, size_t n);
 
 /* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */

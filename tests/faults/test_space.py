@@ -145,7 +145,7 @@ def test_a_cache_of_another_version(rig):
                         f.seek(at + 4)
                         f.write(struct.pack("<I", 2 + 997 * (a.n % 2)))
                 elif a.n % 5 < 4:
-                    name = (b"PXB1", b"index")[a.n % 2]
+                    name = (b"PXB2", b"index")[a.n % 2]
                     f.seek(0)
                     f.write(whole.replace(name, name[:-1] + b"\x7f"))
                 else:

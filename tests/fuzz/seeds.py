@@ -126,7 +126,7 @@ def blobs():
     for kind in range(3):
         put("blob", "kind%d" % kind, struct.pack(
             "<IIIIB", kind, 7, 9, 16 + 10 * kind, kind) + b"payload")
-    put("blob", "stored", b"PXB1" + struct.pack("<III", 1, 0, 0) + bytes(40))
+    put("blob", "stored", b"PXB2" + struct.pack("<III", 1, 0, 0) + bytes(24))
 
 
 def rules():

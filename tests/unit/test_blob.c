@@ -131,15 +131,15 @@ static void test_failures_are_not_stored(void **state PX_UNUSED)
 /* Stored numbers must never change. */
 static void test_header_bytes(void **state PX_UNUSED)
 {
-	static const uint8_t expected[16] = {'P', 'X', 'B', '1', 2, 0, 0, 0,
+	static const uint8_t expected[16] = {'P', 'X', 'B', '2', 2, 0, 0, 0,
 					     7,	  0,   0,   0,	 9, 0, 0, 0};
-	static const uint8_t digest[4] = {0x72, 0x4c, 0xd3, 0xa7};
+	static const uint8_t checksum[4] = {0x8d, 0x34, 0xe8, 0x28};
 	struct px_blob *b = sample();
 	uint8_t header[PX_BLOB_STORED_HEADER];
 
 	px_blob_header(b, key, header);
 	assert_memory_equal(header, expected, sizeof(expected));
-	assert_memory_equal(header + 16, digest, sizeof(digest));
+	assert_memory_equal(header + 16, checksum, sizeof(checksum));
 	px_blob_unref(b);
 }
 

@@ -229,7 +229,8 @@ static unsigned count_names(const char *path)
 static void test_temporary(void **state)
 {
 	struct unit_cache *u = *state;
-	struct px_cache_options o = {NULL, u->max_bytes, &u->stats};
+	struct px_cache_options o = {.max_bytes = u->max_bytes,
+				     .stats = &u->stats};
 	const char *tmpdir = getenv("TMPDIR");
 	char *before = tmpdir ? strdup(tmpdir) : NULL;
 

@@ -285,7 +285,8 @@ static void close_then_let_go(struct unit_cache *u, struct pipes *p)
 	struct px_stats *stats =
 		mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct px_cache_options o = {u->dir, u->max_bytes, stats};
+	struct px_cache_options o = {
+		.dir = u->dir, .max_bytes = u->max_bytes, .stats = stats};
 
 	CHECK(stats != MAP_FAILED);
 	u->tuning.give_up_ms = 50;

@@ -143,7 +143,8 @@ static int setup(void **state)
 
 static void begin(struct unit_content *u)
 {
-	const struct px_cache_options cache = {u->dir, 1u << 30, &u->stats};
+	const struct px_cache_options cache = {
+		.dir = u->dir, .max_bytes = 1u << 30, .stats = &u->stats};
 	const struct px_pool_options pool = {
 		.python = u->o.python,
 		.compiler = unit_program(u->o.python == &u->fake

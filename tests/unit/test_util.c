@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "pycfs/util.h"
 
+#include <sys/mman.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -281,6 +282,23 @@ static void test_parse_size(void **state PX_UNUSED)
 	}
 }
 
+static void test_pread2(void **state PX_UNUSED)
+{
+	PX_AUTOCLOSE int fd = memfd_create("test", MFD_CLOEXEC);
+	char first[4] = "", second[7] = "";
+
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	assert_int_equal(px_pread2(fd, first, 3, second, 6, 1), 0);
+	assert_string_equal(first, "123");
+	assert_string_equal(second, "456789");
+	assert_int_equal(px_pread2(fd, first, 3, second, 0, 7), 0);
+	assert_string_equal(first, "789");
+	/* It ends in the second, and in the first. */
+	assert_int_equal(px_pread2(fd, first, 3, second, 6, 2), -EIO);
+	assert_int_equal(px_pread2(fd, first, 3, second, 6, 8), -EIO);
+	assert_int_equal(px_pread2(-1, first, 3, second, 6, 0), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_read_write_full),
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_parse_size),
+		cmocka_unit_test(test_pread2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
