@@ -264,6 +264,7 @@ static int start(struct running *run, struct px_why *why)
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
+		.later = true,
 		.silent = o->on_error == PX_ON_ERROR_FAIL,
 	};
 	const struct px_sink_options sink = {
@@ -293,9 +294,16 @@ static int export(struct running *run, struct px_why *why)
 		.give_up = give_up,
 		.tick_arg = run,
 	};
-	int r;
+	struct px_why unable;
+	int r, ready;
 
 	r = px_export(&options, &run->sum, why);
+	/* Where no worker starts, that is why no module compiled. */
+	ready = px_engine_ready(&run->engine, &unable);
+	if (ready < 0 && ready != -ECANCELED) {
+		*why = unable;
+		r = ready;
+	}
 	if (r == 0) {
 		r = px_sink_finish(run->sink, &run->result);
 		if (r < 0)

@@ -77,6 +77,7 @@ static void fill(const struct px_content *c, enum px_kind kind,
 		.tag = tag_of(e->key),
 		.source_size = st->fp.size,
 	};
+	memcpy(ret->key, e->key, sizeof(ret->key));
 	px_content_fill_attr(c, st, kind, e->kind == PX_BLOB_CODE ? e->size : 0,
 			     &ret->attr);
 }
@@ -374,18 +375,28 @@ static bool answer_known(struct px_content *c, const char *path,
 	return true;
 }
 
-void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
+int px_content_bytes(struct px_content *c, const uint8_t key[PX_DIGEST_SIZE],
+		     struct px_blob **ret)
+{
+	return px_cache_get(c->o.cache, key, ret) < 0 ? -ENOENT : 0;
+}
+
+void px_content_get(struct px_content *c, const char *path,
+		    const struct px_stat *known, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg)
 {
 	struct waiter *w;
 	struct px_stat st;
-	int r;
+	int r = 0;
 
 	if (kind == PX_KIND_RECORD) {
 		px_content_record(c, path, done, arg);
 		return;
 	}
-	r = px_tree_stat_file(c->o.tree, path, &st);
+	if (known)
+		st = *known;
+	else
+		r = px_tree_stat_file(c->o.tree, path, &st);
 	if (r < 0) {
 		done(arg, r, NULL);
 		return;

@@ -15,6 +15,8 @@
 /* The largest RECORD seen has some 20,000 rows and 2 MB. */
 #define RECORD_MAX (64u << 20)
 
+#define N_BUCKETS  256 /* of directories seen */
+
 struct row {
 	char *name;
 	const char *rest; /* into the source; NULL: no hash and size */
@@ -41,7 +43,7 @@ struct record {
 	struct px_buf source;
 	const char *path;
 	char *site; /* the directory that rows are relative to */
-	struct seen_dir *dirs;
+	struct seen_dir *dirs[N_BUCKETS];
 	struct row *rows;
 	size_t n;
 	size_t capacity;
@@ -52,18 +54,19 @@ struct record {
 
 static void record_free(struct record *rec)
 {
-	struct seen_dir *next;
+	struct seen_dir *d, *next;
 	size_t i;
 
 	for (i = 0; i < rec->n; i++) {
 		free(rec->rows[i].name);
 		free(rec->rows[i].ask);
 	}
-	for (; rec->dirs; rec->dirs = next) {
-		next = rec->dirs->next;
-		px_view_unref(rec->dirs->view);
-		free(rec->dirs);
-	}
+	for (i = 0; i < N_BUCKETS; i++)
+		for (d = rec->dirs[i]; d; d = next) {
+			next = d->next;
+			px_view_unref(d->view);
+			free(d);
+		}
 	free(rec->rows);
 	free(rec->site);
 	px_buf_fini(&rec->source);
@@ -127,19 +130,14 @@ static const struct px_view *view_of(struct record *rec, const char *dir)
 	const struct px_view *above;
 	const struct px_entry *e = NULL;
 	struct px_fingerprint fp;
-	struct seen_dir *d, **at;
+	struct seen_dir *d, **bucket;
 	char *parent;
 	bool stable;
 
-	/* The next row is mostly of the same directory, or of one beside it. */
-	for (at = &rec->dirs; *at; at = &(*at)->next)
-		if (strcmp((*at)->path, dir) == 0) {
-			d = *at;
-			*at = d->next;
-			d->next = rec->dirs;
-			rec->dirs = d;
+	bucket = &rec->dirs[px_hash64(0, dir, n) % N_BUCKETS];
+	for (d = *bucket; d; d = d->next)
+		if (strcmp(d->path, dir) == 0)
 			return d->view;
-		}
 	if (*dir) {
 		parent = parent_of(dir);
 		above = parent ? view_of(rec, parent) : NULL;
@@ -155,8 +153,8 @@ static const struct px_view *view_of(struct record *rec, const char *dir)
 		if (px_content_view(rec->c, dir, PX_KIND_DIR, &d->view, &fp,
 				    &stable) < 0)
 			d->view = NULL;
-	d->next = rec->dirs;
-	rec->dirs = d;
+	d->next = *bucket;
+	*bucket = d;
 	return d->view;
 }
 
@@ -431,8 +429,8 @@ static void ask_all(struct record *rec)
 		}
 		*q = (struct question){rec, i};
 		atomic_fetch_add(&rec->left, 1);
-		px_content_get(rec->c, row->ask, row->ask_kind, PX_WANT_SIZE,
-			       on_module, q);
+		px_content_get(rec->c, row->ask, NULL, row->ask_kind,
+			       PX_WANT_SIZE, on_module, q);
 	}
 	put(rec);
 }

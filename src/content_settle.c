@@ -65,7 +65,7 @@ static void ask(struct px_content *c, struct settle *s, const char *dir,
 	}
 	*a = (struct ask){s, i};
 	atomic_fetch_add(&s->left, 1);
-	px_content_get(c, path, e->kind, PX_WANT_SIZE, on_module, a);
+	px_content_get(c, path, NULL, e->kind, PX_WANT_SIZE, on_module, a);
 }
 
 /* A kept source is there in any case; the .pyc beside it if there is one. */

@@ -99,6 +99,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		.debug_ranges = o->debug_ranges,
 		.compileall = o->plain_marshal,
 		.require_sandbox = o->require_sandbox,
+		.later = true,
 		.stats = &e->stats,
 	};
 	int r;
@@ -111,12 +112,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		return r;
 	options.compiler = e->compiler;
 	options.python = e->python;
-	r = px_pool_start(&options, &e->pool, why);
-	if (r == 0 && !px_pool_is_sandboxed(e->pool))
-		px_log(PX_LOG_WARNING,
-		       "no seccomp here: compile workers are not kept from "
-		       "system calls (--require-sandbox makes this an error)");
-	return r;
+	return px_pool_start(&options, &e->pool, why);
 }
 
 static int make_content(struct px_engine *e, const struct px_opt *o,
@@ -158,12 +154,26 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	int r;
 
 	r = px_tree_open(source, &e->tree, why);
-	if (r == 0)
-		r = open_cache(e, o, needs, why);
+	/* While a worker starts Python, the cache is opened. */
 	if (r == 0)
 		r = start_pool(e, o, why);
 	if (r == 0)
+		r = open_cache(e, o, needs, why);
+	if (r == 0)
 		r = make_content(e, o, needs, why);
+	if (r == 0 && !needs->later)
+		r = px_engine_ready(e, why);
+	return r;
+}
+
+int px_engine_ready(struct px_engine *e, struct px_why *why)
+{
+	int r = px_pool_ready(e->pool, why);
+
+	if (r == 0 && !px_pool_is_sandboxed(e->pool))
+		px_log(PX_LOG_WARNING,
+		       "no seccomp here: compile workers are not kept from "
+		       "system calls (--require-sandbox makes this an error)");
 	return r;
 }
 

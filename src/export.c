@@ -275,11 +275,8 @@ static int handle(struct run *run, struct px_item *i)
 	if (r == 0 && i->blob && i->blob->kind != PX_BLOB_CODE) {
 		r = add_fault(run, i);
 	} else if (r == 0 && run->sum->n_faults == 0) {
-		free(PX_STEAL(run->path));
-		if (asprintf(&run->path, "%s%s%s", run->o->prefix_dir,
-			     *run->o->prefix_dir && *i->path ? "/" : "",
-			     i->path) < 0)
-			run->path = NULL;
+		free(run->path);
+		run->path = px_path_join(run->o->prefix_dir, i->path);
 		if (!run->path)
 			r = -ENOMEM;
 		else if (*i->path == '\0')

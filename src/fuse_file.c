@@ -232,7 +232,7 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		p = px_park(req, &inode);
 		if (p) {
 			p->fi = *fi;
-			px_content_get(f->o.content, p->inode.path,
+			px_content_get(f->o.content, p->inode.path, NULL,
 				       p->inode.kind, PX_WANT_BYTES, open_known,
 				       p);
 		} else {
@@ -323,7 +323,7 @@ static void read_made(fuse_req_t req, struct px_inode *inode, size_t size,
 	}
 	p->size = size;
 	p->off = off;
-	px_content_get(f->o.content, p->inode.path, p->inode.kind,
+	px_content_get(f->o.content, p->inode.path, NULL, p->inode.kind,
 		       PX_WANT_BYTES, read_known, p);
 }
 

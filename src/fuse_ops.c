@@ -327,7 +327,7 @@ static void park_lookup(fuse_req_t req, struct px_inode *dir, const char *name,
 	p->source = PX_STEAL(source);
 	p->kind = e->kind;
 	p->by_source = strcmp(name, e->name) != 0;
-	px_content_get(p->f->o.content, path, e->kind, PX_WANT_SIZE,
+	px_content_get(p->f->o.content, path, NULL, e->kind, PX_WANT_SIZE,
 		       lookup_known, p);
 }
 
@@ -423,7 +423,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	if (r == 0 && px_kind_is_made(inode.kind)) {
 		p = px_park(req, &inode);
 		if (p)
-			px_content_get(f->o.content, p->inode.path,
+			px_content_get(f->o.content, p->inode.path, NULL,
 				       p->inode.kind, PX_WANT_SIZE,
 				       getattr_known, p);
 		else

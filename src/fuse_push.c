@@ -107,7 +107,7 @@ static void make_records(struct px_push *p, const char *dir,
 			continue;
 		path = px_path_join(dir, e->source);
 		if (path)
-			px_content_get(p->f->o.content, path, e->kind,
+			px_content_get(p->f->o.content, path, NULL, e->kind,
 				       PX_WANT_SIZE, ignore, NULL);
 	}
 }

@@ -14,7 +14,17 @@ static void wake(struct px_pool *p)
 	(void)n; /* full means awake already */
 }
 
-static int wait_ready(struct px_pool *p, struct px_why *why)
+static void pool_free(struct px_pool *p)
+{
+	if (p->wake_fd >= 0)
+		close(p->wake_fd);
+	free(p->workers);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->changed);
+	free(p);
+}
+
+int px_pool_ready(struct px_pool *p, struct px_why *why)
 {
 	int r;
 
@@ -26,16 +36,6 @@ static int wait_ready(struct px_pool *p, struct px_why *why)
 		*why = p->why;
 	pthread_mutex_unlock(&p->lock);
 	return r;
-}
-
-static void pool_free(struct px_pool *p)
-{
-	if (p->wake_fd >= 0)
-		close(p->wake_fd);
-	free(p->workers);
-	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->changed);
-	free(p);
 }
 
 int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
@@ -64,7 +64,7 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 		return px_because(why, r, "cannot start a thread: %s",
 				  strerror(-r));
 	}
-	r = wait_ready(p, why);
+	r = o->later ? 0 : px_pool_ready(p, why);
 	if (r < 0) {
 		px_pool_free(p);
 		return r;

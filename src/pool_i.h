@@ -84,8 +84,8 @@ struct px_pool {
 	bool stopping;		/* under lock */
 	bool sandboxed;		/* under lock, once ready */
 	bool ready;		/* under lock: the first worker is there, or */
-	int start_error;	/* under lock: is not, and */
-	struct px_why why;	/* under lock: why */
+	int start_error;   /* under lock: is not, and (set by the thread) */
+	struct px_why why; /* under lock: why */
 };
 
 /* The thread; `arg` is the pool. */

@@ -75,7 +75,7 @@ static bool stopping(struct px_pool *p)
 	return stop;
 }
 
-/* Tells px_pool_start how the first worker fared; later calls do nothing. */
+/* Tells px_pool_ready how the first worker fared; later calls do nothing. */
 static void report_start(struct px_pool *p, int err, bool sandboxed,
 			 const char *text)
 {
@@ -90,18 +90,24 @@ static void report_start(struct px_pool *p, int err, bool sandboxed,
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void start_failed(struct px_pool *p, const char *text)
+static void fail_queued(struct px_pool *p)
 {
 	struct px_job *job;
 
+	while ((job = next_job(p)))
+		complete(job, -EIO, NULL);
+}
+
+static void start_failed(struct px_pool *p, const char *text)
+{
 	report_start(p, -EIO, false, text);
-	if (++p->start_failures < START_ATTEMPTS)
+	/* The first one: who started the pool is told, and will not use it. */
+	if (p->start_error < 0 || ++p->start_failures < START_ATTEMPTS)
 		return;
 	px_log(PX_LOG_ERROR, "no compile worker starts: %s", text);
 	p->start_failures = 0;
 	p->paused_until_ms = px_now_ms() + START_PAUSE_MS;
-	while ((job = next_job(p)))
-		complete(job, -EIO, NULL);
+	fail_queued(p);
 }
 
 static void spawn(struct px_pool *p, struct px_worker *w)
@@ -350,9 +356,8 @@ static void dispatch(struct px_pool *p)
 	for (i = 0; i < p->o.n_workers; i++)
 		starting += p->workers[i].state == PX_WORKER_STARTING;
 	left = queued(p);
-	if (px_now_ms() < p->paused_until_ms) {
-		while ((job = next_job(p)))
-			complete(job, -EIO, NULL);
+	if (p->start_error < 0 || px_now_ms() < p->paused_until_ms) {
+		fail_queued(p);
 		return;
 	}
 	for (i = 0; i < p->o.n_workers && starting < left; i++) {
@@ -502,6 +507,7 @@ void *px_pool_main(void *arg)
 		for (i = 0; i < p->o.n_workers; i++)
 			serve_worker(p, &p->workers[i], fds[1 + i].revents);
 	}
+	report_start(p, -ECANCELED, false, "interrupted");
 	end_all(p);
 	free(fds);
 	return NULL;

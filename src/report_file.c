@@ -130,7 +130,7 @@ static int ask(struct px_content *c, const char *path, enum px_kind kind,
 	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			   .came = PTHREAD_COND_INITIALIZER};
 
-	px_content_get(c, path, kind, want, on_module, &a);
+	px_content_get(c, path, NULL, kind, want, on_module, &a);
 	wait_for(&a);
 	*ret_size = a.size;
 	if (ret)

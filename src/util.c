@@ -272,10 +272,15 @@ int px_parse_size(const char *text, uint64_t *ret_bytes)
 
 char *px_path_join(const char *dir, const char *name)
 {
-	char *path;
+	const size_t n_dir = strlen(dir), n_name = strlen(name);
+	char *path = malloc(n_dir + n_name + 2), *p = path;
 
-	if (asprintf(&path, "%s%s%s", dir, *dir && *name ? "/" : "", name) < 0)
+	if (!path)
 		return NULL;
+	p = mempcpy(p, dir, n_dir);
+	if (n_dir > 0 && n_name > 0)
+		*p++ = '/';
+	memcpy(p, name, n_name + 1);
 	return path;
 }
 

@@ -11,20 +11,29 @@
 /* Modules asked for and not yet there, for each compile process: so many that
  * none runs dry while the walker lists a directory. Their sources wait in
  * memory. */
-#define MAX_FLYING_PER_JOB 8
+#define MAX_FLYING_PER_JOB 16
+/* Waking a thread costs more than making an item: who waits for items is woken
+ * for so many, unless no more come for now, and takes as many at a time. */
+#define WAKE_ITEMS 32
+#define TAKE_ITEMS 64
 
 struct px_walk {
 	struct px_walk_options o;
 	size_t max_flying;
 	pthread_t thread;
 
+	struct px_item *taken; /* the caller's; all ready */
+
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* something is ready, or there is room */
+	pthread_cond_t fed;	/* who takes items should look */
+	pthread_cond_t changed; /* the walker should, or nothing flies */
 	struct px_item *head;	/* all of these under lock */
 	struct px_item **tail;
 	size_t n_items;
 	size_t n_flying;
 	uint64_t bytes; /* of blobs in items */
+	bool hungry;	/* somebody waits for items */
+	bool idle;	/* the walker waits */
 	bool ended;
 	bool stop;
 	int err;
@@ -57,10 +66,46 @@ void px_item_free(struct px_item *i)
 	free(i);
 }
 
+static void free_items(struct px_item *i)
+{
+	struct px_item *next;
+
+	for (; i; i = next) {
+		next = i->next;
+		px_item_free(i);
+	}
+}
+
 static bool has_room(const struct px_walk *w)
 {
 	return w->stop || (w->n_items < MAX_ITEMS && w->bytes < MAX_BYTES &&
 			   w->n_flying < w->max_flying);
+}
+
+/* Under lock. */
+static void feed(struct px_walk *w)
+{
+	if (w->hungry && (w->n_items >= WAKE_ITEMS || w->idle || w->ended) &&
+	    (w->head ? w->head->ready : w->ended))
+		pthread_cond_signal(&w->fed);
+}
+
+/* Under lock. Wakes the walker once there is room for many. */
+static void make_room(struct px_walk *w)
+{
+	if (w->stop ||
+	    (w->idle && w->n_items <= MAX_ITEMS / 2 &&
+	     w->bytes <= MAX_BYTES / 2 && w->n_flying <= w->max_flying / 2))
+		pthread_cond_broadcast(&w->changed);
+}
+
+/* Under lock: until there may be room. */
+static void wait_idle(struct px_walk *w)
+{
+	w->idle = true;
+	feed(w);
+	pthread_cond_wait(&w->changed, &w->lock);
+	w->idle = false;
 }
 
 /* Puts it last, once there is room. False: stop. */
@@ -70,17 +115,15 @@ static bool append(struct px_walk *w, struct px_item *i, bool flying)
 
 	pthread_mutex_lock(&w->lock);
 	while (!has_room(w))
-		pthread_cond_wait(&w->changed, &w->lock);
+		wait_idle(w);
 	stop = w->stop;
 	if (!stop) {
 		*w->tail = i;
 		w->tail = &i->next;
 		w->n_items++;
 		w->n_flying += flying;
-		if (!flying) {
-			i->ready = true;
-			pthread_cond_broadcast(&w->changed);
-		}
+		i->ready = !flying;
+		feed(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return !stop;
@@ -97,21 +140,46 @@ static void on_module(void *arg, int err, const struct px_module *m)
 		i->blob = m->blob ? px_blob_ref(m->blob) : NULL;
 		i->source_size = m->source_size;
 		i->tag = m->tag;
+		i->later = !m->blob && w->o.want == PX_WANT_BYTES;
+		memcpy(i->key, m->key, sizeof(i->key));
 	}
 	pthread_mutex_lock(&w->lock);
 	i->ready = true;
 	w->n_flying--;
 	if (i->blob)
 		w->bytes += i->blob->size;
-	/* Only the first can be waited for; room is made for the walker too. */
-	pthread_cond_broadcast(&w->changed);
+	feed(w);
+	make_room(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
-struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
+/* Under lock: the first items that are ready, `TAKE_ITEMS` at most. */
+static void take(struct px_walk *w)
 {
-	struct px_item *i = NULL;
+	struct px_item **at = &w->head;
+	unsigned n;
+
+	for (n = 0; n < TAKE_ITEMS && *at && (*at)->ready; n++) {
+		w->n_items--;
+		if ((*at)->blob)
+			w->bytes -= (*at)->blob->size;
+		at = &(*at)->next;
+	}
+	if (n == 0)
+		return;
+	w->taken = w->head;
+	w->head = *at;
+	*at = NULL;
+	if (!w->head)
+		w->tail = &w->head;
+	make_room(w);
+}
+
+/* Waits for `ms` at most. True: there is no more. */
+static bool take_some(struct px_walk *w, int ms)
+{
 	struct timespec until;
+	bool end;
 	int r = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -122,21 +190,73 @@ struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
 		until.tv_sec++;
 	}
 	pthread_mutex_lock(&w->lock);
-	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT)
-		r = pthread_cond_timedwait(&w->changed, &w->lock, &until);
-	if (w->head && w->head->ready) {
-		i = w->head;
-		w->head = i->next;
-		if (!w->head)
-			w->tail = &w->head;
-		w->n_items--;
-		if (i->blob)
-			w->bytes -= i->blob->size;
-		if (w->n_items == MAX_ITEMS / 2 || i->blob)
-			pthread_cond_broadcast(&w->changed);
+	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT) {
+		w->hungry = true;
+		r = pthread_cond_timedwait(&w->fed, &w->lock, &until);
+		w->hungry = false;
 	}
-	*ret_end = !i && !w->head && w->ended;
+	take(w);
+	end = !w->taken && !w->head && w->ended;
 	pthread_mutex_unlock(&w->lock);
+	return end;
+}
+
+/* What was found in the cache is not there any more. */
+struct again {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool is_done;
+	struct px_item *item;
+};
+
+static void on_again(void *arg, int err, const struct px_module *m)
+{
+	struct again *a = arg;
+	struct px_item *i = a->item;
+
+	pthread_mutex_lock(&a->lock);
+	i->err = err;
+	/* The source may be another by now. */
+	if (err == 0 && m->tag != i->tag)
+		i->err = -ESTALE;
+	else if (err == 0)
+		i->blob = px_blob_ref(m->blob);
+	a->is_done = true;
+	pthread_cond_signal(&a->done);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void read_later(struct px_walk *w, struct px_item *i)
+{
+	struct again a = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			  .done = PTHREAD_COND_INITIALIZER,
+			  .item = i};
+
+	i->later = false;
+	if (px_content_bytes(w->o.content, i->key, &i->blob) == 0)
+		return;
+	px_content_get(w->o.content, i->source, NULL, i->attr.kind,
+		       PX_WANT_BYTES, on_again, &a);
+	pthread_mutex_lock(&a.lock);
+	while (!a.is_done)
+		pthread_cond_wait(&a.done, &a.lock);
+	pthread_mutex_unlock(&a.lock);
+	pthread_mutex_destroy(&a.lock);
+	pthread_cond_destroy(&a.done);
+}
+
+struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
+{
+	struct px_item *i;
+
+	*ret_end = !w->taken && take_some(w, ms);
+	i = w->taken;
+	if (i) {
+		w->taken = i->next;
+		i->next = NULL;
+		if (i->later)
+			read_later(w, i);
+	}
 	return i;
 }
 
@@ -222,7 +342,7 @@ static int compare(const void *a, const void *b)
 }
 
 static int walk_dir(struct px_walk *w, const char *path, const char *source,
-		    enum px_kind kind);
+		    enum px_kind kind, const struct px_stat *st);
 
 /* What needs no compile. */
 static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind,
@@ -241,7 +361,10 @@ static int append_made(struct px_walk *w, struct px_item *i, enum px_kind kind)
 {
 	if (!append(w, i, true))
 		return -ECANCELED;
-	px_content_get(w->o.content, i->source, kind, w->o.want, on_module, i);
+	/* A RECORD is made, not stored. */
+	px_content_get(w->o.content, i->source, i->st_known ? &i->st : NULL,
+		       kind, kind == PX_KIND_RECORD ? w->o.want : PX_WANT_SIZE,
+		       on_module, i);
 	return 0;
 }
 
@@ -258,7 +381,7 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 	if (!path || !from)
 		return -ENOMEM;
 	if (px_kind_is_dir(e->kind))
-		return walk_dir(w, path, from, e->kind);
+		return walk_dir(w, path, from, e->kind, e->st);
 	i = item_new(w, path, from);
 	if (!i)
 		return -ENOMEM;
@@ -320,8 +443,9 @@ static int walk_entries(struct px_walk *w, const char *path, const char *source,
 	return r;
 }
 
+/* `st` may be NULL. */
 static int walk_dir(struct px_walk *w, const char *path, const char *source,
-		    enum px_kind kind)
+		    enum px_kind kind, const struct px_stat *st)
 {
 	struct px_item *i = item_new(w, path, source);
 	struct px_view *v;
@@ -329,7 +453,7 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 
 	if (!i)
 		return -ENOMEM;
-	r = append_plain(w, i, kind, NULL);
+	r = append_plain(w, i, kind, st);
 	if (r < 0) {
 		px_item_free(i);
 		return fail(w, r, path);
@@ -347,12 +471,12 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 static void *run(void *arg)
 {
 	struct px_walk *w = arg;
-	int r = walk_dir(w, "", "", PX_KIND_DIR);
+	int r = walk_dir(w, "", "", PX_KIND_DIR, NULL);
 
 	pthread_mutex_lock(&w->lock);
 	w->err = r;
 	w->ended = true;
-	pthread_cond_broadcast(&w->changed);
+	feed(w);
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
@@ -371,13 +495,15 @@ int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->changed, &attr);
+	pthread_cond_init(&w->fed, &attr);
 	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&w->changed, NULL);
 	r = px_thread_start(&w->thread, run, w);
 	if (r == 0)
 		pthread_setname_np(w->thread, "pycfs-walk");
 	if (r != 0) {
 		pthread_mutex_destroy(&w->lock);
+		pthread_cond_destroy(&w->fed);
 		pthread_cond_destroy(&w->changed);
 		free(w);
 		return r;
@@ -399,8 +525,6 @@ int px_walk_error(struct px_walk *w, const char **ret_path)
 
 void px_walk_free(struct px_walk *w)
 {
-	struct px_item *next;
-
 	if (!w)
 		return;
 	pthread_mutex_lock(&w->lock);
@@ -413,11 +537,10 @@ void px_walk_free(struct px_walk *w)
 	while (w->n_flying > 0)
 		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
-	for (; w->head; w->head = next) {
-		next = w->head->next;
-		px_item_free(w->head);
-	}
+	free_items(w->taken);
+	free_items(w->head);
 	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->fed);
 	pthread_cond_destroy(&w->changed);
 	free(w->err_path);
 	free(w);

@@ -68,8 +68,10 @@ struct px_module {
 	enum px_blob_kind kind; /* CODE: there are bytes; else: refused */
 	uint64_t tag;		/* changes when the bytes do; never 0 */
 	uint64_t source_size;	/* bytes */
-	struct px_blob *blob;	/* borrowed; NULL unless asked for, or when it
-				 * was just made */
+	/* Of a module that is no RECORD: names its bytes. */
+	uint8_t key[PX_DIGEST_SIZE];
+	struct px_blob *blob; /* borrowed; NULL unless asked for, or when it
+			       * was just made */
 };
 
 enum px_want {
@@ -81,13 +83,20 @@ enum px_want {
  * source, -ECANCELED when stopping, -ENOMEM. */
 typedef void (*px_content_done)(void *arg, int err, const struct px_module *m);
 
-/* Asks for what is made of the source file `path`; px_kind_is_made(kind).
+/* `st` here and below: what the source is, if that is known (px_entry.st), or
+ * NULL. Asks for what is made of the source file `path`; px_kind_is_made(kind).
  * `done` is called exactly once. */
-void px_content_get(struct px_content *c, const char *path, enum px_kind kind,
+void px_content_get(struct px_content *c, const char *path,
+		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg);
 
-/* `st` here and below: what the source is, if that is known (px_entry.st), or
- * NULL. What is known of a module without reading or compiling: 0 and *ret,
+/* The bytes of a module of which only the size was asked for, by its
+ * px_module.key: 0 and a blob that is the caller's, or -ENOENT: they are gone,
+ * ask for it again. */
+int px_content_bytes(struct px_content *c, const uint8_t key[PX_DIGEST_SIZE],
+		     struct px_blob **ret);
+
+/* What is known of a module without reading or compiling: 0 and *ret,
  * whose blob is the caller's (NULL unless bytes are wanted), or -ENOENT:
  * unknown yet, or -errno of the source. */
 int px_content_peek(struct px_content *c, const char *path,

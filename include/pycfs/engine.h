@@ -30,6 +30,9 @@ struct px_engine_needs {
 	bool immutable;
 	bool silent;
 	bool lean; /* as px_cache_options has it */
+	/* px_engine_start does not wait until a module can be compiled; call
+	 * px_engine_ready before what was made is given out. */
+	bool later;
 };
 
 /* 0, or -errno with a sentence in `why`; -EADDRINUSE as px_cache_open: fork
@@ -37,6 +40,9 @@ struct px_engine_needs {
 int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why);
+/* Waits until a module can be compiled. 0, or -errno with a sentence;
+ * -ECANCELED after px_engine_quiet. Once. */
+int px_engine_ready(struct px_engine *e, struct px_why *why);
 /* Begins nothing more; everybody who waits for a module gets -ECANCELED. */
 void px_engine_quiet(struct px_engine *e);
 /* Commits the cache (5 s at most) and frees all of it, once quiet. */

@@ -37,6 +37,9 @@ struct px_pool_options {
 	 * are lines of grade, line, rule, reason, detail and remedy, with a tab
 	 * between them (src/compiler/risks.py). */
 	bool analyse;
+	/* px_pool_start does not wait for the first worker; px_pool_ready does.
+	 * What is asked for before waits, too. */
+	bool later;
 	struct px_stats *stats;
 };
 
@@ -58,7 +61,12 @@ enum px_priority {
 int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 		  struct px_why *why);
 
-/* Whether the first worker is behind a filter of system calls. */
+/* Waits until the first worker is ready. Errors as px_pool_start's; -ECANCELED
+ * if it was stopped before. */
+int px_pool_ready(struct px_pool *p, struct px_why *why);
+
+/* Whether the first worker, which must be ready, is behind a filter of system
+ * calls. */
 bool px_pool_is_sandboxed(struct px_pool *p);
 
 /*

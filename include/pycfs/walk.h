@@ -25,6 +25,9 @@ struct px_item {
 	uint64_t tag;	      /* of what is made: changes with its bytes */
 	struct px_stat st;    /* of the source, if `st_known` */
 	bool st_known;
+	/* Of a module whose bytes are still to be had. */
+	bool later;
+	uint8_t key[PX_DIGEST_SIZE];
 	char *target; /* of a link */
 	/* Not in the view, and why not; `path` is that of the source, and
 	 * nothing else is set. NULL: it is there. */
@@ -44,7 +47,8 @@ struct px_walk_options {
 /* Starts a thread that asks for all that the view has. -errno. */
 int px_walk_start(const struct px_walk_options *o, struct px_walk **ret);
 /* The next item, the caller's, whether it could be had or not; NULL after
- * `ms` without one. *ret_end: there are no more. */
+ * `ms` without one. *ret_end: there are no more. Bytes that are stored are read
+ * here, which leaves the walk's thread more time. */
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end);
 /* Why the walk itself ended early: -errno and the path it happened at. */
 int px_walk_error(struct px_walk *w, const char **ret_path);

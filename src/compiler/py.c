@@ -48,10 +48,13 @@ struct py {
 };
 
 /*
- * Runs once, before the sandbox closes. Afterwards nothing may be imported
- * from disk, so whatever the compiler may need later is loaded now: codecs for
- * coding cookies, and unicodedata for \N{...} escapes and identifiers. What is
- * not found then is unknown, as on a system without it.
+ * Runs once, before the sandbox closes. Afterwards nothing can be opened, and a
+ * source may still need a codec for its coding cookie, or unicodedata for
+ * \N{...} and identifiers. Extension modules are loaded now. What is written in
+ * Python is only opened, and read and compiled when it is imported: few sources
+ * need any of it, and importing all would take longer than starting Python does
+ * (where Python has no __pycache__, several times as long). What is not found
+ * now is unknown then, as on a system without it.
  *
  * The statuses are enum px_frame_status; the header is that of pyc.h, made
  * here because _imp.source_hash differs between versions.
@@ -59,24 +62,73 @@ struct py {
 static const char bootstrap[] =
 	"import gc, sys, marshal, _imp, warnings\n"
 	"from importlib import import_module\n"
+	"from _frozen_importlib import ModuleSpec\n"
 	"from _frozen_importlib_external import MAGIC_NUMBER\n"
 	"import encodings, os\n"
 	"warnings.simplefilter('ignore')\n"
-	"names = ['unicodedata', 'stringprep']\n"
-	"try:\n"
-	"    names += ['encodings.' + n[:-3]\n"
-	"              for n in sorted(os.listdir(encodings.__path__[0]))\n"
-	"              if n.endswith('.py') and n != '__init__.py']\n"
-	"except OSError:\n"
-	"    pass\n"
-	"for name in names:\n"
+	"def load(name):\n"
 	"    try:\n"
 	"        import_module(name)\n"
 	"    except ImportError:\n"
 	"        pass\n"
+	"for name in ('unicodedata _multibytecodec _codecs_cn _codecs_hk '\n"
+	"             '_codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw '\n"
+	"             'binascii zlib _bz2 _struct _heapq').split():\n"
+	"    load(name)\n"
+	"descriptors = {}\n"
+	"class Later:\n"
+	"    @staticmethod\n"
+	"    def find_spec(name, path=None, target=None):\n"
+	"        if name in descriptors:\n"
+	"            return ModuleSpec(name, Later,\n"
+	"                              is_package=descriptors[name][1])\n"
+	"    @staticmethod\n"
+	"    def create_module(spec):\n"
+	"        return None\n"
+	"    @staticmethod\n"
+	"    def exec_module(module):\n"
+	"        fd = descriptors.pop(module.__name__)[0]\n"
+	"        parts = [os.read(fd, 65536)]\n"
+	"        while parts[-1]:\n"
+	"            parts.append(os.read(fd, 65536))\n"
+	"        exec(compile(b''.join(parts), '<later>', 'exec', 0, True),\n"
+	"             module.__dict__)\n"
+	"def later(name, path):\n"
+	"    for end in '.py', os.sep + '__init__.py':\n"
+	"        try:\n"
+	"            fd = os.open(path + end, os.O_RDONLY | os.O_CLOEXEC)\n"
+	"        except FileNotFoundError:\n"
+	"            continue\n"
+	"        except OSError:\n"
+	"            return load(name)\n"
+	"        descriptors[name] = fd, end != '.py'\n"
+	"        return\n"
+	"codecs = encodings.__path__[0]\n"
+	"try:\n"
+	"    names = sorted(os.listdir(codecs))\n"
+	"except OSError:\n"
+	"    names = []\n"
+	"for name in names:\n"
+	"    module = 'encodings.' + name[:-3]\n"
+	"    if name.endswith('.py') and module not in sys.modules and \\\n"
+	"            name != '__init__.py':\n"
+	"        later(module, os.path.join(codecs, name[:-3]))\n"
+	/* What these codecs import, in one version or another. */
+	"for name in ('stringprep base64 struct quopri bz2 _compression '\n"
+	"             'threading _weakrefset compression '\n"
+	"             'compression._common compression._common._streams '\n"
+	"             'compression.bz2 re re._casefix re._compiler '\n"
+	"             're._constants re._parser sre_compile sre_constants '\n"
+	"             'sre_parse enum types functools heapq collections '\n"
+	"             'collections.abc keyword operator reprlib copyreg '\n"
+	"             '_collections_abc').split():\n"
+	"    if name not in sys.modules:\n"
+	"        later(name, os.path.join(os.path.dirname(codecs),\n"
+	"                                 *name.split('.')))\n"
 	"sys.path[:] = []\n"
 	"sys.meta_path[:] = [f for f in sys.meta_path\n"
 	"                    if getattr(f, '__name__', '') != 'PathFinder']\n"
+	"sys.meta_path.append(Later)\n"
 	"sys.path_hooks[:] = []\n"
 	"magic = int.from_bytes(MAGIC_NUMBER, 'little')\n"
 	"def header(source, mode, mtime):\n"

@@ -4,6 +4,9 @@ small() are compiled by the tests for every Python; large() are slow or need
 gigabytes. Most are known to have crashed, stalled or filled some CPython.
 """
 
+import os
+from encodings import aliases
+
 M61 = (1 << 61) - 1  # hash(n) == hash(n + M61) on 64 bits
 
 
@@ -196,6 +199,11 @@ def encodings():
         except (LookupError, UnicodeError, AttributeError, TypeError,
                 ValueError):
             pass
+    # those that a worker reads when it needs them, each
+    for name in sorted(os.listdir(os.path.dirname(aliases.__file__))):
+        if name.endswith(".py"):
+            out["codec_" + name[:-3]] = (
+                "# coding: %s\nx = 1\n" % name[:-3]).encode()
     bom = b"\xef\xbb\xbf"
     latin = "x = 'caf\xe9'\n".encode("latin-1")
     out.update({

@@ -265,7 +265,7 @@ static struct answer get(struct unit_content *u, const char *path,
 	struct answer a;
 
 	answer_init(&a);
-	px_content_get(u->c, path, kind, want, on_answer, &a);
+	px_content_get(u->c, path, NULL, kind, want, on_answer, &a);
 	if (!answered(&a, PATIENCE * 1000))
 		fail_msg("no answer for %s", path);
 	assert_int_equal(a.n, 1);
@@ -418,8 +418,8 @@ static void *ask(void *arg)
 	struct asker *k = arg;
 
 	pthread_barrier_wait(k->together);
-	px_content_get(k->u->c, "echo once.py", PX_KIND_MODULE, PX_WANT_BYTES,
-		       on_answer, &k->a);
+	px_content_get(k->u->c, "echo once.py", NULL, PX_KIND_MODULE,
+		       PX_WANT_BYTES, on_answer, &k->a);
 	return NULL;
 }
 
@@ -902,7 +902,8 @@ static void test_stop_answers_everybody(void **state)
 			       i < 5   ? "stall.py"
 			       : i < 8 ? "stall 2.py"
 				       : "echo a.py",
-			       PX_KIND_MODULE, PX_WANT_BYTES, on_answer, &a[i]);
+			       NULL, PX_KIND_MODULE, PX_WANT_BYTES, on_answer,
+			       &a[i]);
 	}
 	assert_false(answered(&a[9], 100));
 	px_content_quiet(u->c);

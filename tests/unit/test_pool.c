@@ -488,6 +488,35 @@ static void test_start_errors(void **state)
 	}
 }
 
+/* Asked for at once, answered once a worker is there, or never is. */
+static void test_ready_later(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *j, *late;
+
+	u->o.later = true;
+	assert_int_equal(unit_try_fake(u, "slow", 1, 0), 0);
+	j = unit_submit(u, "echo", "fine");
+	assert_false(unit_ends(j, 50));
+	assert_int_equal(px_pool_ready(u->p, &u->why), 0);
+	unit_expect(j, PX_BLOB_CODE, "fine");
+	px_pool_free(PX_STEAL(u->p));
+
+	assert_int_equal(unit_try_fake(u, "exit", 1, 0), 0);
+	j = unit_submit(u, "echo", "fine");
+	assert_int_equal(px_pool_ready(u->p, &u->why), -EIO);
+	assert_non_null(strstr(u->why.text, "the last words"));
+	assert_int_equal(unit_wait(j)->err, -EIO);
+	late = unit_submit(u, "echo", "fine");
+	assert_int_equal(unit_wait(late)->err, -EIO);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
+	px_pool_free(PX_STEAL(u->p));
+
+	assert_int_equal(unit_try_fake(u, "slow", 1, 0), 0);
+	px_pool_stop(u->p);
+	assert_int_equal(px_pool_ready(u->p, &u->why), -ECANCELED);
+}
+
 static void test_start_without_compiler(void **state)
 {
 	static const char *const paths[] = {"/nonexistent/pycfs-compiler",
@@ -600,6 +629,7 @@ int main(void)
 		POOL_TEST(test_taken_back),
 		POOL_TEST(test_compiler_vanishes),
 		POOL_TEST(test_start_errors),
+		POOL_TEST(test_ready_later),
 		POOL_TEST(test_start_without_compiler),
 		POOL_TEST(test_slow_start),
 		POOL_TEST(test_stop),
