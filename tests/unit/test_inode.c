@@ -218,6 +218,30 @@ static void test_numbers(void **state)
 	assert_true(first > PX_INODE_ROOT);
 }
 
+/* Whoever goes by inode numbers goes in order of names, as compiling ahead
+ * does. */
+static void test_numbers_are_in_order(void **state PX_UNUSED)
+{
+	static const char *const names[] = {
+		"",	    "\x01",	    "1",
+		"A",	    "__init__.pyc", "__main__.pyc",
+		"a",	    "ab",	    "b",
+		"best",	    "numpy",	    "pip",
+		"sympy",    "zope",	    "~",
+		"\xc3\xa9", "\xff\xff",
+	};
+	uint64_t last = PX_INODE_ROOT;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(names); i++) {
+		uint64_t n = px_inode_number(PX_INODE_ROOT, names[i]);
+
+		assert_true(n > last);
+		last = n;
+		/* The same name elsewhere is another's. */
+		assert_true(n != px_inode_number(12345, names[i]));
+	}
+}
+
 static struct px_view *make_view(const char *name)
 {
 	struct px_name names[] = {{name, PX_TYPE_REG, false, NULL}};
@@ -668,6 +692,7 @@ int main(void)
 		TEST(test_changed_entries_get_new_ids),
 		TEST(test_replaced_directory_keeps_its_children),
 		TEST(test_numbers),
+		TEST(test_numbers_are_in_order),
 		TEST(test_views),
 		TEST(test_tags),
 		TEST(test_a_changed_version_is_a_new_node),
