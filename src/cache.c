@@ -2,16 +2,10 @@
 #include "cache_i.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
-/* Transactions after which a lean cache lets the map's pages go. With each page
- * of a tree that is looked at, the kernel maps 64 KB around it, and soon all of
- * the file. */
-#define LET_GO_EVERY 128
-
 int px_cache_err(int rc)
 {
 	if (rc == MDB_SUCCESS)
@@ -113,9 +107,6 @@ int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 void px_cache_abort(struct px_cache *c, MDB_txn *txn)
 {
 	mdb_txn_abort(txn);
-	if (c->lean &&
-	    (atomic_fetch_add(&c->n_reads, 1) + 1) % LET_GO_EVERY == 0)
-		px_bus_let_go(c->bus);
 	pthread_rwlock_unlock(&c->map_lock);
 }
 
@@ -149,6 +140,7 @@ int px_cache_commit(struct px_cache *c, MDB_txn *txn)
 
 	if (rc == 0)
 		complete_file(c);
+	px_bus_let_go(c->bus);
 	pthread_rwlock_unlock(&c->map_lock);
 	return px_cache_err(rc);
 }
@@ -184,64 +176,6 @@ int px_cache_read_used(struct px_cache *c, MDB_txn *txn,
 	return rc ? px_cache_err(rc) : px_used_decode(&v, ret);
 }
 
-/*
- * Read from the file, not through the map: a value that is looked at there
- * costs a page fault for every 64 KB, and stays in this process, so that a
- * daemon that served a large tree is as large as the tree. The transaction
- * keeps its pages from being written to, and LMDB writes with pwrite(2), so
- * both show the same.
- */
-static int read_value(struct px_cache *c, const MDB_val *v,
-		      uint8_t header[PX_BLOB_STORED_HEADER], struct px_blob *b)
-{
-	const off_t at = px_bus_offset(c->bus, v);
-	const size_t n = PX_BLOB_STORED_HEADER;
-	int fd;
-
-	/* A transaction that writes has pages of its own in memory. */
-	if (at < 0 || mdb_env_get_fd(c->env, &fd) != 0) {
-		memcpy(header, v->mv_data, n);
-		memcpy(b->data, (const uint8_t *)v->mv_data + n, b->size);
-		return 0;
-	}
-	if (px_pread2(fd, header, n, b->data, b->size, at) < 0)
-		return -EIO;
-	return 0;
-}
-
-static int decode(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		  const MDB_val *v, const struct px_used *used,
-		  struct px_blob **ret)
-{
-	uint8_t header[PX_BLOB_STORED_HEADER];
-	uint8_t want[PX_BLOB_STORED_HEADER];
-	struct px_blob *b;
-	int r;
-
-	if (v->mv_size < sizeof(header))
-		return -EUCLEAN;
-	b = px_blob_alloc(v->mv_size - sizeof(header));
-	if (!b)
-		return -ENOMEM;
-	r = read_value(c, v, header, b);
-	if (r == 0)
-		r = px_blob_check(b, key, header);
-	if (r == 0) {
-		*ret = b;
-		return 0;
-	}
-	/* Only a payload that is damaged behind an intact beginning is sure to
-	 * be that of this key. If the tree led elsewhere, deleting the row
-	 * would free pages that belong to others. */
-	if (r == -EBADMSG) {
-		b->kind = used->kind;
-		px_blob_header(b, key, want);
-		r = memcmp(header, want, 8) == 0 ? -EBADMSG : -EUCLEAN;
-	}
-	px_blob_unref(b);
-	return r;
-}
-
 int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		       struct px_blob **ret)
@@ -254,9 +188,13 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 	if (r < 0)
 		return r;
 	r = px_cache_read_used(c, txn, key, used);
-	if (r == -ENOENT || (r == 0 && used->bytes != v.mv_size))
+	if (r == -ENOENT || (r == 0 && (used->bytes != v.mv_size ||
+					v.mv_size < PX_BLOB_STORED_HEADER)))
 		r = -EUCLEAN;
-	return r < 0 || !ret ? r : decode(c, key, &v, used, ret);
+	if (r < 0 || !ret)
+		return r;
+	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
+	return r == -EBADMSG ? px_cache_damage(v.mv_data, used->kind) : r;
 }
 
 /* Under lock. */
@@ -308,13 +246,13 @@ static struct px_blob *get_pending(struct px_cache *c,
 static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		      struct px_used *used, struct px_blob **ret)
 {
-	MDB_txn *txn;
-	int r = px_cache_begin(c, MDB_RDONLY, &txn);
+	struct px_look l;
+	int r = px_look_begin(c, &l);
 
 	if (r < 0)
 		return r;
-	r = px_cache_read_blob(c, txn, key, used, ret);
-	px_cache_abort(c, txn);
+	r = px_look_blob(&l, key, used, ret);
+	px_look_end(c, &l);
 	return r;
 }
 
@@ -379,34 +317,22 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	return 0;
 }
 
-static int read_index(struct px_cache *c, MDB_txn *txn,
-		      const uint8_t index[PX_DIGEST_SIZE],
-		      struct px_cache_entry *ret)
-{
-	MDB_val k = px_val(index, PX_DIGEST_SIZE);
-	uint32_t day;
-	MDB_val v;
-	int rc = mdb_get(txn, c->dbi[PX_TABLE_INDEX], &k, &v);
-
-	return rc ? px_cache_err(rc) : px_index_decode(&v, ret, &day);
-}
-
-/* Fills *e from the table unless `known`, and checks that its blob is there.
- * mdb_get returns the address of an overflow page without touching it. */
+/* Fills *e from the table unless `known`, and checks that its blob is there:
+ * that has a `used` row. */
 static int find_stored(struct px_cache *c, const uint8_t *index, bool known,
 		       struct px_cache_entry *e)
 {
 	struct px_used used = {0};
-	MDB_txn *txn;
-	int r = px_cache_begin(c, MDB_RDONLY, &txn);
+	struct px_look l;
+	int r = px_look_begin(c, &l);
 
 	if (r < 0)
 		return r;
 	if (!known)
-		r = read_index(c, txn, index, e);
+		r = px_look_index(&l, index, e);
 	if (r == 0)
-		r = px_cache_read_blob(c, txn, e->key, &used, NULL);
-	px_cache_abort(c, txn);
+		r = px_look_used(&l, e->key, &used);
+	px_look_end(c, &l);
 	if (r == -ENOENT && c->seed && e->kind != 0)
 		r = px_seed_find(c->seed, e->key, &used);
 	if (r == 0 && (used.bytes != e->size + PX_BLOB_STORED_HEADER ||

@@ -138,20 +138,6 @@ int px_bus_watch(MDB_env *env)
 	return slot;
 }
 
-off_t px_bus_offset(int slot, const MDB_val *v)
-{
-	const uintptr_t at = (uintptr_t)v->mv_data;
-	uintptr_t from, to;
-
-	if (slot < 0)
-		return -1;
-	from = atomic_load(&maps[slot].from);
-	to = atomic_load(&maps[slot].to);
-	return at >= from && at < to && v->mv_size <= to - at
-		       ? (off_t)(at - from)
-		       : -1;
-}
-
 void px_bus_let_go(int slot)
 {
 	uintptr_t from, to;

@@ -8,6 +8,8 @@
  *   cache_open.c     the LMDB environment: open, rebuild, close
  *   cache_dir.c      the directory it lies in: who may write there
  *   cache_pages.c    the pages of LMDB's file, checked before LMDB is let in
+ *   cache_page.c     one such page
+ *   cache_look.c     rows found in them without LMDB
  *   cache_pending.c  what is queued or cannot be stored, readable from memory
  *   cache_writer.c   the thread that commits batches
  *   cache_evict.c    the size bound, gc, verify, clear
@@ -158,6 +160,28 @@ void px_pending_forget(struct px_pending *p);
 /* The sequence number of the oldest item QUEUED or BUSY, or UINT64_MAX. */
 uint64_t px_pending_oldest(const struct px_pending *p);
 
+/* ---- cache_look.c: rows found without LMDB ---- */
+
+struct px_pages_table {
+	size_t root;
+	unsigned depth;
+};
+
+struct px_pages {
+	int fd; /* not ours */
+	size_t page_size;
+	size_t n_pages;
+	struct px_pages_table names;
+};
+
+/* What one transaction sees. */
+struct px_snapshot {
+	bool known;
+	uint64_t txnid;
+	struct px_pages file;
+	struct px_pages_table table[PX_N_TABLES];
+};
+
 /* ---- the cache ---- */
 
 struct px_cache {
@@ -166,12 +190,10 @@ struct px_cache {
 	int dir_fd; /* DIR; -1 if temporary */
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1 if temporary */
 	uint64_t max_bytes;
-	bool lean;
 	struct px_cache_tuning tuning;
 	struct px_seed *seed;	     /* NULL: none */
 	int bus;		     /* px_bus_watch's, or -1 */
 	_Atomic uint64_t file_bytes; /* the longest that it was seen */
-	_Atomic unsigned n_reads;    /* transactions that have ended, if lean */
 	bool rebuilt;
 	/* Damaged or without a map: memory only from now on. */
 	atomic_bool broken;
@@ -189,10 +211,11 @@ struct px_cache {
 	struct px_pending pending;
 	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
 	size_t n_profiles;
-	uint64_t served, added; /* not yet in the database's sums */
-	uint64_t flush_to;	/* commit up to this number at once */
-	uint64_t generation;	/* of px_cache_clear */
-	uint64_t failed_seq;	/* the last item of the last batch given up */
+	uint64_t served, added;	     /* not yet in the database's sums */
+	struct px_snapshot snapshot; /* the last that was looked at */
+	uint64_t flush_to;	     /* commit up to this number at once */
+	uint64_t generation;	     /* of px_cache_clear */
+	uint64_t failed_seq; /* the last item of the last batch given up */
 	int failed_err;
 	bool stop;
 	bool ended; /* the writer */
@@ -218,6 +241,10 @@ void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE]);
 /* -ENOENT */
 int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
 		    uint32_t *ret_day);
+/* What is wrong with a blob that is damaged: -EBADMSG, its bytes; -EUCLEAN, the
+ * way to it, and what is there may be another's. */
+int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],
+		    enum px_blob_kind kind);
 /* The key of a profile's text. */
 #define PX_CACHE_PROFILE_KEY 5
 void px_profile_key(uint32_t id, uint8_t ret[PX_CACHE_PROFILE_KEY]);
@@ -261,6 +288,8 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 
 /* ---- cache_open.c ---- */
 
+extern const char *const px_table_names[PX_N_TABLES];
+
 int px_cache_open_tuned(const struct px_cache_options *o,
 			const struct px_cache_tuning *tuning,
 			struct px_cache **ret, struct px_why *why);
@@ -300,18 +329,11 @@ int px_pages_check_metas(int fd);
  * transaction began, begin another; -ENOMEM.
  */
 int px_pages_check(int fd, uint64_t txnid);
-/* A file that nobody writes, read without LMDB: no lock, no map, no belief. */
-struct px_pages_table {
-	size_t root;
-	unsigned depth;
-};
+/* Whether the value of a key of PX_DIGEST_SIZE has as many pages of its own, if
+ * any, as LMDB will free when it is deleted. */
+bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size);
 
-struct px_pages {
-	int fd; /* not ours */
-	size_t page_size;
-	size_t n_pages;
-	struct px_pages_table names;
-};
+/* ---- cache_look.c ---- */
 
 /* What the newest transaction sees. -EUCLEAN, -errno. */
 int px_pages_open(int fd, struct px_pages *ret);
@@ -323,9 +345,29 @@ int px_pages_find_table(const struct px_pages *f, const char *name,
 int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
 		  const void *key, size_t size, off_t *ret_at,
 		  size_t *ret_size);
-/* Whether the value of a key of PX_DIGEST_SIZE has as many pages of its own, if
- * any, as LMDB will free when it is deleted. */
-bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size);
+/* What transaction `txnid` sees, which must be open. -EAGAIN: two commits went
+ * by since it began, begin another; -EUCLEAN. */
+int px_pages_open_at(int fd, uint64_t txnid, size_t page_size,
+		     struct px_pages *ret);
+
+/* A transaction that keeps the pages it sees from being written to. */
+struct px_look {
+	MDB_txn *txn;
+	struct px_snapshot seen;
+};
+
+/* Errors as px_cache_begin; -EAGAIN: somebody commits all the time. */
+int px_look_begin(struct px_cache *c, struct px_look *ret);
+void px_look_end(struct px_cache *c, struct px_look *l);
+/* -ENOENT, also if its form is wrong; -EUCLEAN: the database is damaged;
+ * -ENOMEM. */
+int px_look_index(const struct px_look *l, const uint8_t index[PX_DIGEST_SIZE],
+		  struct px_cache_entry *ret);
+int px_look_used(const struct px_look *l, const uint8_t key[PX_DIGEST_SIZE],
+		 struct px_used *ret);
+/* As px_cache_read_blob. */
+int px_look_blob(const struct px_look *l, const uint8_t key[PX_DIGEST_SIZE],
+		 struct px_used *used, struct px_blob **ret);
 
 /* ---- cache_seed.c ---- */
 
@@ -342,11 +384,10 @@ int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 /* From now on a page of this map that cannot be read is one of zeros. What to
  * give to px_bus_forget before it is unmapped; -1: it cannot be done. */
 int px_bus_watch(MDB_env *env);
-/* Where in the file a value lies that LMDB found in that map; -1: unknown. */
-off_t px_bus_offset(int slot, const MDB_val *v);
 void px_bus_forget(int slot);
-/* Takes the map's pages out of this process; they come back when looked at. The
- * map must stay where it is meanwhile. */
+/* Takes the map's pages out of this process, as it does with each page what
+ * lies around it; they come back when looked at. The map must stay where it is
+ * meanwhile. */
 void px_bus_let_go(int slot);
 /* Whether there was one. */
 bool px_bus_hit(int slot);

@@ -36,7 +36,7 @@
 #define ENV_FLAGS	    MDB_NOMETASYNC
 #define ENV_FLAGS_TEMPORARY (MDB_NOMETASYNC | MDB_NOSYNC)
 
-static const char *const table_name[PX_N_TABLES] = {
+const char *const px_table_names[PX_N_TABLES] = {
 	[PX_TABLE_INDEX] = "index",
 	[PX_TABLE_BLOB] = "blob",
 	[PX_TABLE_USED] = "used",
@@ -96,7 +96,8 @@ int px_cache_remap(struct px_cache *c)
 static int open_table(struct px_cache *c, MDB_txn *txn, int table,
 		      unsigned flags)
 {
-	int rc = mdb_dbi_open(txn, table_name[table], flags, &c->dbi[table]);
+	int rc =
+		mdb_dbi_open(txn, px_table_names[table], flags, &c->dbi[table]);
 	unsigned kind = 0;
 
 	if (rc == 0)
@@ -357,7 +358,6 @@ int px_cache_open_tuned(const struct px_cache_options *o,
 	c->sub_fd = -1;
 	c->bus = -1;
 	c->max_bytes = o->max_bytes;
-	c->lean = o->lean;
 	c->stats = o->stats;
 	atomic_init(&c->broken, false);
 	set_tuning(&c->tuning, tuning);

@@ -4,82 +4,16 @@
  * reads: a wrong page number or offset is a wild read, one in the list of free
  * pages a write over live data. So all of it that leads anywhere is looked at
  * before LMDB is let loose: the meta pages before it opens the file, then every
- * page of every tree. Values are not read: each has a digest of its own.
- *
- * The form is that of mdb.c 0.9.24 (MDB_page, MDB_node, MDB_db, MDB_meta; data
- * version 1): structures of a little-endian machine.
+ * page of every tree. Values are not read: each has a checksum of its own.
  */
-#include "cache_i.h"
+#include "cache_pages_i.h"
 
 #include <sys/stat.h>
-
-#define META_MAGIC    0xBEEFC0DEu
-#define META_VERSION  1
-#define META_PAGE_MIN 256u   /* MIN_PAGESIZE */
-#define META_PAGE_MAX 65536u /* MAX_PAGESIZE is 0x8000, or the system's */
-#define N_METAS	      2
-
-#define PAGE_BRANCH   0x01 /* P_BRANCH */
-#define PAGE_LEAF     0x02 /* P_LEAF */
-#define PAGE_OVERFLOW 0x04 /* P_OVERFLOW */
-#define PAGE_DIRTY    0x10 /* P_DIRTY: not in the file yet */
-
-#define NODE_BIG      0x01 /* F_BIGDATA: the value is on pages of its own */
-#define NODE_TABLE    0x02 /* F_SUBDATA: the value is a struct table */
-
-#define NODE_HEADER   8	       /* offsetof(MDB_node, mn_data) */
-#define KEY_MAX	      511      /* MDB_MAXKEYSIZE */
-#define DEPTH_MAX     32       /* CURSOR_STACK */
-#define NO_PAGE	      SIZE_MAX /* P_INVALID: the root of an empty table */
 
 /* A commit by another process, and the lengthening after it (cache.c,
  * complete_file), may be under way when the file is looked at. */
 #define SANE_TRIES   20
 #define SANE_STEP_US 5000
-
-struct page {
-	size_t pgno;
-	uint16_t pad;
-	uint16_t flags;
-	union {
-		struct {
-			uint16_t lower; /* end of the offsets */
-			uint16_t upper; /* begin of the nodes */
-		};
-		uint32_t pages; /* of an overflow page: how many follow on */
-	};
-};
-
-struct table {
-	uint32_t pad; /* of the first: the page size */
-	uint16_t flags;
-	uint16_t depth;
-	size_t branch;
-	size_t leaf;
-	size_t overflow;
-	size_t entries;
-	size_t root;
-};
-
-struct meta {
-	struct page page;
-	uint32_t magic;
-	uint32_t version;
-	void *address;
-	size_t map_size;
-	struct table db[2]; /* the free pages; the names of tables */
-	size_t last_pgno;
-	size_t txnid;
-};
-
-struct node {
-	size_t size; /* of the value */
-	size_t child;
-	unsigned flags;
-	unsigned key_size;
-	const uint8_t *key;
-	const uint8_t *value; /* as it is in the page */
-};
 
 struct walk {
 	int fd;
@@ -98,12 +32,6 @@ struct tree {
 	uint8_t last_key[KEY_MAX];
 	unsigned last_size;
 };
-
-/* mdb.c 0.9.24, OVPAGES. */
-static size_t pages_for(size_t page_size, size_t value_size)
-{
-	return (sizeof(struct page) - 1 + value_size) / page_size + 1;
-}
 
 /* Marks pages as used, each once only. */
 static int claim(struct walk *w, size_t pgno, size_t n)
@@ -133,73 +61,6 @@ static int read_pages(const struct walk *w, size_t pgno, void *ret, size_t n)
 	return (size_t)got == n ? 0 : -EUCLEAN;
 }
 
-static uint16_t get_u16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static size_t get_size(const uint8_t *p)
-{
-	size_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* Node `i` of a page: its place, then its parts. */
-static int read_node(size_t page_size, const uint8_t *page,
-		     const struct page *p, size_t i, struct node *ret)
-{
-	const size_t at = get_u16(page + sizeof(*p) + 2 * i);
-	size_t room, inside;
-
-	if (at < p->upper || at % 2 != 0 || at + NODE_HEADER > page_size)
-		return -EUCLEAN;
-	ret->size = get_u16(page + at) | (size_t)get_u16(page + at + 2) << 16;
-	ret->flags = get_u16(page + at + 4);
-	ret->key_size = get_u16(page + at + 6);
-	ret->key = page + at + NODE_HEADER;
-	ret->value = ret->key + ret->key_size;
-	room = page_size - at - NODE_HEADER;
-	if (!(p->flags & PAGE_LEAF)) {
-		/* The high bits of a page number take the place of flags. */
-		ret->child = ret->size;
-		if (sizeof(size_t) > 4)
-			ret->child |= (size_t)ret->flags << 16 << 16;
-		ret->size = 0;
-		ret->flags = 0;
-	}
-	inside = ret->flags & NODE_BIG ? sizeof(size_t) : ret->size;
-	if (ret->key_size > KEY_MAX || ret->key_size > room ||
-	    inside > room - ret->key_size ||
-	    (ret->flags & ~(unsigned)(NODE_BIG | NODE_TABLE)) != 0)
-		return -EUCLEAN;
-	return (int)((NODE_HEADER + ret->key_size + inside + 1) & ~1u);
-}
-
-static size_t n_nodes(const struct page *p)
-{
-	return (p->lower - sizeof(*p)) / 2;
-}
-
-static bool is_page_sane(const struct page *p, size_t pgno, bool leaf,
-			 size_t page_size)
-{
-	return p->pgno == pgno &&
-	       p->flags == (leaf ? PAGE_LEAF : PAGE_BRANCH) &&
-	       p->lower % 2 == 0 && p->lower >= sizeof(*p) + (leaf ? 2 : 4) &&
-	       p->lower <= p->upper && p->upper <= page_size;
-}
-
-/* As mdb_cmp_memn. */
-static int compare_keys(const struct node *n, const void *key, size_t size)
-{
-	const int c =
-		memcmp(n->key, key, n->key_size < size ? n->key_size : size);
-
-	return c != 0 ? c : (n->key_size > size) - (n->key_size < size);
-}
-
 /* Keys of a tree come in order, none twice. */
 static int check_order(struct tree *t, const struct node *n)
 {
@@ -208,9 +69,9 @@ static int check_order(struct tree *t, const struct node *n)
 	if (t->integer_key && n->key_size != sizeof(size_t))
 		return -EUCLEAN;
 	if (!ordered && t->integer_key)
-		ordered = get_size(n->key) > get_size(t->last_key);
+		ordered = px_page_word(n->key) > px_page_word(t->last_key);
 	else if (!ordered)
-		ordered = compare_keys(n, t->last_key, t->last_size) > 0;
+		ordered = px_page_compare(n, t->last_key, t->last_size) > 0;
 	memcpy(t->last_key, n->key, n->key_size);
 	t->last_size = n->key_size;
 	return ordered ? 0 : -EUCLEAN;
@@ -219,7 +80,8 @@ static int check_order(struct tree *t, const struct node *n)
 /* The pages of a value that has its own: how many its length needs. */
 static int claim_value(struct walk *w, const struct node *n)
 {
-	return claim(w, get_size(n->value), pages_for(w->page_size, n->size));
+	return claim(w, px_page_word(n->value),
+		     px_page_count_for(w->page_size, n->size));
 }
 
 /* As many as their first one says, which may be more if it was written over.
@@ -227,7 +89,7 @@ static int claim_value(struct walk *w, const struct node *n)
  * their header; free() it. */
 static int claim_list(struct walk *w, const struct node *n, uint8_t **ret)
 {
-	const size_t pgno = get_size(n->value);
+	const size_t pgno = px_page_word(n->value);
 	struct page p;
 	int r;
 
@@ -237,7 +99,7 @@ static int claim_list(struct walk *w, const struct node *n, uint8_t **ret)
 	if (r < 0)
 		return r;
 	if (p.pgno != pgno || p.flags != PAGE_OVERFLOW ||
-	    p.pages < pages_for(w->page_size, n->size))
+	    p.pages < px_page_count_for(w->page_size, n->size))
 		return -EUCLEAN;
 	r = claim(w, pgno, p.pages);
 	if (r < 0)
@@ -281,11 +143,11 @@ static int walk_page(struct tree *t, size_t pgno, unsigned level)
 		return r;
 	memcpy(&p, page, sizeof(p));
 	leaf = p.flags == PAGE_LEAF;
-	if (!is_page_sane(&p, pgno, leaf, w->page_size) ||
+	if (!px_page_is_sane(&p, pgno, leaf, w->page_size) ||
 	    leaf != (level == t->depth))
 		return -EUCLEAN;
-	for (size_t i = 0; i < n_nodes(&p); i++) {
-		r = read_node(w->page_size, page, &p, i, &n);
+	for (size_t i = 0; i < px_page_n_nodes(&p); i++) {
+		r = px_page_node(w->page_size, page, &p, i, &n);
 		if (r < 0)
 			return r;
 		used += (size_t)r;
@@ -348,38 +210,16 @@ static int check_free(struct tree *t, const struct node *n)
 			return r;
 		list = large + sizeof(struct page);
 	}
-	count = get_size(list);
+	count = px_page_word(list);
 	if (count > n->size / sizeof(size_t) - 1)
 		return -EUCLEAN;
 	for (size_t i = 1; r == 0 && i <= count; i++) {
-		const size_t pgno = get_size(list + i * sizeof(size_t));
+		const size_t pgno = px_page_word(list + i * sizeof(size_t));
 
 		r = pgno < last ? claim(t->w, pgno, 1) : -EUCLEAN;
 		last = pgno;
 	}
 	return r;
-}
-
-/* Other flags make LMDB look for structures that are not there, and abort. */
-static bool is_root_sane(const struct meta *m, int db, uint16_t flags)
-{
-	return m->db[db].flags == flags && m->db[db].depth <= DEPTH_MAX &&
-	       (m->db[db].root == NO_PAGE || m->db[db].root <= m->last_pgno);
-}
-
-static bool is_meta_sane(const struct meta *m, uint64_t file_bytes)
-{
-	const uint64_t psize = m->db[0].pad;
-	uint64_t need;
-
-	if (m->magic != META_MAGIC || m->version != META_VERSION ||
-	    psize < META_PAGE_MIN || psize > META_PAGE_MAX ||
-	    (psize & (psize - 1)) != 0 || !is_root_sane(m, 0, MDB_INTEGERKEY) ||
-	    !is_root_sane(m, 1, 0))
-		return false;
-	return !__builtin_add_overflow((uint64_t)m->last_pgno, 1, &need) &&
-	       !__builtin_mul_overflow(need, psize, &need) &&
-	       need <= file_bytes;
 }
 
 static int check_metas_once(int fd)
@@ -397,7 +237,8 @@ static int check_metas_once(int fd)
 
 		if (n < 0)
 			return (int)n;
-		if (n != sizeof(m) || !is_meta_sane(&m, (uint64_t)st.st_size))
+		if (n != sizeof(m) ||
+		    !px_meta_is_sane(&m, (uint64_t)st.st_size))
 			return -EUCLEAN;
 		offset = m.db[0].pad;
 	}
@@ -436,7 +277,7 @@ int px_pages_check(int fd, uint64_t txnid)
 		return r;
 	if (m.txnid != txnid)
 		return -EAGAIN;
-	if (!is_meta_sane(&m, (uint64_t)st.st_size))
+	if (!px_meta_is_sane(&m, (uint64_t)st.st_size))
 		return -EUCLEAN;
 	w.page_size = m.db[0].pad;
 	w.n_pages = m.last_pgno + 1;
@@ -446,147 +287,4 @@ int px_pages_check(int fd, uint64_t txnid)
 	/* What is in use first: a free page must be none of those. */
 	r = walk_table(&names, &m.db[1]);
 	return r == 0 ? walk_table(&free_pages, &m.db[0]) : r;
-}
-
-int px_pages_open(int fd, struct px_pages *ret)
-{
-	struct meta m[N_METAS];
-	const struct meta *newest;
-	int r = check_metas_once(fd);
-
-	if (r < 0)
-		return r;
-	if (pread(fd, &m[0], sizeof(m[0]), 0) != sizeof(m[0]) ||
-	    pread(fd, &m[1], sizeof(m[1]), m[0].db[0].pad) != sizeof(m[1]))
-		return -EUCLEAN;
-	newest = &m[m[1].txnid > m[0].txnid];
-	if (!is_meta_sane(newest, UINT64_MAX))
-		return -EUCLEAN;
-	*ret = (struct px_pages){
-		.fd = fd,
-		.page_size = newest->db[0].pad,
-		.n_pages = newest->last_pgno + 1,
-		.names = {newest->db[1].root, newest->db[1].depth},
-	};
-	return 0;
-}
-
-/* The last node that is no greater than `key`; the first of a branch is less
- * than any. -ENOENT: none is. */
-static int search_page(const struct px_pages *f, const uint8_t *page,
-		       const struct page *p, const void *key, size_t size,
-		       struct node *ret)
-{
-	size_t from = p->flags == PAGE_LEAF ? 0 : 1, to = n_nodes(p);
-	int r;
-
-	while (from < to) {
-		const size_t middle = from + (to - from) / 2;
-
-		r = read_node(f->page_size, page, p, middle, ret);
-		if (r < 0)
-			return r;
-		if (compare_keys(ret, key, size) <= 0)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	if (from == 0)
-		return -ENOENT;
-	r = read_node(f->page_size, page, p, from - 1, ret);
-	return r < 0 ? r : 0;
-}
-
-/* The node of a leaf whose key is `key`; *ret points into `page`. */
-static int find_node(const struct px_pages *f, const struct px_pages_table *t,
-		     const void *key, size_t size, uint8_t *page,
-		     size_t *ret_pgno, struct node *ret)
-{
-	size_t pgno = t->root;
-	int r = -ENOENT;
-
-	if (t->root == NO_PAGE || t->depth > DEPTH_MAX)
-		return t->root == NO_PAGE ? -ENOENT : -EUCLEAN;
-	for (unsigned level = 1; level <= t->depth; level++) {
-		const ssize_t want = (ssize_t)f->page_size;
-		struct page p;
-
-		if (pgno < N_METAS || pgno >= f->n_pages ||
-		    px_pread_full(f->fd, page, f->page_size,
-				  (off_t)(pgno * f->page_size)) != want)
-			return -EUCLEAN;
-		memcpy(&p, page, sizeof(p));
-		if (!is_page_sane(&p, pgno, level == t->depth, f->page_size))
-			return -EUCLEAN;
-		*ret_pgno = pgno;
-		r = search_page(f, page, &p, key, size, ret);
-		if (r < 0)
-			return r;
-		pgno = ret->child;
-	}
-	return r < 0 || compare_keys(ret, key, size) != 0 ? -ENOENT : 0;
-}
-
-int px_pages_find_table(const struct px_pages *f, const char *name,
-			struct px_pages_table *ret)
-{
-	PX_AUTOFREE uint8_t *page = malloc(f->page_size);
-	struct table db;
-	struct node n;
-	size_t pgno;
-	int r;
-
-	if (!page)
-		return -ENOMEM;
-	r = find_node(f, &f->names, name, strlen(name), page, &pgno, &n);
-	if (r < 0)
-		return r;
-	if (n.flags != NODE_TABLE || n.size != sizeof(db))
-		return -EUCLEAN;
-	memcpy(&db, n.value, sizeof(db));
-	*ret = (struct px_pages_table){db.root, db.depth};
-	return db.flags == 0 ? 0 : -EUCLEAN;
-}
-
-int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
-		  const void *key, size_t size, off_t *ret_at, size_t *ret_size)
-{
-	PX_AUTOFREE uint8_t *page = malloc(f->page_size);
-	size_t pgno, large;
-	struct node n;
-	int r;
-
-	if (!page)
-		return -ENOMEM;
-	r = find_node(f, t, key, size, page, &pgno, &n);
-	if (r < 0)
-		return r;
-	if (n.flags & NODE_TABLE)
-		return -EUCLEAN;
-	*ret_size = n.size;
-	*ret_at = (off_t)(pgno * f->page_size + (size_t)(n.value - page));
-	if (!(n.flags & NODE_BIG))
-		return 0;
-	large = get_size(n.value);
-	if (large < N_METAS || large >= f->n_pages ||
-	    pages_for(f->page_size, n.size) > f->n_pages - large)
-		return -EUCLEAN;
-	*ret_at = (off_t)(large * f->page_size + sizeof(struct page));
-	return 0;
-}
-
-bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size)
-{
-	/* mdb.c 0.9.24, me_nodemax: what is larger than half a page, less its
-	 * offset, is not kept in it. */
-	const size_t node_max =
-		((page_size - sizeof(struct page)) / 2 & ~(size_t)1) -
-		sizeof(uint16_t);
-	struct page p;
-
-	if (NODE_HEADER + PX_DIGEST_SIZE + size <= node_max)
-		return true;
-	memcpy(&p, (const uint8_t *)data - sizeof(p), sizeof(p));
-	return (p.flags & ~PAGE_DIRTY) == PAGE_OVERFLOW &&
-	       p.pages == pages_for(page_size, size);
 }

@@ -56,12 +56,11 @@ static int add_seed(struct px_engine *e, const struct px_opt *o,
 }
 
 static int open_cache(struct px_engine *e, const struct px_opt *o,
-		      const struct px_engine_needs *needs, struct px_why *why)
+		      struct px_why *why)
 {
 	PX_AUTOFREE char *dir = NULL;
 	struct px_cache_options options = {
 		.max_bytes = o->cache_size,
-		.lean = needs->lean,
 		.stats = &e->stats,
 	};
 	int r;
@@ -158,7 +157,7 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	if (r == 0)
 		r = start_pool(e, o, why);
 	if (r == 0)
-		r = open_cache(e, o, needs, why);
+		r = open_cache(e, o, why);
 	if (r == 0)
 		r = make_content(e, o, needs, why);
 	if (r == 0 && !needs->later)

@@ -38,7 +38,6 @@ static int start(struct server *s, const char *source, const char *mountpoint,
 		.ahead = !s->o->no_ahead,
 		.ahead_tree = s->o->immutable,
 		.immutable = s->o->immutable,
-		.lean = true,
 	};
 	int r;
 

@@ -34,9 +34,6 @@ struct px_cache_options {
 	const char *dir;    /* made with mode 0700 if missing; NULL: a private
 			     * temporary one that vanishes with the process */
 	uint64_t max_bytes; /* of stored blobs; eviction keeps below it */
-	/* For who stays: little of the database stays in memory, which costs
-	 * page faults. */
-	bool lean;
 	struct px_stats *stats;
 };
 

@@ -29,7 +29,6 @@ struct px_engine_needs {
 	bool ahead_tree;
 	bool immutable;
 	bool silent;
-	bool lean; /* as px_cache_options has it */
 	/* px_engine_start does not wait until a module can be compiled; call
 	 * px_engine_ready before what was made is given out. */
 	bool later;

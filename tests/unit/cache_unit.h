@@ -64,7 +64,7 @@ static inline int unit_try_open(struct unit_cache *u)
 {
 	struct px_cache_options o = {.dir = u->dir,
 				     .max_bytes = u->max_bytes,
-				     .lean = true,
+
 				     .stats = &u->stats};
 
 	return px_cache_open_tuned(&o, &u->tuning, &u->c, &u->why);

@@ -160,6 +160,46 @@ static void test_transactions(void **state)
 	free(data);
 }
 
+/* The same when rows are looked up. */
+static void test_lookups_of_a_transaction(void **state)
+{
+	struct unit_cache *u = *state;
+	PX_AUTOCLOSE int fd = memfd_create("pages", MFD_CLOEXEC);
+	uint8_t key[PX_DIGEST_SIZE];
+	struct px_pages_table blobs;
+	struct px_pages now, before;
+	uint64_t txnid;
+	uint8_t *data;
+	size_t n, size;
+	off_t at;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	txnid = newest_txnid(data);
+	assert_int_equal(px_write_full(fd, data, n), 0);
+	assert_int_equal(px_pages_open_at(fd, txnid, 4096, &now), 0);
+	assert_int_equal(px_pages_open_at(fd, txnid - 1, 4096, &before), 0);
+	assert_true(now.names.root != before.names.root);
+	assert_int_equal(px_pages_find_table(&now, "blob", &blobs), 0);
+	unit_key(3, key);
+	assert_int_equal(
+		px_pages_find(&now, &blobs, key, sizeof(key), &at, &size), 0);
+	assert_int_equal(size, SMALL + PX_BLOB_STORED_HEADER);
+	unit_key(999999, key);
+	assert_int_equal(
+		px_pages_find(&now, &blobs, key, sizeof(key), &at, &size),
+		-ENOENT);
+	/* Gone by, or not there yet. */
+	assert_int_equal(px_pages_open_at(fd, txnid - 2, 4096, &now), -EAGAIN);
+	assert_int_equal(px_pages_open_at(fd, txnid + 1, 4096, &now), -EAGAIN);
+	/* No meta page at all. */
+	assert_int_equal(px_pages_open_at(fd, txnid | 1, n, &now), -EUCLEAN);
+	data[4096 * (txnid % 2) + 16] ^= 1;
+	assert_int_equal(pwrite(fd, data, n, 0), n);
+	assert_int_equal(px_pages_open_at(fd, txnid, 4096, &now), -EUCLEAN);
+	free(data);
+}
+
 /* Deleting a large value frees as many pages as its first one says. */
 static void test_wrong_page_count(void **state)
 {
@@ -268,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_CACHE(test_flipped_trees),
 		WITH_CACHE(test_transactions),
+		WITH_CACHE(test_lookups_of_a_transaction),
 		WITH_CACHE(test_wrong_page_count),
 		WITH_CACHE(test_cut_short_under_us),
 		WITH_CACHE(test_sound_ones_pass),
