@@ -81,13 +81,18 @@ static bool is_cut(struct px_cache *c)
 
 int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 {
+	if (!atomic_load(&c->broken) && is_cut(c))
+		return -EUCLEAN;
+	return px_cache_hold(c, flags, ret);
+}
+
+int px_cache_hold(struct px_cache *c, unsigned flags, MDB_txn **ret)
+{
 	int rc = 0;
 
 	for (int try = 0; try < 2; try++) {
 		if (atomic_load(&c->broken))
 			return -ESHUTDOWN;
-		if (is_cut(c))
-			return -EUCLEAN;
 		pthread_rwlock_rdlock(&c->map_lock);
 		rc = mdb_txn_begin(c->env, NULL, flags, ret);
 		/* There may be no meta page any more. */

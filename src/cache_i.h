@@ -167,8 +167,12 @@ struct px_pages_table {
 	unsigned depth;
 };
 
+struct px_kept_pages;
+
 struct px_pages {
 	int fd; /* not ours */
+	uint64_t txnid;
+	struct px_kept_pages *kept; /* not ours; NULL: none are */
 	size_t page_size;
 	size_t n_pages;
 	struct px_pages_table names;
@@ -211,10 +215,11 @@ struct px_cache {
 	struct px_pending pending;
 	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
 	size_t n_profiles;
-	uint64_t served, added;	     /* not yet in the database's sums */
-	struct px_snapshot snapshot; /* the last that was looked at */
-	uint64_t flush_to;	     /* commit up to this number at once */
-	uint64_t generation;	     /* of px_cache_clear */
+	uint64_t served, added;		  /* not yet in the database's sums */
+	struct px_kept_pages *kept_pages; /* has its own lock; may be NULL */
+	struct px_snapshot snapshot;	  /* the last that was looked at */
+	uint64_t flush_to;		  /* commit up to this number at once */
+	uint64_t generation;		  /* of px_cache_clear */
 	uint64_t failed_seq; /* the last item of the last batch given up */
 	int failed_err;
 	bool stop;
@@ -263,6 +268,8 @@ uint32_t px_cache_today(const struct px_cache *c);
 
 /* A transaction with the map held in place. -errno. */
 int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret);
+/* The same, in which LMDB must not be asked for anything but its number. */
+int px_cache_hold(struct px_cache *c, unsigned flags, MDB_txn **ret);
 void px_cache_abort(struct px_cache *c, MDB_txn *txn);
 int px_cache_commit(struct px_cache *c, MDB_txn *txn);
 
@@ -345,6 +352,12 @@ int px_pages_find_table(const struct px_pages *f, const char *name,
 int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
 		  const void *key, size_t size, off_t *ret_at,
 		  size_t *ret_size);
+/* A small value; -EUCLEAN also if it has not just `size` bytes. */
+int px_pages_row(const struct px_pages *f, const struct px_pages_table *t,
+		 const void *key, size_t key_size, void *ret, size_t size);
+/* Pages of trees in memory, for any thread. NULL: ENOMEM, and is fine. */
+struct px_kept_pages *px_kept_pages_new(size_t page_size);
+void px_kept_pages_free(struct px_kept_pages *k);
 /* What transaction `txnid` sees, which must be open. -EAGAIN: two commits went
  * by since it began, begin another; -EUCLEAN. */
 int px_pages_open_at(int fd, uint64_t txnid, size_t page_size,

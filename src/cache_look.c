@@ -8,10 +8,103 @@
  */
 #include "cache_pages_i.h"
 
+/* Pages read last, of one transaction: in another, the same page may be of
+ * something else. */
+#define KEPT_PAGES 512
+
+struct px_kept_pages {
+	pthread_mutex_t lock;
+	uint64_t txnid;
+	size_t page_size;
+	size_t pgno[KEPT_PAGES]; /* 0: none, that is a meta page */
+	uint8_t *data;		 /* KEPT_PAGES of them */
+};
+
+struct px_kept_pages *px_kept_pages_new(size_t page_size)
+{
+	struct px_kept_pages *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->page_size = page_size;
+	k->data = malloc(KEPT_PAGES * page_size);
+	if (!k->data) {
+		free(k);
+		return NULL;
+	}
+	pthread_mutex_init(&k->lock, NULL);
+	return k;
+}
+
+void px_kept_pages_free(struct px_kept_pages *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_destroy(&k->lock);
+	free(k->data);
+	free(k);
+}
+
+static bool get_kept(const struct px_pages *f, size_t pgno, uint8_t *page)
+{
+	struct px_kept_pages *k = f->kept;
+	const size_t at = pgno % KEPT_PAGES;
+	bool found;
+
+	if (!k)
+		return false;
+	pthread_mutex_lock(&k->lock);
+	found = k->txnid == f->txnid && k->pgno[at] == pgno;
+	if (found)
+		memcpy(page, k->data + at * k->page_size, k->page_size);
+	pthread_mutex_unlock(&k->lock);
+	return found;
+}
+
+static void keep_page(const struct px_pages *f, size_t pgno,
+		      const uint8_t *page)
+{
+	struct px_kept_pages *k = f->kept;
+	const size_t at = pgno % KEPT_PAGES;
+
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	if (k->txnid < f->txnid) {
+		k->txnid = f->txnid;
+		memset(k->pgno, 0, sizeof(k->pgno));
+	}
+	if (k->txnid == f->txnid) {
+		k->pgno[at] = pgno;
+		memcpy(k->data + at * k->page_size, page, k->page_size);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* A page of a tree, into `page`. */
+static int read_page(const struct px_pages *f, size_t pgno, bool leaf,
+		     uint8_t *page)
+{
+	const off_t at = (off_t)(pgno * f->page_size);
+	struct page p;
+
+	if (pgno < N_METAS || pgno >= f->n_pages)
+		return -EUCLEAN;
+	if (!get_kept(f, pgno, page)) {
+		if (px_pread_full(f->fd, page, f->page_size, at) !=
+		    (ssize_t)f->page_size)
+			return -EUCLEAN;
+		keep_page(f, pgno, page);
+	}
+	memcpy(&p, page, sizeof(p));
+	return px_page_is_sane(&p, pgno, leaf, f->page_size) ? 0 : -EUCLEAN;
+}
+
 static void open_meta(int fd, const struct meta *m, struct px_pages *ret)
 {
 	*ret = (struct px_pages){
 		.fd = fd,
+		.txnid = m->txnid,
 		.page_size = m->db[0].pad,
 		.n_pages = m->last_pgno + 1,
 		.names = {m->db[1].root, m->db[1].depth},
@@ -100,16 +193,12 @@ static int find_node(const struct px_pages *f, const struct px_pages_table *t,
 	if (t->root == NO_PAGE || t->depth > DEPTH_MAX)
 		return t->root == NO_PAGE ? -ENOENT : -EUCLEAN;
 	for (unsigned level = 1; level <= t->depth; level++) {
-		const ssize_t want = (ssize_t)f->page_size;
 		struct page p;
 
-		if (pgno < N_METAS || pgno >= f->n_pages ||
-		    px_pread_full(f->fd, page, f->page_size,
-				  (off_t)(pgno * f->page_size)) != want)
-			return -EUCLEAN;
+		r = read_page(f, pgno, level == t->depth, page);
+		if (r < 0)
+			return r;
 		memcpy(&p, page, sizeof(p));
-		if (!px_page_is_sane(&p, pgno, level == t->depth, f->page_size))
-			return -EUCLEAN;
 		*ret_pgno = pgno;
 		r = search_page(f, page, &p, key, size, ret);
 		if (r < 0)
@@ -167,6 +256,25 @@ int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
 	return 0;
 }
 
+int px_pages_row(const struct px_pages *f, const struct px_pages_table *t,
+		 const void *key, size_t key_size, void *ret, size_t size)
+{
+	PX_AUTOFREE uint8_t *page = malloc(f->page_size);
+	struct node n;
+	size_t pgno;
+	int r;
+
+	if (!page)
+		return -ENOMEM;
+	r = find_node(f, t, key, key_size, page, &pgno, &n);
+	if (r < 0)
+		return r;
+	if (n.flags != 0 || n.size != size)
+		return -EUCLEAN;
+	memcpy(ret, n.value, size);
+	return 0;
+}
+
 /* ------------------------------------------------- what a transaction sees */
 
 /* Another process may commit twice between a transaction's begin and the look
@@ -183,6 +291,7 @@ static int take_snapshot(struct px_cache *c, MDB_txn *txn,
 		return -EIO;
 	*ret = (struct px_snapshot){.txnid = mdb_txn_id(txn), .known = true};
 	r = px_pages_open_at(fd, ret->txnid, st.ms_psize, &ret->file);
+	ret->file.kept = c->kept_pages;
 	for (int i = 0; i < PX_N_TABLES && r == 0; i++) {
 		r = px_pages_find_table(&ret->file, px_table_names[i],
 					&ret->table[i]);
@@ -216,7 +325,7 @@ int px_look_begin(struct px_cache *c, struct px_look *ret)
 	int r = -EAGAIN;
 
 	for (int i = 0; i < SNAPSHOT_TRIES && r == -EAGAIN; i++) {
-		r = px_cache_begin(c, MDB_RDONLY, &ret->txn);
+		r = px_cache_hold(c, MDB_RDONLY, &ret->txn);
 		if (r < 0)
 			return r;
 		r = find_snapshot(c, ret->txn, &ret->seen);
@@ -231,29 +340,11 @@ void px_look_end(struct px_cache *c, struct px_look *l)
 	px_cache_abort(c, l->txn);
 }
 
-static int find(const struct px_look *l, enum px_cache_table t,
-		const uint8_t key[PX_DIGEST_SIZE], off_t *ret_at,
-		size_t *ret_size)
-{
-	return px_pages_find(&l->seen.file, &l->seen.table[t], key,
-			     PX_DIGEST_SIZE, ret_at, ret_size);
-}
-
-/* A row of `size` bytes; -EUCLEAN: it has not as many. */
 static int read_row(const struct px_look *l, enum px_cache_table t,
 		    const uint8_t key[PX_DIGEST_SIZE], void *ret, size_t size)
 {
-	size_t n;
-	off_t at;
-	int r = find(l, t, key, &at, &n);
-
-	if (r < 0)
-		return r;
-	if (n != size)
-		return -EUCLEAN;
-	return px_pread_full(l->seen.file.fd, ret, n, at) == (ssize_t)n
-		       ? 0
-		       : -EUCLEAN;
+	return px_pages_row(&l->seen.file, &l->seen.table[t], key,
+			    PX_DIGEST_SIZE, ret, size);
 }
 
 int px_look_index(const struct px_look *l, const uint8_t index[PX_DIGEST_SIZE],
@@ -286,7 +377,8 @@ int px_look_blob(const struct px_look *l, const uint8_t key[PX_DIGEST_SIZE],
 	struct px_blob *b;
 	size_t n = 0;
 	off_t at = 0;
-	int r = find(l, PX_TABLE_BLOB, key, &at, &n);
+	int r = px_pages_find(&l->seen.file, &l->seen.table[PX_TABLE_BLOB], key,
+			      PX_DIGEST_SIZE, &at, &n);
 
 	*used = (struct px_used){0};
 	if (r < 0)

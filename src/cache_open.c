@@ -175,6 +175,7 @@ static int open_all_tables(struct px_cache *c)
 
 static int open_env(struct px_cache *c, const char *path, unsigned flags)
 {
+	MDB_stat st;
 	int dead = 0;
 	int fd = -1;
 	int r = map_env(c, path, flags);
@@ -188,6 +189,8 @@ static int open_env(struct px_cache *c, const char *path, unsigned flags)
 	r = open_all_tables(c);
 	if (r < 0)
 		return r;
+	if (mdb_env_stat(c->env, &st) == 0)
+		c->kept_pages = px_kept_pages_new(st.ms_psize);
 	/* Slots of processes that were killed; old pages stay in use as long
 	 * as they are there. */
 	mdb_reader_check(c->env, &dead);
@@ -202,6 +205,9 @@ static void close_env(struct px_cache *c)
 	if (c->env)
 		mdb_env_close(c->env);
 	c->env = NULL;
+	/* The next file's transactions may have the same numbers. */
+	c->snapshot.known = false;
+	px_kept_pages_free(PX_STEAL(c->kept_pages));
 	if (c->sub_fd >= 0)
 		close(px_steal_fd(&c->sub_fd));
 }

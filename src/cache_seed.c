@@ -105,13 +105,9 @@ int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 {
 	uint8_t row[PX_CACHE_USED_SIZE];
 	MDB_val v = px_val(row, sizeof(row));
-	size_t size;
-	off_t at;
 
-	if (px_pages_find(&s->file, &s->used, key, PX_DIGEST_SIZE, &at, &size) <
-		    0 ||
-	    size != sizeof(row) ||
-	    px_pread_full(s->file.fd, row, size, at) != (ssize_t)size)
+	if (px_pages_row(&s->file, &s->used, key, PX_DIGEST_SIZE, row,
+			 sizeof(row)) < 0)
 		return -ENOENT;
 	return px_used_decode(&v, ret) < 0 ? -ENOENT : 0;
 }

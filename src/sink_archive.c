@@ -228,7 +228,7 @@ static int put_data(struct px_archive_sink *s, const void *data, size_t n)
 /* All of `fd`, which must have just `n` bytes. */
 static int put_fd(struct px_archive_sink *s, int fd, uint64_t n)
 {
-	uint64_t done = 0;
+	uint64_t done = 0, want;
 	ssize_t got;
 	int r;
 
@@ -236,17 +236,22 @@ static int put_fd(struct px_archive_sink *s, int fd, uint64_t n)
 		s->buffer = malloc(COPY_CHUNK);
 	if (!s->buffer)
 		return -ENOMEM;
+	/* A byte more is asked for than there should be, so that the end is
+	 * seen without asking again. */
 	do {
-		got = px_read_full(fd, s->buffer, COPY_CHUNK);
+		want = n - done < COPY_CHUNK ? n - done + 1 : COPY_CHUNK;
+		got = read(fd, s->buffer, (size_t)want);
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got < 0)
-			return (int)got;
+			return -errno;
 		done += (uint64_t)got;
 		if (done > n)
 			return -ESTALE;
 		r = put_data(s, s->buffer, (size_t)got);
 		if (r < 0)
 			return r;
-	} while (got == COPY_CHUNK);
+	} while (got != 0 && (done < n || (uint64_t)got == want));
 	return done == n ? 0 : -ESTALE;
 }
 
