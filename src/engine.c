@@ -153,11 +153,11 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	int r;
 
 	r = px_tree_open(source, &e->tree, why);
-	/* While a worker starts Python, the cache is opened. */
-	if (r == 0)
-		r = start_pool(e, o, why);
+	/* The cache first: it may want another PID. */
 	if (r == 0)
 		r = open_cache(e, o, why);
+	if (r == 0)
+		r = start_pool(e, o, why);
 	if (r == 0)
 		r = make_content(e, o, needs, why);
 	if (r == 0 && !needs->later)

@@ -13,16 +13,13 @@
  * memory. */
 #define MAX_FLYING_PER_JOB 16
 /* Waking a thread costs more than making an item: who waits for items is woken
- * for so many, unless no more come for now, and takes as many at a time. */
+ * for so many, unless no more come for now. */
 #define WAKE_ITEMS 32
-#define TAKE_ITEMS 64
 
 struct px_walk {
 	struct px_walk_options o;
 	size_t max_flying;
 	pthread_t thread;
-
-	struct px_item *taken; /* the caller's; all ready */
 
 	pthread_mutex_t lock;
 	pthread_cond_t fed;	/* who takes items should look */
@@ -31,9 +28,9 @@ struct px_walk {
 	struct px_item **tail;
 	size_t n_items;
 	size_t n_flying;
-	uint64_t bytes; /* of blobs in items */
-	bool hungry;	/* somebody waits for items */
-	bool idle;	/* the walker waits */
+	uint64_t bytes;	   /* of blobs in items */
+	unsigned n_hungry; /* who wait for items */
+	bool idle;	   /* the walker waits */
 	bool ended;
 	bool stop;
 	int err;
@@ -85,9 +82,10 @@ static bool has_room(const struct px_walk *w)
 /* Under lock. */
 static void feed(struct px_walk *w)
 {
-	if (w->hungry && (w->n_items >= WAKE_ITEMS || w->idle || w->ended) &&
+	if (w->n_hungry > 0 &&
+	    (w->n_items >= WAKE_ITEMS || w->idle || w->ended) &&
 	    (w->head ? w->head->ready : w->ended))
-		pthread_cond_signal(&w->fed);
+		pthread_cond_broadcast(&w->fed);
 }
 
 /* Under lock. Wakes the walker once there is room for many. */
@@ -153,52 +151,36 @@ static void on_module(void *arg, int err, const struct px_module *m)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Under lock: the first items that are ready, `TAKE_ITEMS` at most. */
-static void take(struct px_walk *w)
+static struct timespec in_ms(int ms)
 {
-	struct px_item **at = &w->head;
-	unsigned n;
+	struct timespec t;
 
-	for (n = 0; n < TAKE_ITEMS && *at && (*at)->ready; n++) {
-		w->n_items--;
-		if ((*at)->blob)
-			w->bytes -= (*at)->blob->size;
-		at = &(*at)->next;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_nsec -= 1000000000L;
+		t.tv_sec++;
 	}
-	if (n == 0)
-		return;
-	w->taken = w->head;
-	w->head = *at;
-	*at = NULL;
-	if (!w->head)
-		w->tail = &w->head;
-	make_room(w);
+	return t;
 }
 
-/* Waits for `ms` at most. True: there is no more. */
-static bool take_some(struct px_walk *w, int ms)
+/* Under lock: the first item, if it is ready. */
+static struct px_item *take(struct px_walk *w)
 {
-	struct timespec until;
-	bool end;
-	int r = 0;
+	struct px_item *i = w->head;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	pthread_mutex_lock(&w->lock);
-	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT) {
-		w->hungry = true;
-		r = pthread_cond_timedwait(&w->fed, &w->lock, &until);
-		w->hungry = false;
-	}
-	take(w);
-	end = !w->taken && !w->head && w->ended;
-	pthread_mutex_unlock(&w->lock);
-	return end;
+	if (!i || !i->ready)
+		return NULL;
+	w->head = i->next;
+	i->next = NULL;
+	if (!w->head)
+		w->tail = &w->head;
+	w->n_items--;
+	if (i->blob)
+		w->bytes -= i->blob->size;
+	make_room(w);
+	return i;
 }
 
 /* What was found in the cache is not there any more. */
@@ -247,16 +229,21 @@ static void read_later(struct px_walk *w, struct px_item *i)
 
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
 {
+	const struct timespec until = in_ms(ms);
 	struct px_item *i;
+	int r = 0;
 
-	*ret_end = !w->taken && take_some(w, ms);
-	i = w->taken;
-	if (i) {
-		w->taken = i->next;
-		i->next = NULL;
-		if (i->later)
-			read_later(w, i);
+	pthread_mutex_lock(&w->lock);
+	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT) {
+		w->n_hungry++;
+		r = pthread_cond_timedwait(&w->fed, &w->lock, &until);
+		w->n_hungry--;
 	}
+	i = take(w);
+	*ret_end = !i && !w->head && w->ended;
+	pthread_mutex_unlock(&w->lock);
+	if (i && i->later)
+		read_later(w, i);
 	return i;
 }
 
@@ -537,7 +524,6 @@ void px_walk_free(struct px_walk *w)
 	while (w->n_flying > 0)
 		pthread_cond_wait(&w->changed, &w->lock);
 	pthread_mutex_unlock(&w->lock);
-	free_items(w->taken);
 	free_items(w->head);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->fed);
