@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <time.h>
 
-/* What may wait to be written: enough that neither side waits for the other's
- * every file, and a bound on memory. */
-#define MAX_ITEMS 2048
+/* What may wait to be written: so much that modules behind thousands of other
+ * files are found while those are written, and a bound on memory. */
+#define MAX_ITEMS 16384
 #define MAX_BYTES (64ull << 20)
 /* Modules asked for and not yet there, for each compile process: so many that
  * none runs dry while the walker lists a directory. Their sources wait in
