@@ -329,6 +329,8 @@ void px_cache_dir_empty(int sub_fd);
 /* The two meta pages of a file that may be in use. 0 (also if it is empty),
  * -EUCLEAN, or -errno. */
 int px_pages_check_metas(int fd);
+/* Of a file that nobody writes. */
+int px_pages_check_metas_once(int fd);
 /*
  * Every page of the file that transaction `txnid` can reach. The transaction
  * must be open: it keeps its pages from being written to. Large values are not

@@ -115,7 +115,7 @@ int px_pages_open(int fd, struct px_pages *ret)
 {
 	struct meta m[N_METAS];
 	const struct meta *newest;
-	int r = px_pages_check_metas(fd);
+	int r = px_pages_check_metas_once(fd);
 
 	if (r < 0)
 		return r;

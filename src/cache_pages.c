@@ -222,7 +222,7 @@ static int check_free(struct tree *t, const struct node *n)
 	return r;
 }
 
-static int check_metas_once(int fd)
+int px_pages_check_metas_once(int fd)
 {
 	struct stat st;
 	struct meta m;
@@ -247,11 +247,11 @@ static int check_metas_once(int fd)
 
 int px_pages_check_metas(int fd)
 {
-	int r = check_metas_once(fd);
+	int r = px_pages_check_metas_once(fd);
 
 	for (int i = 1; i < SANE_TRIES && r == -EUCLEAN; i++) {
 		usleep(SANE_STEP_US);
-		r = check_metas_once(fd);
+		r = px_pages_check_metas_once(fd);
 	}
 	return r;
 }

@@ -37,6 +37,31 @@ static void look_up(int fd, size_t size)
 	}
 }
 
+/* What a transaction that is open is asked, in a file of any length. */
+static void look_up_at(int fd, uint64_t txnid, size_t page_size)
+{
+	struct px_kept_pages *kept;
+	struct px_pages_table table;
+	struct px_pages file;
+	uint8_t row[3];
+	int r = px_pages_open_at(fd, txnid, page_size, &file);
+
+	MUST(r == 0 || r == -EUCLEAN || r == -EAGAIN);
+	if (r < 0)
+		return;
+	kept = px_kept_pages_new(page_size);
+	for (int i = 0; i < 2; i++) {
+		if (px_pages_find_table(&file, "blob", &table) == 0) {
+			r = px_pages_row(&file, &table, "b", 1, row,
+					 sizeof(row));
+			MUST(r == 0 || r == -EUCLEAN || r == -ENOENT ||
+			     r == -ENOMEM);
+		}
+		file.kept = kept;
+	}
+	px_kept_pages_free(kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	PX_AUTOCLOSE int fd = memfd_create("pages", MFD_CLOEXEC);
@@ -53,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		MUST(r == 0 || r == -EUCLEAN || r == -EAGAIN || r == -ENOMEM);
 		MUST(r == px_pages_check(fd, id[i]));
+		if (second >= 256 && second <= 65536)
+			look_up_at(fd, id[i], second);
 	}
 	look_up(fd, size);
 	return 0;
