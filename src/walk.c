@@ -183,11 +183,39 @@ static struct px_item *take(struct px_walk *w)
 	return i;
 }
 
-/* What was found in the cache is not there any more. */
-struct again {
+/* An answer that comes in another thread's time. */
+struct answer {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool is_done;
+};
+
+#define ANSWER_INIT                                                        \
+	{                                                                  \
+		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false \
+	}
+
+static void answer_came(struct answer *a)
+{
+	pthread_mutex_lock(&a->lock);
+	a->is_done = true;
+	pthread_cond_signal(&a->done);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void wait_answer(struct answer *a)
+{
+	pthread_mutex_lock(&a->lock);
+	while (!a->is_done)
+		pthread_cond_wait(&a->done, &a->lock);
+	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->done);
+}
+
+/* What was found in the cache is not there any more. */
+struct again {
+	struct answer answer;
 	struct px_item *item;
 };
 
@@ -196,35 +224,25 @@ static void on_again(void *arg, int err, const struct px_module *m)
 	struct again *a = arg;
 	struct px_item *i = a->item;
 
-	pthread_mutex_lock(&a->lock);
 	i->err = err;
 	/* The source may be another by now. */
 	if (err == 0 && m->tag != i->tag)
 		i->err = -ESTALE;
 	else if (err == 0)
 		i->blob = px_blob_ref(m->blob);
-	a->is_done = true;
-	pthread_cond_signal(&a->done);
-	pthread_mutex_unlock(&a->lock);
+	answer_came(&a->answer);
 }
 
 static void read_later(struct px_walk *w, struct px_item *i)
 {
-	struct again a = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			  .done = PTHREAD_COND_INITIALIZER,
-			  .item = i};
+	struct again a = {.answer = ANSWER_INIT, .item = i};
 
 	i->later = false;
 	if (px_content_bytes(w->o.content, i->key, &i->blob) == 0)
 		return;
 	px_content_get(w->o.content, i->source, NULL, i->attr.kind,
 		       PX_WANT_BYTES, on_again, &a);
-	pthread_mutex_lock(&a.lock);
-	while (!a.is_done)
-		pthread_cond_wait(&a.done, &a.lock);
-	pthread_mutex_unlock(&a.lock);
-	pthread_mutex_destroy(&a.lock);
-	pthread_cond_destroy(&a.done);
+	wait_answer(&a.answer);
 }
 
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
@@ -256,11 +274,8 @@ static int fail(struct px_walk *w, int err, const char *path)
 	return err;
 }
 
-/* Waits for a settled view, which is asked for in another thread's time. */
 struct settled {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool is_done;
+	struct answer answer;
 	int err;
 	struct px_view *view;
 };
@@ -269,26 +284,18 @@ static void on_settled(void *arg, int err, struct px_view *v)
 {
 	struct settled *s = arg;
 
-	pthread_mutex_lock(&s->lock);
 	s->err = err;
 	s->view = err == 0 ? px_view_ref(v) : NULL;
-	s->is_done = true;
-	pthread_cond_signal(&s->done);
-	pthread_mutex_unlock(&s->lock);
+	answer_came(&s->answer);
 }
 
+/* Waits for a settled view. */
 static int settle(struct px_walk *w, const char *dir, struct px_view **v)
 {
-	struct settled s = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			    .done = PTHREAD_COND_INITIALIZER};
+	struct settled s = {.answer = ANSWER_INIT};
 
 	px_content_settle(w->o.content, dir, *v, on_settled, &s);
-	pthread_mutex_lock(&s.lock);
-	while (!s.is_done)
-		pthread_cond_wait(&s.done, &s.lock);
-	pthread_mutex_unlock(&s.lock);
-	pthread_mutex_destroy(&s.lock);
-	pthread_cond_destroy(&s.done);
+	wait_answer(&s.answer);
 	if (s.err < 0)
 		return s.err;
 	px_view_unref(*v);
