@@ -72,6 +72,13 @@ void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 	px_checksum(all, sizeof(all), ret + STORED_CHECKSUM);
 }
 
+bool px_blob_begins(const uint8_t header[PX_BLOB_STORED_HEADER],
+		    enum px_blob_kind kind)
+{
+	return px_get_le32(header) == STORED_MAGIC &&
+	       px_get_le32(header + 4) == (uint32_t)kind;
+}
+
 int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		  const uint8_t header[PX_BLOB_STORED_HEADER])
 {

@@ -354,7 +354,7 @@ int px_pages_find_table(const struct px_pages *f, const char *name,
 int px_pages_find(const struct px_pages *f, const struct px_pages_table *t,
 		  const void *key, size_t size, off_t *ret_at,
 		  size_t *ret_size);
-/* A small value; -EUCLEAN also if it has not just `size` bytes. */
+/* A small value; -EBADMSG: it has not just `size` bytes. */
 int px_pages_row(const struct px_pages *f, const struct px_pages_table *t,
 		 const void *key, size_t key_size, void *ret, size_t size);
 /* Pages of trees in memory, for any thread. NULL: ENOMEM, and is fine. */

@@ -269,8 +269,10 @@ int px_pages_row(const struct px_pages *f, const struct px_pages_table *t,
 	r = find_node(f, t, key, key_size, page, &pgno, &n);
 	if (r < 0)
 		return r;
-	if (n.flags != 0 || n.size != size)
+	if (n.flags != 0)
 		return -EUCLEAN;
+	if (n.size != size)
+		return -EBADMSG;
 	memcpy(ret, n.value, size);
 	return 0;
 }
@@ -355,7 +357,7 @@ int px_look_index(const struct px_look *l, const uint8_t index[PX_DIGEST_SIZE],
 	uint32_t day;
 	int r = read_row(l, PX_TABLE_INDEX, index, row, sizeof(row));
 
-	if (r == -EUCLEAN)
+	if (r == -EBADMSG)
 		return -ENOENT; /* as px_index_decode has it */
 	return r < 0 ? r : px_index_decode(&v, ret, &day);
 }
@@ -367,6 +369,8 @@ int px_look_used(const struct px_look *l, const uint8_t key[PX_DIGEST_SIZE],
 	MDB_val v = px_val(row, sizeof(row));
 	int r = read_row(l, PX_TABLE_USED, key, row, sizeof(row));
 
+	if (r == -EBADMSG)
+		return -EUCLEAN;
 	return r < 0 ? r : px_used_decode(&v, ret);
 }
 

@@ -38,18 +38,10 @@ void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE])
 int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],
 		    enum px_blob_kind kind)
 {
-	static const uint8_t key[PX_DIGEST_SIZE];
-	uint8_t want[PX_BLOB_STORED_HEADER];
-	struct px_blob *probe = px_blob_new(kind, 0, 0, NULL, 0);
-
-	if (!probe)
-		return -ENOMEM;
-	px_blob_header(probe, key, want);
-	px_blob_unref(probe);
 	/* Only a payload that is damaged behind an intact beginning is sure to
 	 * be that of its key. If the tree led elsewhere, deleting the row would
 	 * free pages that belong to others. */
-	return memcmp(header, want, 8) == 0 ? -EBADMSG : -EUCLEAN;
+	return px_blob_begins(header, kind) ? -EBADMSG : -EUCLEAN;
 }
 
 int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,

@@ -56,6 +56,10 @@ struct px_blob *px_blob_alloc(size_t n);
 int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		  const uint8_t header[PX_BLOB_STORED_HEADER]);
 
+/* Whether it begins as a stored value of that kind does. */
+bool px_blob_begins(const uint8_t header[PX_BLOB_STORED_HEADER],
+		    enum px_blob_kind kind);
+
 /* Checks and copies a stored value. Returns 0 with one reference, -EBADMSG if
  * it is not what was stored under `key`, -ENOMEM. */
 int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,

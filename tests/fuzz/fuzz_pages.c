@@ -55,7 +55,7 @@ static void look_up_at(int fd, uint64_t txnid, size_t page_size)
 			r = px_pages_row(&file, &table, "b", 1, row,
 					 sizeof(row));
 			MUST(r == 0 || r == -EUCLEAN || r == -ENOENT ||
-			     r == -ENOMEM);
+			     r == -EBADMSG || r == -ENOMEM);
 		}
 		file.kept = kept;
 	}
