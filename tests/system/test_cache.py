@@ -326,6 +326,19 @@ def test_a_damaged_cache_is_no_error(harm, pycfs, mount, tree, scratch):
                 assert m.count("compiled") == 0
 
 
+def test_a_damaged_blob_is_exported_right(pycfs, tree, scratch):
+    time.sleep(2.2)  # or the cache would not trust the sources' times
+    wanted = tree_bytes(pycfs.exported(tree, os.path.join(scratch, "wanted")))
+    path = database(pycfs.cache)
+    data = bytearray(read(path))
+    data[data.index(b"pkg/core.py")] ^= 1
+    with open(path, "r+b") as f:
+        f.write(data)
+    for name in ("first", "second"):
+        out = pycfs.exported(tree, os.path.join(scratch, name))
+        assert tree_bytes(out) == wanted
+
+
 def mode_of(path):
     return stat.S_IMODE(os.lstat(path).st_mode)
 
