@@ -448,9 +448,9 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret)
 	return 0;
 }
 
-void px_content_flush(struct px_content *c)
+int px_content_flush(struct px_content *c)
 {
-	px_cache_flush(c->o.cache);
+	return px_cache_flush(c->o.cache);
 }
 
 void px_content_quiet(struct px_content *c)

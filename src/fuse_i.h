@@ -29,12 +29,21 @@ void px_push_listed(struct px_push *p, uint64_t dir);
 /* A READ of node `id` came. */
 void px_push_read(struct px_push *p, uint64_t id);
 
+/* Commits the cache for who asks through PX_IOC_FLUSH (fuse_flush.c). */
+struct px_flush;
+int px_flush_start(struct px_fuse *f, struct px_flush **ret);
+/* Answers who waits; up to 5 s. NULL is fine. */
+void px_flush_stop(struct px_flush *w);
+/* Answers `req` once what was compiled is in the cache. */
+void px_op_flush(fuse_req_t req);
+
 struct px_fuse {
 	struct px_fuse_options o;
 	struct fuse_session *session;
 	struct px_inodes *inodes;
 	struct px_recent *recent;
-	struct px_push *push; /* NULL unless immutable */
+	struct px_push *push;	/* NULL unless immutable */
+	struct px_flush *flush; /* NULL: nobody can ask for it */
 	/* The kernel sends no OPEN, or OPENDIR, for it was told once that there
 	 * is none: the source does not change, so there is nothing to hold. */
 	bool no_open;
@@ -44,10 +53,12 @@ struct px_fuse {
 	double timeout; /* seconds the kernel may keep names and attributes */
 };
 
-/* A request that waits for a module. */
+/* A request that waits for a module, or for the cache. */
 struct parked {
+	struct parked *next; /* its owner's */
 	fuse_req_t req;
 	struct px_fuse *f;
+	atomic_int state;      /* of fuse_park.c; 0 at first */
 	atomic_bool claimed;   /* somebody answers it */
 	struct px_inode inode; /* asked about; for lookup, the directory */
 	struct fuse_file_info fi;
@@ -76,9 +87,6 @@ void px_inode_fini(struct px_inode *i);
 
 mode_t px_fuse_type(enum px_kind kind);
 void px_fuse_stat(const struct px_attr *a, uint64_t number, struct stat *ret);
-/* Attributes of anything that is not made. -errno. */
-int px_fuse_plain(struct px_fuse *f, const char *path, enum px_kind kind,
-		  struct px_attr *ret);
 /* A compile that was refused is an error of the file, not of the request. */
 int px_fuse_module_errno(int err, const struct px_module *m);
 /* The directory as it is now; the reference is the caller's. */

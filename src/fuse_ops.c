@@ -6,83 +6,8 @@
  */
 #include "fuse_i.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-
-void px_parked_free(struct parked *p)
-{
-	if (!p)
-		return;
-	free(p->inode.path);
-	free(p->name);
-	free(p->source);
-	free(p);
-}
-
-/* Whether the process that asked is about to die: a signal that it neither
- * catches nor ignores is pending. SigPnd and the like are 64-bit masks in
- * /proc/PID/status (proc(5)). To answer EINTR to any other would make calls
- * fail that no file system lets fail. */
-static bool is_dying(pid_t pid)
-{
-	static const char *const names[] = {
-		"SigPnd:", "ShdPnd:", "SigIgn:", "SigCgt:"};
-	unsigned long long mask[PX_ARRAY_LEN(names)] = {0};
-	char path[32], text[4096], *at;
-	PX_AUTOCLOSE int fd = -1;
-	ssize_t n;
-	size_t i;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : px_read_full(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return pid != 0;
-	text[n] = '\0';
-	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
-		at = strstr(text, names[i]);
-		if (at)
-			mask[i] = strtoull(at + strlen(names[i]), NULL, 16);
-	}
-	return ((mask[0] | mask[1]) & ~mask[2] & ~mask[3]) != 0;
-}
-
-/* libfuse holds the request while this runs, even once it is answered. */
-static void on_interrupt(fuse_req_t req, void *arg)
-{
-	struct parked *p = arg;
-
-	if (is_dying(fuse_req_ctx(req)->pid) &&
-	    !atomic_exchange(&p->claimed, true))
-		fuse_reply_err(req, EINTR);
-}
-
-struct parked *px_park(fuse_req_t req, struct px_inode *inode)
-{
-	struct parked *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->req = req;
-	p->f = self(req);
-	p->inode = *inode;
-	inode->path = NULL;
-	fuse_req_interrupt_func(req, on_interrupt, p);
-	return p;
-}
-
-bool px_claim(struct parked *p)
-{
-	if (atomic_exchange(&p->claimed, true)) {
-		px_parked_free(p);
-		return false;
-	}
-	/* Waits for an on_interrupt that runs, and no other begins. */
-	fuse_req_interrupt_func(p->req, NULL, NULL);
-	return true;
-}
 
 void px_inode_fini(struct px_inode *i)
 {
@@ -483,8 +408,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 	(void)ino, (void)arg, (void)fi, (void)flags;
 	(void)in_buf, (void)in_size;
 	if (cmd == PX_IOC_FLUSH) {
-		px_content_flush(f->o.content);
-		fuse_reply_ioctl(req, 0, NULL, 0);
+		px_op_flush(req);
 	} else if (cmd == PX_IOC_COUNTERS && out_size >= sizeof(counters)) {
 		for (i = 0; i < PX_N_COUNTERS; i++)
 			counters[i] =

@@ -130,7 +130,8 @@ static int make_args(const struct px_fuse_options *o, struct fuse_args *args)
 	int r = add_arg(args, "pycfs");
 
 	if (r == 0)
-		r = add_arg(args, "-oro,default_permissions,subtype=pycfs");
+		r = add_arg(args, "-oro,nosuid,nodev,default_permissions,"
+				  "subtype=pycfs");
 	if (r == 0)
 		r = add_fsname(args, px_tree_root(o->tree));
 	if (r == 0 && *o->mount_options) {
@@ -238,6 +239,8 @@ int px_fuse_loop(struct px_fuse *f)
 	/* Without it, all is read, which is slower. */
 	if (f->o.immutable && px_push_start(f, &f->push) < 0)
 		f->push = NULL;
+	if (px_flush_start(f, &f->flush) < 0)
+		f->flush = NULL;
 	r = fuse_set_signal_handlers(f->session);
 	if (r == 0) {
 		sigemptyset(&ends);
@@ -248,8 +251,8 @@ int px_fuse_loop(struct px_fuse *f)
 		r = fuse_session_loop_mt(f->session, config);
 		fuse_remove_signal_handlers(f->session);
 	}
-	px_push_stop(f->push);
-	f->push = NULL;
+	px_flush_stop(PX_STEAL(f->flush));
+	px_push_stop(PX_STEAL(f->push));
 	fuse_loop_cfg_destroy(config);
 	/* An unmount may abort the connection before its last reader is told
 	 * that it is gone (fs/fuse/dev.c, fuse_dev_do_read). If somebody else

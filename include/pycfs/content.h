@@ -130,8 +130,9 @@ void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
 /* Whether directories of this kind have to be settled before they are shown. */
 bool px_content_unsettled(const struct px_content *c, enum px_kind kind);
 
-/* Waits until what was compiled is in the cache, 5 s at most. */
-void px_content_flush(struct px_content *c);
+/* Waits until what was compiled is in the cache, 5 s at most. As
+ * px_cache_flush. */
+int px_content_flush(struct px_content *c);
 
 /* px_attr.source of a file with this fingerprint; never 0. */
 uint64_t px_content_source(const struct px_fingerprint *fp);

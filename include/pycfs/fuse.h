@@ -38,11 +38,13 @@ int px_fuse_loop(struct px_fuse *f);
 void px_fuse_unmount(struct px_fuse *f);
 
 /* Reads the counters of the daemon behind `mountpoint`. -ENOTTY if it is no
- * pycfs mount. Any process that may enter the mount may ask. */
+ * pycfs mount. Any process that may enter the mount may ask. Blocks for as
+ * long as the daemon does not answer, as the next does: see bounded.h. */
 int px_fuse_query(const char *mountpoint, uint64_t ret[PX_N_COUNTERS]);
 
-/* Asks that daemon to commit what it compiled; blocks until it did, 5 s at
- * most. -ENOTTY if it is no pycfs mount. */
+/* Asks that daemon to commit what it compiled, which takes it 5 s at most:
+ * -EAGAIN if that was not enough. -ENOTTY if it is no pycfs mount; -EPERM
+ * unless the caller is root or mounted it. */
 int px_fuse_flush(const char *mountpoint);
 
 #endif
