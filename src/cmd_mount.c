@@ -23,6 +23,7 @@ static _Noreturn void be_guard(const struct px_opt *o, const char *source,
 	struct px_guard g;
 	int null;
 
+	px_close_others(3, &status_fd, 1);
 	setsid();
 	if (px_guard_start(&g, o, source, mountpoint, true) < 0)
 		_exit(PX_EXIT_FAILED);

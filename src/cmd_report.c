@@ -2,6 +2,7 @@
 #include "pycfs/cmd.h"
 #include "cmd_report_i.h"
 
+#include "pycfs/bounded.h"
 #include "pycfs/fuse.h"
 #include "pycfs/log.h"
 
@@ -48,11 +49,20 @@ static void print_counters_json(const char *mountpoint,
 	puts("}}");
 }
 
+/* A mount that says nothing for so long will not. */
+#define ANSWER_TIMEOUT_MS 10000
+
+static int ask_counters(const void *mountpoint, void *answer)
+{
+	return px_fuse_query(mountpoint, answer);
+}
+
 /* 0, or -ENOTTY: it is no mount of ours. */
 static int report_mount(const struct px_opt *o)
 {
 	uint64_t counters[PX_N_COUNTERS];
-	int i, r = px_fuse_query(o->args[0], counters);
+	int i, r = px_bounded(ask_counters, o->args[0], counters,
+			      sizeof(counters), ANSWER_TIMEOUT_MS);
 
 	if (r < 0)
 		return r;
@@ -251,7 +261,10 @@ int px_cmd_report(struct px_opt *o)
 	if (r == 0)
 		return 0;
 	if (r != -ENOTTY) {
-		px_because(&why, r, "%s: %s", o->args[0], strerror(-r));
+		px_because(&why, r, "%s: %s", o->args[0],
+			   r == -ETIMEDOUT ? "its daemon does not answer: "
+					     "'pycfs umount' ends it"
+					   : strerror(-r));
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	}
 	if (o->json + o->suggest + (o->diff != NULL) > 1) {

@@ -1,16 +1,37 @@
 /* SPDX-License-Identifier: MIT */
+#include "pycfs/bounded.h"
 #include "pycfs/cmd.h"
 #include "pycfs/fuse.h"
+#include "pycfs/log.h"
 #include "pycfs/mountpoint.h"
+
+/* A daemon answers after 5 s at the latest (px_cache_flush). */
+#define FLUSH_TIMEOUT_MS 8000
+
+static int ask_to_flush(const void *mountpoint, PX_UNUSED void *answer)
+{
+	return px_fuse_flush(mountpoint);
+}
 
 int px_cmd_umount(struct px_opt *o)
 {
+	enum px_umount how = o->lazy ? PX_UMOUNT_LAZY : PX_UMOUNT_PLAIN;
+	const char *mountpoint = o->args[0];
 	struct px_why why;
 
-	/* So that whoever saves the cache after us finds all of it there. A
-	 * mount that cannot answer is unmounted all the same. */
-	px_fuse_flush(o->args[0]);
-	if (px_mountpoint_umount(o->args[0], o->lazy, &why) < 0)
+	/* So that whoever saves the cache after us finds all of it there.
+	 * What is detached lazily goes on compiling, so that nothing is gained
+	 * by it there. */
+	if (!o->lazy && px_bounded(ask_to_flush, mountpoint, NULL, 0,
+				   FLUSH_TIMEOUT_MS) == -ETIMEDOUT) {
+		px_log(PX_LOG_WARNING,
+		       "%s: its daemon does not answer: the connection to it "
+		       "is ended, and what it compiled last may be missing "
+		       "from the cache",
+		       mountpoint);
+		how = PX_UMOUNT_FORCE;
+	}
+	if (px_mountpoint_umount(mountpoint, how, &why) < 0)
 		return px_cmd_fail(PX_EXIT_FAILED, &why);
 	return 0;
 }

@@ -20,9 +20,14 @@
  * namespace. More builds than this do not share one cache. */
 #define MAX_FORKS 1000
 
+/* How long a process may take to die of SIGKILL. One that waits for another
+ * file system may take for ever. */
+#define DEATH_TIMEOUT_MS 5000
+
 /* In the daemon, once mounted. */
 struct ready {
 	const struct px_opt *o;
+	const char *mountpoint;
 	int status_fd;
 	bool detach;
 };
@@ -31,6 +36,7 @@ static void on_ready(void *arg, const char *text)
 {
 	const struct ready *r = arg;
 	int fd, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct px_mount_id id = {0};
 
 	if (isatty(2) || r->o->verbose)
 		px_log(PX_LOG_INFO, "mounted %s", text);
@@ -54,8 +60,13 @@ static void on_ready(void *arg, const char *text)
 	close(null);
 	if (chdir("/") < 0)
 		px_log_errno(-errno, "chdir /");
-	if (write(r->status_fd, "R", 1) != 1)
-		px_log_errno(-errno, "nobody waits for the mount");
+	fd = px_mountpoint_identify(r->mountpoint, &id);
+	if (fd < 0)
+		px_log_errno(fd, "cannot tell which mount %s is",
+			     r->mountpoint);
+	fd = px_write_full(r->status_fd, &id, sizeof(id));
+	if (fd < 0)
+		px_log_errno(fd, "nobody waits for the mount");
 	close(r->status_fd);
 }
 
@@ -66,6 +77,9 @@ static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
 	struct px_why why;
 	int r;
 
+	/* What the caller has open is locked, held or waited for by others: a
+	 * daemon must not keep that until the unmount. */
+	px_close_others(3, &ready->status_fd, 1);
 	/* Ctrl-C is for the command of `pycfs run`, not for its files. */
 	setsid();
 	/* The signals that the guard watches stay blocked until the loop has a
@@ -75,11 +89,12 @@ static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
 	if (getppid() != guard)
 		_exit(PX_EXIT_FAILED);
 	r = px_serve(o, source, mountpoint, on_ready, ready, &why);
+	/* Not _exit: a leak checker looks at what is left now. */
 	if (r == -EADDRINUSE)
-		_exit(PX_EXIT_PID_TAKEN);
+		exit(PX_EXIT_PID_TAKEN);
 	if (r < 0)
 		px_cmd_fail(0, &why);
-	_exit(r < 0 ? PX_EXIT_FAILED : 0);
+	exit(r < 0 ? PX_EXIT_FAILED : 0);
 }
 
 static int watch_signals(struct px_guard *g)
@@ -99,7 +114,7 @@ static int watch_signals(struct px_guard *g)
 
 /* Passes a signal on; true if it was SIGCHLD. What the terminal sends, it has
  * sent to `to` itself, unless that has another session. */
-static bool pass_signal(const struct px_guard *g, pid_t to)
+static bool pass_signal(struct px_guard *g, pid_t to)
 {
 	struct signalfd_siginfo si;
 	bool child = false;
@@ -109,16 +124,18 @@ static bool pass_signal(const struct px_guard *g, pid_t to)
 			child = true;
 		else if (si.ssi_code != SI_KERNEL || to == g->daemon)
 			kill(to, (int)si.ssi_signo);
+		if (si.ssi_signo != SIGCHLD && to == g->daemon &&
+		    g->kill_at_ms == 0)
+			g->kill_at_ms = px_now_ms() + STOP_TIMEOUT_MS;
 	}
 	return child;
 }
 
-/* True if the daemon said it is ready, false if it ended before. */
-static bool wait_status(const struct px_guard *g, int fd)
+/* True if the daemon said what it has mounted, false if it ended before. */
+static bool wait_status(struct px_guard *g, int fd)
 {
 	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
 			       {.fd = g->signal_fd, .events = POLLIN}};
-	char c;
 
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
@@ -126,7 +143,8 @@ static bool wait_status(const struct px_guard *g, int fd)
 		if (fds[1].revents)
 			pass_signal(g, g->daemon);
 		if (fds[0].revents)
-			return read(fd, &c, 1) == 1;
+			return px_read_full(fd, &g->mount, sizeof(g->mount)) ==
+			       (ssize_t)sizeof(g->mount);
 	}
 }
 
@@ -140,12 +158,40 @@ static int reap(pid_t pid)
 	return status;
 }
 
+/* Kills a daemon that does not end. Its mount goes first, so that whoever
+ * waits for it, perhaps itself by way of another mount, is set free. */
+static void kill_daemon(struct px_guard *g)
+{
+	const int64_t until = px_now_ms() + DEATH_TIMEOUT_MS;
+	struct pollfd fd = {.fd = g->signal_fd, .events = POLLIN};
+	struct px_why why;
+
+	px_log(PX_LOG_ERROR, "the daemon of %s does not end: killed",
+	       g->mountpoint);
+	if (px_mountpoint_remove(&g->mount, true, &why) < 0)
+		px_log(PX_LOG_ERROR, "%s", why.text);
+	kill(g->daemon, SIGKILL);
+	while (waitpid(g->daemon, NULL, WNOHANG) == 0) {
+		if (px_now_ms() >= until) {
+			px_log(PX_LOG_ERROR,
+			       "the daemon of %s, process %d, waits for "
+			       "another file system and cannot be ended",
+			       g->mountpoint, (int)g->daemon);
+			break;
+		}
+		if (poll(&fd, 1, 100) > 0)
+			pass_signal(g, g->daemon);
+	}
+	g->daemon = 0;
+}
+
 /* One daemon. 0 when mounted, -EADDRINUSE: another PID is needed. */
 static int start_once(struct px_guard *g, const struct px_opt *o,
 		      const char *source, bool detach)
 {
 	PX_AUTOCLOSE int read_fd = -1;
-	struct ready ready = {.o = o, .detach = detach};
+	struct ready ready = {
+		.o = o, .mountpoint = g->mountpoint, .detach = detach};
 	const pid_t self = getpid();
 	int fds[2], status;
 
@@ -191,28 +237,25 @@ int px_guard_start(struct px_guard *g, const struct px_opt *o,
 	return r;
 }
 
-/* Only what died leaves a mount behind, or who may not unmount. Returns the
- * status, or that of a failure if there is still a mount. */
+/* What died leaves its mount behind, and so does who may not unmount. Returns
+ * the status, or that of a failure if there is still a mount. */
 static int clean_up(const struct px_guard *g, int status)
 {
 	struct px_why why;
-	int r;
+	const int r = px_mountpoint_remove(&g->mount, false, &why);
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		r = px_mountpoint_clear(g->mountpoint, &why);
-		if (r < 0)
-			px_log(PX_LOG_ERROR, "%s", why.text);
-		return r < 0 ? W_EXITCODE(PX_EXIT_FAILED, 0) : status;
-	}
-	r = px_mountpoint_umount(g->mountpoint, true, &why);
 	if (WIFSIGNALED(status))
 		px_log(PX_LOG_ERROR,
 		       "the daemon of %s was killed by signal %d "
 		       "(%s)%s",
 		       g->mountpoint, WTERMSIG(status),
-		       strsignal(WTERMSIG(status)),
-		       r == 0 ? "; unmounted" : "");
-	return status;
+		       strsignal(WTERMSIG(status)), r > 0 ? "; unmounted" : "");
+	if (r >= 0)
+		return status;
+	px_log(PX_LOG_ERROR, "%s", why.text);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0
+		       ? W_EXITCODE(PX_EXIT_FAILED, 0)
+		       : status;
 }
 
 /* The process that ended, of the two, or 0. */
@@ -231,8 +274,8 @@ static pid_t take_dead(struct px_guard *g, pid_t child, int *ret_status)
 	return 0;
 }
 
-static pid_t wait_until(struct px_guard *g, pid_t child, int64_t deadline_ms,
-			int *ret_status)
+/* 0: the daemon was killed, for it did not end in time. */
+static pid_t wait_any(struct px_guard *g, pid_t child, int *ret_status)
 {
 	struct pollfd fd = {.fd = g->signal_fd, .events = POLLIN};
 	pid_t pid;
@@ -240,10 +283,12 @@ static pid_t wait_until(struct px_guard *g, pid_t child, int64_t deadline_ms,
 	while ((pid = take_dead(g, child, ret_status)) == 0) {
 		int64_t left = -1;
 
-		if (deadline_ms != 0) {
-			left = deadline_ms - px_now_ms();
-			if (left <= 0)
+		if (g->kill_at_ms != 0 && g->daemon > 0) {
+			left = g->kill_at_ms - px_now_ms();
+			if (left <= 0) {
+				kill_daemon(g);
 				return 0;
+			}
 		}
 		if (poll(&fd, 1, (int)left) > 0)
 			pass_signal(g, child > 0 ? child : g->daemon);
@@ -253,24 +298,23 @@ static pid_t wait_until(struct px_guard *g, pid_t child, int64_t deadline_ms,
 
 pid_t px_guard_wait(struct px_guard *g, pid_t child, int *ret_status)
 {
-	return wait_until(g, child, 0, ret_status);
+	const pid_t daemon = g->daemon, pid = wait_any(g, child, ret_status);
+
+	if (pid != 0)
+		return pid;
+	*ret_status = W_EXITCODE(0, SIGKILL);
+	return daemon;
 }
 
 int px_guard_stop(struct px_guard *g)
 {
-	struct px_why why;
 	int status;
 
 	if (g->daemon <= 0)
 		return -ECHILD;
+	g->kill_at_ms = px_now_ms() + STOP_TIMEOUT_MS;
 	kill(g->daemon, SIGTERM);
-	if (wait_until(g, 0, px_now_ms() + STOP_TIMEOUT_MS, &status) != 0)
-		return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
-	px_log(PX_LOG_ERROR, "the daemon of %s does not end: killed",
-	       g->mountpoint);
-	px_mountpoint_umount(g->mountpoint, true, &why);
-	kill(g->daemon, SIGKILL);
-	reap(g->daemon);
-	g->daemon = 0;
-	return -ETIMEDOUT;
+	if (wait_any(g, 0, &status) == 0)
+		return -ETIMEDOUT;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }

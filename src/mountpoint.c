@@ -1,104 +1,108 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/mountpoint.h"
 
+#include "pycfs/bounded.h"
 #include "pycfs/log.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define FS_TYPE "fuse.pycfs"
+/* A mount that says nothing for so long will not. */
+#define ANSWER_TIMEOUT_MS 10000
+/* Views of views of views: nobody has more. */
+#define MAX_DEPTH 16
 
-/* Undoes mountinfo's \ooo escapes, in place (Documentation/filesystems/
- * proc.rst, section 3.5). */
-static void unescape(char *s)
+/* What is mounted on top of a path. */
+struct top {
+	const char *path;
+	bool any;
+	bool is_pycfs;
+	unsigned minor; /* names its connection below /sys/fs/fuse */
+};
+
+static int look_for_path(void *arg, const struct px_mount *m)
 {
-	char *to = s;
+	struct top *t = arg;
 
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 +
-				       (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
+	if (strcmp(m->path, t->path) != 0)
+		return 0;
+	t->any = true;
+	t->is_pycfs = m->is_pycfs;
+	t->minor = m->minor;
+	return 0;
 }
 
-/* 1 if `line` of mountinfo mounts a pycfs on `path`, 0 if something else,
- * -1 if it is about another path. */
-static int match_line(char *line, const char *path)
+/* Never touches the mount itself, which may be dead or not answer. */
+static int find_top(const char *path, struct top *ret)
 {
-	char *field = line, *dash = strstr(line, " - ");
-	int i;
-
-	if (!dash)
-		return -1;
-	*dash = '\0';
-	for (i = 0; i < 4 && field; i++) {
-		field = strchr(field, ' ');
-		field = field ? field + 1 : NULL;
-	}
-	if (!field)
-		return -1;
-	field[strcspn(field, " ")] = '\0';
-	unescape(field);
-	if (strcmp(field, path) != 0)
-		return -1;
-	return strncmp(dash + 3, FS_TYPE " ", sizeof(FS_TYPE)) == 0;
+	*ret = (struct top){.path = path};
+	return px_mounts_each(look_for_path, ret);
 }
 
-/* 1 if what is mounted on top of `path` is ours, 0 something else, -ENOENT
- * if nothing is. Never touches the mount itself, which may be dead. */
-static int mounted(const char *path)
+/* `path` with its last name as it is, and all above it without links; NULL
+ * where there is no such name ("." and the like), or with errno. */
+static char *with_real_parent(const char *path)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	PX_AUTOFREE char *line = NULL;
-	int last = -ENOENT, r;
-	size_t size = 0;
-
-	if (!f)
-		return -errno;
-	while (getline(&line, &size, f) > 0) {
-		r = match_line(line, path);
-		if (r >= 0)
-			last = r;
-	}
-	fclose(f);
-	return last;
-}
-
-/* The absolute path; of a dead mount too, whose last component cannot be
- * looked at. */
-static char *absolute(const char *path)
-{
-	char *full = realpath(path, NULL);
-	PX_AUTOFREE char *copy = NULL;
+	PX_AUTOFREE char *copy = strdup(path);
 	PX_AUTOFREE char *dir = NULL;
+	const char *name;
 	char *slash, *joined;
 
-	if (full || (errno != ENOTCONN && errno != EIO && errno != EACCES))
-		return full;
-	copy = strdup(path);
 	if (!copy)
 		return NULL;
 	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
 		copy[strlen(copy) - 1] = '\0';
 	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return NULL;
 	if (slash)
 		*slash = '\0';
 	dir = realpath(!slash ? "." : *copy ? copy : "/", NULL);
-	if (!dir || asprintf(&joined, "%s/%s", strcmp(dir, "/") ? dir : "",
-			     slash ? slash + 1 : copy) < 0)
+	if (!dir ||
+	    asprintf(&joined, "%s/%s", strcmp(dir, "/") ? dir : "", name) < 0)
 		return NULL;
 	return joined;
+}
+
+/* The absolute path of `path`, without links. Where it is a mount, that is not
+ * asked, whatever state it is in. */
+static char *absolute(const char *path)
+{
+	char *full = with_real_parent(path);
+	struct top top;
+
+	if (full && find_top(full, &top) == 0 && top.any)
+		return full;
+	free(full);
+	return realpath(path, NULL);
+}
+
+/*
+ * Ends the connection between the kernel and a daemon: all who wait for an
+ * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
+ * filesystem connection"). Its owner may, and root, where that file system is
+ * mounted; root may force an unmount everywhere.
+ */
+static int abort_connection(const char *path, unsigned minor)
+{
+	char file[64];
+	PX_AUTOCLOSE int fd = -1;
+
+	snprintf(file, sizeof(file), "/sys/fs/fuse/connections/%u/abort",
+		 minor);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && px_write_full(fd, "1", 1) == 0)
+		return 0;
+	/* Refused as busy, as a rule, but not before the connection ended. */
+	if (umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW) == 0 || errno == EBUSY)
+		return 0;
+	return -errno;
 }
 
 /* Runs argv with stderr into `fd`; its wait status. */
@@ -157,22 +161,9 @@ static int do_umount(const char *path, bool lazy, char *said, size_t n)
 	return run_fusermount(path, lazy, said, n);
 }
 
-int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why)
+static int umount_error(int r, const char *path, const char *said,
+			struct px_why *why)
 {
-	PX_AUTOFREE char *path = absolute(mountpoint);
-	char said[512] = "";
-	int r;
-
-	if (!path)
-		return px_because(why, -errno, "%s: %s", mountpoint,
-				  strerror(errno));
-	r = mounted(path);
-	if (r == -ENOENT)
-		return px_because(why, r, "%s is not mounted", path);
-	if (r == 0)
-		return px_because(why, -EINVAL,
-				  "%s is a mount, but not of pycfs", path);
-	r = do_umount(path, lazy, said, sizeof(said));
 	if (r == -EBUSY)
 		return px_because(why, r,
 				  "%s is busy: end what uses it ('fuser -vm "
@@ -183,10 +174,102 @@ int px_mountpoint_umount(const char *mountpoint, bool lazy, struct px_why *why)
 				  "cannot unmount %s: it needs "
 				  "fusermount3: install the package fuse3",
 				  path);
+	return px_because(why, r, "cannot unmount %s: %s", path,
+			  *said ? said : strerror(-r));
+}
+
+int px_mountpoint_umount(const char *mountpoint, enum px_umount how,
+			 struct px_why *why)
+{
+	PX_AUTOFREE char *path = absolute(mountpoint);
+	char said[512] = "";
+	struct top top;
+	int r;
+
+	if (!path)
+		return px_because(why, -errno, "%s: %s", mountpoint,
+				  strerror(errno));
+	r = find_top(path, &top);
+	if (r < 0)
+		return px_because(why, r, "/proc/self/mountinfo: %s",
+				  strerror(-r));
+	if (!top.any)
+		return px_because(why, -ENOENT, "%s is not mounted", path);
+	if (!top.is_pycfs)
+		return px_because(why, -EINVAL,
+				  "%s is a mount, but not of pycfs", path);
+	if (how == PX_UMOUNT_FORCE)
+		abort_connection(path, top.minor);
+	r = do_umount(path, how != PX_UMOUNT_PLAIN, said, sizeof(said));
+	/* Forcing it may have been enough. */
+	if (r < 0 && how == PX_UMOUNT_FORCE && find_top(path, &top) == 0 &&
+	    !top.is_pycfs)
+		r = 0;
+	return r < 0 ? umount_error(r, path, said, why) : 0;
+}
+
+int px_mountpoint_identify(const char *mountpoint, struct px_mount_id *ret)
+{
+	PX_AUTOCLOSE int fd = open(mountpoint, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : px_mount_id_of(fd, ret);
+}
+
+/* Where the mount `id` is now: directories above it may have been renamed. */
+struct place {
+	int id;
+	char *path;
+	unsigned minor;
+};
+
+static int look_for_id(void *arg, const struct px_mount *m)
+{
+	struct place *p = arg;
+
+	if (m->id != p->id)
+		return 0;
+	p->path = strdup(m->path);
+	p->minor = m->minor;
+	return p->path ? 1 : -ENOMEM;
+}
+
+int px_mountpoint_remove(const struct px_mount_id *id, bool force,
+			 struct px_why *why)
+{
+	struct place place = {.id = id->id};
+	struct px_mount_id found;
+	PX_AUTOFREE char *path = NULL;
+	PX_AUTOCLOSE int fd = -1;
+	char by_fd[48], said[512] = "";
+	int r = px_mounts_each(look_for_id, &place);
+
+	path = place.path;
+	if (r <= 0)
+		return r < 0 ? px_because(why, r, "cannot unmount: %s",
+					  strerror(-r))
+			     : 0;
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : px_mount_id_of(fd, &found);
 	if (r < 0)
 		return px_because(why, r, "cannot unmount %s: %s", path,
-				  *said ? said : strerror(-r));
-	return 0;
+				  strerror(-r));
+	/* The number is another mount's by now. */
+	if (found.id == id->id && !px_mount_id_equal(&found, id))
+		return 0;
+	if (found.id != id->id)
+		return px_because(why, -EBUSY,
+				  "a dead mount is left on %s, below what was "
+				  "mounted there later: unmount that, and then "
+				  "'pycfs umount %s'",
+				  path, path);
+	if (force)
+		abort_connection(path, place.minor);
+	/* By the descriptor: what is mounted there from now on is not meant. */
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	r = umount2(by_fd, MNT_DETACH) < 0 ? -errno : 0;
+	if (r == -EPERM)
+		r = run_fusermount(path, true, said, sizeof(said));
+	return r < 0 ? umount_error(r, path, said, why) : 1;
 }
 
 static int check_dir(const char *what, const char *path, struct px_why *why)
@@ -208,6 +291,7 @@ static int check_dir(const char *what, const char *path, struct px_why *why)
 static int check_empty(const char *path, struct px_why *why)
 {
 	DIR *d = opendir(path);
+	struct top top;
 	int n = 0;
 
 	if (!d)
@@ -216,7 +300,7 @@ static int check_empty(const char *path, struct px_why *why)
 	while (n <= 2 && readdir(d))
 		n++;
 	closedir(d);
-	if (n > 2 && mounted(path) == 1)
+	if (n > 2 && find_top(path, &top) == 0 && top.is_pycfs)
 		return px_because(
 			why, -EBUSY,
 			"MOUNTPOINT '%s' is a mount of pycfs already: end it "
@@ -231,13 +315,77 @@ static int check_empty(const char *path, struct px_why *why)
 	return 0;
 }
 
-int px_mountpoint_clear(const char *mountpoint, struct px_why *why)
+static int ask_whether_dead(const void *path, PX_UNUSED void *answer)
 {
 	struct stat st;
 
-	if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
+	return stat(path, &st) < 0 && errno == ENOTCONN ? -ENOTCONN : 0;
+}
+
+/* Takes away what is mounted there and has no daemon any more. */
+static int clear(const char *mountpoint, struct px_why *why)
+{
+	PX_AUTOFREE char *path = absolute(mountpoint);
+	struct top top;
+	int r;
+
+	if (!path || find_top(path, &top) < 0 || !top.is_pycfs)
 		return 0;
-	return px_mountpoint_umount(mountpoint, true, why) < 0 ? -EIO : 1;
+	r = px_bounded(ask_whether_dead, path, NULL, 0, ANSWER_TIMEOUT_MS);
+	if (r == -ETIMEDOUT)
+		return px_because(why, -EBUSY,
+				  "MOUNTPOINT '%s' is a mount of pycfs whose "
+				  "daemon does not answer: end it ('pycfs "
+				  "umount %s'), or use another directory",
+				  path, path);
+	if (r == -ENOTCONN &&
+	    px_mountpoint_umount(path, PX_UMOUNT_LAZY, why) == 0)
+		px_log(PX_LOG_WARNING,
+		       "%s: took away a mount whose daemon is dead",
+		       mountpoint);
+	return 0;
+}
+
+struct shown {
+	dev_t dev;
+	char *source;
+};
+
+static int look_for_device(void *arg, const struct px_mount *m)
+{
+	struct shown *s = arg;
+
+	if (!m->is_pycfs || m->dev != s->dev)
+		return 0;
+	s->source = strdup(m->source);
+	return s->source ? 1 : -ENOMEM;
+}
+
+/* SOURCE may be the view of another mount, and that of a third: none of them
+ * may be of a directory that MOUNTPOINT is in. */
+static int check_no_mirror(const char *source, const char *mountpoint,
+			   struct px_why *why)
+{
+	PX_AUTOFREE char *at = strdup(source);
+	unsigned depth;
+
+	for (depth = 0; at && depth < MAX_DEPTH; depth++) {
+		struct shown s = {.source = NULL};
+
+		if (px_mounts_device(AT_FDCWD, at, &s.dev) < 0 ||
+		    px_mounts_each(look_for_device, &s) <= 0)
+			return 0;
+		free(at);
+		at = s.source;
+		if (px_path_inside(mountpoint, at))
+			return px_because(
+				why, -EINVAL,
+				"SOURCE '%s' is a mount of pycfs that shows "
+				"'%s', and MOUNTPOINT '%s' is in there: the "
+				"view would contain itself; mount elsewhere",
+				source, at, mountpoint);
+	}
+	return 0;
 }
 
 int px_mountpoint_check(const char *source, const char *mountpoint,
@@ -251,10 +399,9 @@ int px_mountpoint_check(const char *source, const char *mountpoint,
 	r = check_dir("SOURCE", source, why);
 	if (r < 0)
 		return r;
-	if (px_mountpoint_clear(mountpoint, why) > 0)
-		px_log(PX_LOG_WARNING,
-		       "%s: took away a mount whose daemon is dead",
-		       mountpoint);
+	r = clear(mountpoint, why);
+	if (r < 0)
+		return r;
 	r = check_dir("MOUNTPOINT", mountpoint, why);
 	if (r < 0)
 		return r;
@@ -273,7 +420,9 @@ int px_mountpoint_check(const char *source, const char *mountpoint,
 				  "SOURCE '%s' is inside MOUNTPOINT '%s': it "
 				  "would be hidden; mount elsewhere",
 				  s, m);
-	r = nonempty ? 0 : check_empty(m, why);
+	r = check_no_mirror(s, m, why);
+	if (r == 0 && !nonempty)
+		r = check_empty(m, why);
 	if (r < 0)
 		return r;
 	*ret_source = PX_STEAL(s);

@@ -118,7 +118,7 @@ int px_tree_open(const char *path, struct px_tree **ret, struct px_why *why)
 	if (!root)
 		return open_error(path, -errno, why);
 	t->fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (t->fd < 0)
+	if (t->fd < 0 || px_mounts_device(t->fd, "", &t->dev) < 0)
 		return open_error(path, -errno, why);
 	t->root = PX_STEAL(root);
 	*ret = PX_STEAL(t);
@@ -329,6 +329,7 @@ struct lister {
 	struct px_tree *t;
 	const char *path;
 	DIR *dir;
+	dev_t dev; /* of `dir` */
 	bool stats;
 	struct px_buf text;
 	struct px_buf items; /* struct item */
@@ -355,7 +356,18 @@ static int look_at(const struct lister *l, const struct dirent *e,
 		   struct item *item)
 {
 	struct stat st;
+	int r;
 
+	/* Only a directory is mounted on; a mount must not be asked. */
+	if (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) {
+		dev_t dev = l->dev;
+
+		r = px_tree_cross(dirfd(l->dir), e->d_name, &dev);
+		if (r == -EXDEV)
+			item->type = PX_TYPE_VIEW;
+		if (r < 0)
+			return r == -EXDEV ? 0 : r;
+	}
 	if (e->d_type != DT_UNKNOWN && !l->stats) {
 		item->type = type_of(DTTOIF(e->d_type));
 		return 0;
@@ -511,6 +523,7 @@ int px_tree_list(struct px_tree *t, const char *path, bool stats,
 	r = stat_fd(fd, &listing.dir);
 	if (r < 0)
 		return r;
+	l.dev = listing.dir.fp.dev;
 	listing.young = px_tree_young(&listing.dir.fp, now_ns);
 	l.dir = fdopendir(fd);
 	if (!l.dir)

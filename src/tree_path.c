@@ -40,7 +40,7 @@ static int open_fast(const struct px_tree *t, const char *path, int flags)
 	struct open_how how = {
 		.flags = (uint64_t)flags,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS,
+			   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 	long fd = syscall(SYS_openat2, t->fd, path, &how, sizeof(how));
 
@@ -64,10 +64,22 @@ static int open_name(int dirfd, const char *name, int flags)
 	return -err;
 }
 
+int px_tree_cross(int dirfd, const char *name, dev_t *dev)
+{
+	const dev_t above = *dev;
+	int r = px_mounts_device(dirfd, name, dev);
+
+	if (r < 0 || *dev == above)
+		return r;
+	r = px_mounts_is_pycfs(*dev);
+	return r > 0 ? -EXDEV : r;
+}
+
 static int open_walking(const struct px_tree *t, const char *path, int flags)
 {
 	PX_AUTOCLOSE int held = -1;
 	int dirfd = t->fd;
+	dev_t dev = t->dev;
 	char name[NAME_MAX + 1];
 
 	for (;;) {
@@ -78,6 +90,9 @@ static int open_walking(const struct px_tree *t, const char *path, int flags)
 			return -ENAMETOOLONG;
 		memcpy(name, path, n);
 		name[n] = '\0';
+		fd = px_tree_cross(dirfd, name, &dev);
+		if (fd < 0)
+			return fd;
 		if (path[n] == '\0')
 			return open_name(dirfd, name, flags);
 		fd = open_name(dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -109,7 +124,8 @@ int px_tree_open_path(struct px_tree *t, const char *path, int flags,
 		if (fd == -ENOSYS || fd == -EPERM)
 			t->walk = true;
 	}
-	if (t->walk)
+	/* EXDEV: something is mounted on the way; the walk looks what. */
+	if (t->walk || fd == -EXDEV)
 		fd = open_walking(t, path, flags);
 	if (fd < 0)
 		return fd;
@@ -120,17 +136,8 @@ int px_tree_open_path(struct px_tree *t, const char *path, int flags,
 int px_tree_lstat(struct px_tree *t, const char *path, struct stat *ret)
 {
 	PX_AUTOCLOSE int fd = -1;
-	int r;
+	int r = px_tree_open_path(t, path, O_PATH, &fd);
 
-	/* One name cannot lead anywhere else, so one call does. */
-	if (*path && !strchr(path, '/')) {
-		r = check_path(path);
-		if (r < 0)
-			return r;
-		r = fstatat(t->fd, path, ret, AT_SYMLINK_NOFOLLOW);
-		return r < 0 ? -errno : 0;
-	}
-	r = px_tree_open_path(t, path, O_PATH, &fd);
 	if (r < 0)
 		return r;
 	return fstat(fd, ret) < 0 ? -errno : 0;

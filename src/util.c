@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/util.h"
 
-#include <sys/uio.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #define BUF_FIRST_CAPACITY 256
@@ -299,6 +302,62 @@ int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg)
 	r = pthread_create(ret, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -r;
+}
+
+static bool is_kept(long fd, const int *keep, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (keep[i] == fd)
+			return true;
+	return false;
+}
+
+/* Without close_range: one pass through /proc/self/fd, which does not promise
+ * to list all while some go. How many were closed. */
+static unsigned close_listed(int first, const int *keep, size_t n)
+{
+	/* getdents64(2) fills it with struct dirent64, 8-byte aligned. */
+	_Alignas(8) char buf[2048];
+	const int dir =
+		open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent64 *e;
+	unsigned closed = 0;
+	long got, at, fd;
+
+	while ((got = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
+		for (at = 0; at < got; at += e->d_reclen) {
+			e = (const struct dirent64 *)(const void *)(buf + at);
+			fd = strtol(e->d_name, NULL, 10);
+			if (e->d_name[0] == '.' || fd < first || fd == dir ||
+			    is_kept(fd, keep, n))
+				continue;
+			close((int)fd);
+			closed++;
+		}
+	close(dir);
+	return closed;
+}
+
+void px_close_others(int first, const int *keep, size_t n)
+{
+	unsigned from = (unsigned)first, to;
+	size_t i;
+
+	while (from <= INT32_MAX) {
+		to = INT32_MAX;
+		for (i = 0; i < n; i++)
+			if (keep[i] >= (int)from && (unsigned)keep[i] <= to)
+				to = (unsigned)keep[i] - 1;
+		if (to + 1 != from && syscall(SYS_close_range, from, to, 0) < 0)
+			break;
+		from = to + 2;
+	}
+	/* Linux before 5.9, or a seccomp profile as old. */
+	if (from <= INT32_MAX)
+		while (close_listed(first, keep, n) > 0)
+			;
 }
 
 bool px_path_inside(const char *path, const char *dir)

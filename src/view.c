@@ -22,6 +22,8 @@ struct px_view {
 };
 
 static const char note_special[] = "not shipped: a device, socket or fifo";
+static const char note_view[] =
+	"not shipped: a mount of pycfs, which might show this one";
 static const char note_long[] =
 	"shipped as source: its name leaves no room for the \"c\" of .pyc";
 static const char note_hidden[] =
@@ -147,14 +149,15 @@ static bool is_void_signature(const struct px_listing *l, const struct place *p,
 static enum fate decide(const struct px_listing *l, const struct place *p,
 			const struct px_name *e, const char **ret_note)
 {
-	const bool is_dir = e->type == PX_TYPE_DIR;
+	const bool is_view = e->type == PX_TYPE_VIEW;
+	const bool is_dir = e->type == PX_TYPE_DIR || is_view;
 	const struct px_name *source;
 
 	*ret_note = NULL;
-	if (e->type == PX_TYPE_SPECIAL) {
-		if (px_rules_excluded(p->o->rules, path_of(p, e->name), false))
+	if (e->type == PX_TYPE_SPECIAL || is_view) {
+		if (px_rules_excluded(p->o->rules, path_of(p, e->name), is_dir))
 			return FATE_EXCLUDED;
-		*ret_note = note_special;
+		*ret_note = is_view ? note_view : note_special;
 		return FATE_HIDDEN;
 	}
 	if (is_dir && strcmp(e->name, "__pycache__") == 0)
@@ -203,6 +206,7 @@ static enum px_kind kind_of(enum px_type type)
 		return PX_KIND_LINK;
 	case PX_TYPE_REG:
 	case PX_TYPE_SPECIAL:
+	case PX_TYPE_VIEW:
 		break;
 	}
 	return PX_KIND_FILE;

@@ -5,7 +5,8 @@
  * The source directory: the only code that touches it. Paths are relative to
  * it, without a leading slash; "" is the directory itself. No lookup ever
  * leaves it, neither by ".." nor through a symlink, and no directory symlink
- * is followed at all.
+ * is followed at all. A pycfs mount below SOURCE is not entered (-EXDEV): two
+ * that show each other would wait for each other for ever.
  *
  * Invariant: holds one descriptor, however many files there are.
  * Threads: any; calls block on the file system and on nothing else.
@@ -19,6 +20,7 @@ enum px_type {
 	PX_TYPE_DIR,
 	PX_TYPE_LNK,
 	PX_TYPE_SPECIAL, /* device, socket, fifo */
+	PX_TYPE_VIEW,	 /* another pycfs mount; only in a listing */
 };
 
 /* Changes whenever the content may have changed. */

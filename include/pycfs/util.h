@@ -118,6 +118,11 @@ int px_pread2(int fd, void *first, size_t n_first, void *second,
 	      size_t n_second, off_t at);
 int px_write_full(int fd, const void *data, size_t n);
 
+/* Closes every descriptor from `first` on but those of `keep`, `n` of them in
+ * any order, whoever opened them. Allocates nothing: it may be called between
+ * fork and exec. */
+void px_close_others(int first, const int *keep, size_t n);
+
 /* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */
 int64_t px_now_ms(void);
 int64_t px_wall_ns(void);

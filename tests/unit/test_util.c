@@ -2,7 +2,12 @@
 #include "unit.h"
 #include "pycfs/util.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -299,6 +304,50 @@ static void test_pread2(void **state PX_UNUSED)
 	assert_int_equal(px_pread2(-1, first, 3, second, 6, 0), -EBADF);
 }
 
+/* As a kernel before 5.9 answers. */
+static void refuse_close_range(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {PX_ARRAY_LEN(code), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(100);
+}
+
+/* In a child, or nothing more would be printed here. How many of 300 are open
+ * that should not be, or not open that should. */
+static int wrong_after_closing(bool refused)
+{
+	static const int keep[] = {250, 20, 21, 0, 20};
+	int fd, wrong = 0, status;
+	pid_t child = fork();
+
+	if (child > 0 && waitpid(child, &status, 0) == child)
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+	for (fd = 0; fd < 300; fd++)
+		dup2(STDERR_FILENO, fd);
+	if (refused)
+		refuse_close_range();
+	px_close_others(10, keep, PX_ARRAY_LEN(keep));
+	for (fd = 0; fd < 300; fd++)
+		wrong += (fcntl(fd, F_GETFD) >= 0) !=
+			 (fd < 10 || fd == 20 || fd == 21 || fd == 250);
+	_exit(wrong);
+}
+
+static void test_close_others(void **state PX_UNUSED)
+{
+	assert_int_equal(wrong_after_closing(false), 0);
+	assert_int_equal(wrong_after_closing(true), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_parse_size),
 		cmocka_unit_test(test_pread2),
+		cmocka_unit_test(test_close_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

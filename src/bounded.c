@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/bounded.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define MAX_ANSWER 4000 /* with the result less than PIPE_BUF, POSIX: whole */
+
+static _Noreturn void be_child(int (*ask)(const void *arg, void *answer),
+			       const void *arg, size_t size, int fd)
+{
+	struct {
+		int result;
+		char answer[MAX_ANSWER];
+	} out = {0};
+	const size_t head = offsetof(__typeof__(out), answer);
+
+	/* Whoever waits for the end of a pipe that we hold would wait for us.
+	 */
+	px_close_others(0, &fd, 1);
+	out.result = ask(arg, out.answer);
+	_exit(px_write_full(fd, &out, head + size) < 0);
+}
+
+/* Waits for the child's answer; what is left of `timeout_ms` counts on. */
+static int wait_readable(int fd, int timeout_ms)
+{
+	const int64_t until = px_now_ms() + timeout_ms;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left;
+	int r;
+
+	do {
+		left = until - px_now_ms();
+		r = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (r < 0 && errno == EINTR);
+	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
+}
+
+int px_bounded(int (*ask)(const void *arg, void *answer), const void *arg,
+	       void *answer, size_t size, int timeout_ms)
+{
+	PX_AUTOCLOSE int from = -1;
+	int fds[2], result, r;
+	pid_t child;
+
+	if (size > MAX_ANSWER)
+		return -EINVAL;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	from = fds[0];
+	child = fork();
+	if (child == 0)
+		be_child(ask, arg, size, fds[1]);
+	r = child < 0 ? -errno : 0;
+	close(fds[1]);
+	if (r == 0)
+		r = wait_readable(from, timeout_ms);
+	if (r < 0) {
+		if (child > 0) {
+			kill(child, SIGKILL);
+			waitpid(child, NULL, WNOHANG);
+		}
+		return r;
+	}
+	/* A child that was killed has said nothing. */
+	r = px_read_full(from, &result, sizeof(result)) == sizeof(result) &&
+			    px_read_full(from, answer, size) == (ssize_t)size
+		    ? result
+		    : -EIO;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}

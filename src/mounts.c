@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/mounts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Linux 6.8, include/uapi/linux/stat.h. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U
+#endif
+/* Where struct statx has stx_mnt_id, which older C libraries do not name: the
+ * same file, "0x90". */
+#define STATX_MNT_ID_AT 0x90
+
+/* A file system that is not asked answers with what the kernel has. */
+#define UNASKED (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
+
+/* Undoes mountinfo's \ooo escapes, in place (Documentation/filesystems/
+ * proc.rst, section 3.5). */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 +
+				       (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* Cuts the next of the fields that single blanks divide off *at. */
+static char *cut_field(char **at)
+{
+	char *field = *at;
+	const size_t n = strcspn(field, " \n");
+
+	*at = field[n] ? field + n + 1 : field + n;
+	field[n] = '\0';
+	return field;
+}
+
+/* "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS";
+ * false if it is none. */
+static bool parse_line(char *line, struct px_mount *ret)
+{
+	char *dash = strstr(line, " - "), *device, *path, *source;
+	unsigned major, minor;
+
+	if (!dash)
+		return false;
+	*dash = '\0';
+	dash += 3;
+	ret->id = atoi(cut_field(&line));
+	cut_field(&line);
+	device = cut_field(&line);
+	cut_field(&line);
+	path = cut_field(&line);
+	if (sscanf(device, "%u:%u", &major, &minor) != 2)
+		return false;
+	ret->is_pycfs = strcmp(cut_field(&dash), PX_MOUNT_TYPE) == 0;
+	source = cut_field(&dash);
+	unescape(path);
+	unescape(source);
+	ret->minor = minor;
+	ret->dev = makedev(major, minor);
+	ret->path = path;
+	ret->source = source;
+	return true;
+}
+
+int px_mounts_each(int (*visit)(void *arg, const struct px_mount *m), void *arg)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	PX_AUTOFREE char *line = NULL;
+	struct px_mount m;
+	size_t size = 0;
+	int r = 0;
+
+	if (!f)
+		return -errno;
+	while (r == 0 && getline(&line, &size, f) > 0)
+		if (parse_line(line, &m))
+			r = visit(arg, &m);
+	fclose(f);
+	return r;
+}
+
+static int has_device(void *arg, const struct px_mount *m)
+{
+	return m->is_pycfs && m->dev == *(const dev_t *)arg;
+}
+
+int px_mounts_is_pycfs(dev_t dev)
+{
+	/* A disk's file system is none, and need not be looked for. */
+	return major(dev) == 0 ? px_mounts_each(has_device, &dev) : 0;
+}
+
+/* fdinfo has "mnt_id:" since Linux 3.15. */
+static int id_of(int fd)
+{
+	char path[48], text[512], *at;
+	PX_AUTOCLOSE int info = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return -errno;
+	n = px_read_full(info, text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	at = strstr(text, "mnt_id:");
+	return at ? atoi(at + strlen("mnt_id:")) : -ENODATA;
+}
+
+int px_mount_id_of(int fd, struct px_mount_id *ret)
+{
+	struct statx st;
+	int r = id_of(fd);
+
+	if (r < 0)
+		return r;
+	*ret = (struct px_mount_id){.id = r};
+	if (statx(fd, "", UNASKED | AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &st) ==
+		    0 &&
+	    (st.stx_mask & STATX_MNT_ID_UNIQUE))
+		memcpy(&ret->unique, (const char *)&st + STATX_MNT_ID_AT,
+		       sizeof(ret->unique));
+	return 0;
+}
+
+bool px_mount_id_equal(const struct px_mount_id *a, const struct px_mount_id *b)
+{
+	return a->id == b->id && a->unique == b->unique;
+}
+
+int px_mounts_device(int dirfd, const char *name, dev_t *ret)
+{
+	struct statx st;
+
+	if (statx(dirfd, name, UNASKED | (*name ? 0 : AT_EMPTY_PATH), 0, &st) <
+	    0)
+		return -errno;
+	*ret = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return 0;
+}
