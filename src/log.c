@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <syslog.h>
 
+/* Threads log while a daemon that has mounted turns to syslog. */
 static struct {
-	enum px_log_sink sink;
-	enum px_log_level level;
+	_Atomic enum px_log_sink sink;
+	_Atomic enum px_log_level level;
 } config = {PX_LOG_STDERR, PX_LOG_INFO};
 
 static const struct {
@@ -89,8 +90,6 @@ void px_log_init(enum px_log_sink sink, enum px_log_level level)
 {
 	if (sink == PX_LOG_SYSLOG)
 		openlog("pycfs", LOG_PID, LOG_DAEMON);
-	else if (config.sink == PX_LOG_SYSLOG)
-		closelog();
 	config.sink = sink;
 	config.level = level;
 }

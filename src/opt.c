@@ -75,13 +75,14 @@ static const char *choices_text(const struct px_opt_row *row, bool explain,
 }
 
 /* Options that mount(8) and fstab add and that need nothing from us: the mount
- * is read-only anyhow, and the rest is for other programs. */
+ * is read-only, nosuid and nodev anyhow, and the rest is for other programs. */
 static bool is_ignored(const char *name)
 {
 	static const char *const ignored[] = {
 		"ro",	  "rw",	     "defaults", "auto",    "noauto",
 		"user",	  "nouser",  "users",	 "owner",   "group",
 		"nofail", "_netdev", "relatime", "noatime", "nodiratime",
+		"nosuid", "nodev",
 	};
 	size_t i;
 
@@ -96,8 +97,7 @@ static bool is_ignored(const char *name)
 static bool is_for_fuse(const char *name)
 {
 	static const char *const passed[] = {
-		"allow_other", "allow_root", "auto_unmount", "dev",    "nodev",
-		"suid",	       "nosuid",     "exec",	     "noexec",
+		"allow_other", "allow_root", "auto_unmount", "exec", "noexec",
 	};
 	size_t i;
 
@@ -157,6 +157,12 @@ static int set_item(struct px_opt *o, const char *item)
 	}
 	if (is_ignored(item))
 		return 0;
+	if (strcmp(item, "suid") == 0 || strcmp(item, "dev") == 0)
+		return px_because(
+			&o->bad, -EINVAL,
+			"mount option '%s': a view has no set-user-ID "
+			"files and no devices: leave it out",
+			item);
 	return is_for_fuse(item) ? pass_to_fuse(o, item) : -EINVAL;
 }
 

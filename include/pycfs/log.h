@@ -6,7 +6,6 @@
  *
  * This is the one module with process-wide state, because stderr and syslog
  * are process-wide themselves and libfuse's log hook carries no user data.
- * Set it up once before the first thread starts.
  *
  * Threads: any; a line is written with one call and never interleaves.
  * Does not: decide what is worth saying. Layers 1-3 return errors instead.
@@ -28,7 +27,8 @@ enum px_log_sink {
 	PX_LOG_SYSLOG,
 };
 
-/* Sends lines up to and including `level` to `sink`. */
+/* Sends lines up to and including `level` to `sink`, from now on: a line that
+ * another thread writes meanwhile goes to the one or to the other. */
 void px_log_init(enum px_log_sink sink, enum px_log_level level);
 
 /* Writes "pycfs: <level>: <text>". Control bytes in the text are shown as

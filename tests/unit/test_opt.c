@@ -536,23 +536,26 @@ static void test_mount_options(void **state PX_UNUSED)
 	static const char all[] =
 		"ro,rw,defaults,auto,noauto,user,nouser,users,owner,group,"
 		"nofail,_netdev,relatime,noatime,nodiratime,x-systemd.requires="
-		"a,comment=b,allow_other,suid,nosuid,dev,nodev,exec,noexec,"
+		"a,comment=b,allow_other,nosuid,nodev,exec,noexec,"
 		"allow_root,auto_unmount,max_read=4096,nonempty";
 	struct line *l = parsed(WORDS("-o", all));
 
 	assert_string_equal(l->o.fuse_options,
-			    "allow_other,suid,nosuid,dev,nodev,exec,noexec,"
+			    "allow_other,exec,noexec,"
 			    "allow_root,auto_unmount,max_read=4096");
 	assert_true(l->o.nonempty);
 	line_free(l);
-	l = parsed(WORDS("-o", "", "-o", ",,", "-o", "nodev", "-onosuid"));
-	assert_string_equal(l->o.fuse_options, "nodev,nosuid");
+	l = parsed(WORDS("-o", "", "-o", ",,", "-o", "exec", "-oallow_root"));
+	assert_string_equal(l->o.fuse_options, "exec,allow_root");
 	assert_false(l->o.nonempty);
 	line_free(l);
 	/* With a value it is ours; without one it is mount(8)'s. */
 	l = parsed(WORDS("-o", "owner=1:2,owner"));
 	assert_true(l->o.uid == 1 && l->o.gid == 2);
 	line_free(l);
+	/* A mount stays nosuid and nodev, whoever asks otherwise. */
+	check_refused(MOUNT, false, WORDS("-o", "suid"), "'suid'");
+	check_refused(MOUNT, true, WORDS("-o", "ro,dev,exec"), "'dev'");
 }
 
 static void test_commas_in_values(void **state PX_UNUSED)
