@@ -6,32 +6,18 @@
 
 #include <sys/stat.h>
 
-struct dir_handle {
-	struct px_inode dir;
-	struct px_view *view;
-};
-
-static void dir_handle_free(struct dir_handle *d)
-{
-	if (!d)
-		return;
-	free(d->dir.path);
-	px_view_unref(d->view);
-	free(d);
-}
-
 /* Takes `dir` over and refers to `v`; 0 with fi->fh set. */
-static int dir_handle_new(struct px_inode *dir, struct px_view *v,
-			  const struct px_fuse *f, struct fuse_file_info *fi)
+static int open_dir(struct px_fuse *f, struct px_inode *dir, struct px_view *v,
+		    struct fuse_file_info *fi)
 {
-	struct dir_handle *d = calloc(1, sizeof(*d));
+	struct handle *h = px_handle_new(f);
 
-	if (!d)
+	if (!h)
 		return -ENOMEM;
-	d->dir = *dir;
+	h->dir = *dir;
 	dir->path = NULL;
-	d->view = px_view_ref(v);
-	fi->fh = (uintptr_t)d;
+	h->view = px_view_ref(v);
+	fi->fh = (uintptr_t)h;
 	fi->cache_readdir = f->o.immutable;
 	fi->keep_cache = f->o.immutable;
 	return 0;
@@ -44,11 +30,11 @@ static void opendir_known(void *arg, int err, struct px_view *settled)
 	if (!px_claim(p))
 		return;
 	if (err == 0)
-		err = dir_handle_new(&p->inode, settled, p->f, &p->fi);
+		err = open_dir(p->f, &p->inode, settled, &p->fi);
 	if (err < 0)
 		fuse_reply_err(p->req, -err);
 	else if (fuse_reply_open(p->req, &p->fi) != 0)
-		dir_handle_free((struct dir_handle *)(uintptr_t)p->fi.fh);
+		px_handle_free(p->f, px_handle_of(&p->fi));
 	px_parked_free(p);
 }
 
@@ -76,7 +62,7 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		}
 		r = -ENOMEM;
 	} else if (r == 0) {
-		r = dir_handle_new(&dir, v, f, fi);
+		r = open_dir(f, &dir, v, fi);
 	}
 	px_view_unref(v);
 	if (p)
@@ -84,12 +70,12 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_open(req, fi) != 0)
-		dir_handle_free((struct dir_handle *)(uintptr_t)fi->fh);
+		px_handle_free(f, px_handle_of(fi));
 }
 
 /* What is known of an entry; counts a lookup then. Leaves ret->ino 0 where
  * only name and type are known. */
-static void describe(struct px_fuse *f, const struct dir_handle *d,
+static void describe(struct px_fuse *f, const struct handle *d,
 		     const struct px_entry *e, struct fuse_entry_param *ret)
 {
 	if (px_fuse_enter_known(f, &d->dir, e, ret) == 0)
@@ -101,7 +87,7 @@ static void describe(struct px_fuse *f, const struct dir_handle *d,
 }
 
 /* Appends entry `i` (0 and 1 are . and ..); the bytes it took, or 0. */
-static size_t add_entry(fuse_req_t req, const struct dir_handle *d, size_t i,
+static size_t add_entry(fuse_req_t req, const struct handle *d, size_t i,
 			bool plus, char *buf, size_t room)
 {
 	struct fuse_entry_param param = {
@@ -133,8 +119,8 @@ static size_t add_entry(fuse_req_t req, const struct dir_handle *d, size_t i,
 }
 
 /* Fills `buf` from entry `off` on; the bytes used. */
-static size_t list(fuse_req_t req, const struct dir_handle *d, off_t off,
-		   bool plus, char *buf, size_t size)
+static size_t list(fuse_req_t req, const struct handle *d, off_t off, bool plus,
+		   char *buf, size_t size)
 {
 	const size_t n = px_view_count(d->view) + 2;
 	size_t used = 0, took, i;
@@ -151,12 +137,12 @@ static size_t list(fuse_req_t req, const struct dir_handle *d, off_t off,
 /* Without OPENDIR, each request finds its directory again: in a source that
  * does not change, it has the same names in the same places. */
 static int find_dir(struct px_fuse *f, fuse_ino_t ino,
-		    const struct fuse_file_info *fi, struct dir_handle *ret)
+		    const struct fuse_file_info *fi, struct handle *ret)
 {
 	int r;
 
 	if (fi->fh != 0) {
-		*ret = *(struct dir_handle *)(uintptr_t)fi->fh;
+		*ret = *px_handle_of(fi);
 		return 0;
 	}
 	r = px_fuse_dir(f, ino, &ret->dir);
@@ -179,7 +165,7 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     const struct fuse_file_info *fi, bool plus)
 {
 	struct px_fuse *f = self(req);
-	struct dir_handle d = {0};
+	struct handle d = {.fd = -1};
 	PX_AUTOFREE char *buf = malloc(size);
 	int r = buf ? find_dir(f, ino, fi, &d) : -ENOMEM;
 
@@ -213,6 +199,6 @@ void px_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void px_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	dir_handle_free((struct dir_handle *)(uintptr_t)fi->fh);
+	px_handle_free(self(req), px_handle_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -87,21 +87,6 @@ static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
 	px_blob_unref(old);
 }
 
-/*
- * fi->fh is a blob's address, which is even; or odd: a descriptor above that
- * bit, and in the upper half a tag of what the file was when it was opened; or
- * 0.
- */
-static struct px_blob *blob_of(const struct fuse_file_info *fi)
-{
-	return fi->fh & 1 ? NULL : (struct px_blob *)(uintptr_t)fi->fh;
-}
-
-static int fd_of(const struct fuse_file_info *fi)
-{
-	return fi->fh & 1 ? (int)((uint32_t)fi->fh >> 1) : -1;
-}
-
 /* Of what changes when a file is written, and not when its name is given to
  * another. 0: it cannot be asked. */
 static uint32_t tag_of(int fd)
@@ -118,31 +103,21 @@ static uint32_t tag_of(int fd)
 /* Keeps the descriptor for who opened the file, if not too many are. */
 static void hold(struct px_fuse *f, int *fd, struct fuse_file_info *fi)
 {
-	const uint64_t tag = tag_of(*fd);
+	const uint32_t tag = tag_of(*fd);
+	struct handle *h = NULL;
 
 	fi->fh = 0;
-	if (tag != 0 && atomic_fetch_add(&f->n_held, 1) < f->max_held)
-		fi->fh = tag << 32 | (uint32_t)px_steal_fd(fd) << 1 | 1;
-	else if (tag != 0)
-		atomic_fetch_sub(&f->n_held, 1);
-}
-
-/* Whether it still is what was opened: of one that is written in its place,
- * nobody gets parts of both. */
-static bool is_held_same(const struct fuse_file_info *fi)
-{
-	return tag_of(fd_of(fi)) == (uint32_t)(fi->fh >> 32);
-}
-
-static void let_go(struct px_fuse *f, const struct fuse_file_info *fi)
-{
-	const int fd = fd_of(fi);
-
-	px_blob_unref(blob_of(fi));
-	if (fd < 0)
+	if (tag == 0)
 		return;
-	close(fd);
-	atomic_fetch_sub(&f->n_held, 1);
+	if (atomic_fetch_add(&f->n_held, 1) < f->max_held)
+		h = px_handle_new(f);
+	if (!h) {
+		atomic_fetch_sub(&f->n_held, 1);
+		return;
+	}
+	h->fd = px_steal_fd(fd);
+	h->tag = tag;
+	fi->fh = (uintptr_t)h;
 }
 
 /*
@@ -153,10 +128,15 @@ static int open_version(struct px_fuse *f, uint64_t id,
 			const struct px_module *m, struct fuse_file_info *fi)
 {
 	struct px_attr a = m->attr;
+	struct handle *h;
 
 	if (!px_inodes_settle(f->inodes, id, m->tag, &a))
 		return -ESTALE;
-	fi->fh = (uintptr_t)px_blob_ref(m->blob);
+	h = px_handle_new(f);
+	if (!h)
+		return -ENOMEM;
+	h->blob = px_blob_ref(m->blob);
+	fi->fh = (uintptr_t)h;
 	fi->keep_cache = 1; /* pages of a node are of its version */
 	return 0;
 }
@@ -173,7 +153,7 @@ static void open_known(void *arg, int err, const struct px_module *m)
 	if (err < 0)
 		fuse_reply_err(p->req, -err);
 	else if (fuse_reply_open(p->req, &p->fi) != 0)
-		px_blob_unref(blob_of(&p->fi));
+		px_handle_free(p->f, px_handle_of(&p->fi));
 	px_parked_free(p);
 }
 
@@ -245,7 +225,7 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_open(req, fi) != 0)
-		let_go(f, fi);
+		px_handle_free(f, px_handle_of(fi));
 }
 
 static void reply_blob(fuse_req_t req, const struct px_blob *blob, size_t size,
@@ -332,22 +312,25 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct px_fuse *f = self(req);
 	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
+	const struct handle *h = px_handle_of(fi);
 	struct px_blob *blob;
 	int r;
 
 	px_stats_add(f->o.stats, PX_COUNT_reads, 1);
 	px_push_read(f->push, ino);
-	if (blob_of(fi)) {
+	if (h && h->blob) {
 		/* A reader that has its reply may close the file before
 		 * writev(2) returns here; sanitizers look at the bytes then. */
-		blob = px_blob_ref(blob_of(fi));
+		blob = px_blob_ref(h->blob);
 		reply_blob(req, blob, size, off);
 		px_blob_unref(blob);
 		return;
 	}
-	if (fd_of(fi) >= 0) {
-		if (is_held_same(fi))
-			reply_fd(req, fd_of(fi), size, off);
+	if (h) {
+		/* Of one that was written in its place nobody gets parts of
+		 * both. */
+		if (tag_of(h->fd) == h->tag)
+			reply_fd(req, h->fd, size, off);
 		else
 			fuse_reply_err(req, ESTALE);
 		return;
@@ -364,6 +347,6 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	let_go(self(req), fi);
+	px_handle_free(self(req), px_handle_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -12,6 +12,7 @@
 #include "pycfs/inode.h"
 
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
@@ -50,8 +51,31 @@ struct px_fuse {
 	bool no_opendir;
 	unsigned max_held; /* open files of the source */
 	atomic_uint n_held;
+	pthread_mutex_t lock;
+	struct handle *handles; /* under lock: all that are open */
 	double timeout; /* seconds the kernel may keep names and attributes */
 };
+
+/* What is open; fi->fh is its address, or 0 for a file of which nothing is
+ * held (fuse_handle.c). */
+struct handle {
+	struct handle *prev, *next;
+	struct px_blob *blob; /* of a module */
+	int fd;		      /* of a source's file; -1: none */
+	uint32_t tag;	      /* of what that was when it was opened */
+	struct px_inode dir;  /* of a directory */
+	struct px_view *view;
+};
+
+/* NULL: ENOMEM. */
+struct handle *px_handle_new(struct px_fuse *f);
+/* Lets go of all it holds. NULL is fine. */
+void px_handle_free(struct px_fuse *f, struct handle *h);
+
+static inline struct handle *px_handle_of(const struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
 
 /* A request that waits for a module, or for the cache. */
 struct parked {

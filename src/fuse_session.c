@@ -189,6 +189,14 @@ static unsigned max_held(void)
 					 : MAX_HELD;
 }
 
+static void free_all(struct px_fuse *f)
+{
+	px_inodes_free(f->inodes);
+	px_recent_free(f->recent);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
 int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		  struct px_why *why)
 {
@@ -202,6 +210,7 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return px_because(why, -ENOMEM, "out of memory");
+	pthread_mutex_init(&f->lock, NULL);
 	f->o = *o;
 	f->timeout = o->immutable ? IMMUTABLE_TIMEOUT_S : LIVE_TIMEOUT_S;
 	f->max_held = max_held();
@@ -217,9 +226,7 @@ int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 	if (r < 0) {
 		if (f->session)
 			fuse_session_destroy(f->session);
-		px_inodes_free(f->inodes);
-		px_recent_free(f->recent);
-		free(f);
+		free_all(f);
 		return r;
 	}
 	*ret = f;
@@ -269,9 +276,9 @@ void px_fuse_unmount(struct px_fuse *f)
 		return;
 	fuse_session_unmount(f->session);
 	fuse_session_destroy(f->session);
-	px_inodes_free(f->inodes);
-	px_recent_free(f->recent);
-	free(f);
+	while (f->handles)
+		px_handle_free(f, f->handles);
+	free_all(f);
 }
 
 static int ask(const char *mountpoint, unsigned long request, void *arg)
