@@ -101,7 +101,8 @@ static int check_way(char *path)
 
 /* The cache itself is ours, but is it the one that was meant? Symbolic links
  * on the way lie in directories, too. */
-int px_cache_dir_check_ways(const char *dir, struct px_why *why)
+int px_cache_dir_check_ways(const char *dir, const char *ways_out,
+			    struct px_why *why)
 {
 	PX_AUTOFREE char *said = strdup(dir);
 	PX_AUTOFREE char *real = realpath(dir, NULL);
@@ -119,8 +120,31 @@ int px_cache_dir_check_ways(const char *dir, struct px_why *why)
 		why, -EPERM,
 		"the cache directory %s is below %s, where everybody can "
 		"put another in its place, and so code in your image; run "
-		"'chmod +t %s', or " WAYS_OUT,
-		dir, bad, bad);
+		"'chmod +t %s', or %s",
+		dir, bad, bad, ways_out);
+}
+
+int px_cache_dir_private(const char *path, int *ret_fd, struct px_why *why)
+{
+	PX_AUTOCLOSE int fd =
+		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return px_because(why, -errno,
+				  "the temporary cache %s: %s; set TMPDIR",
+				  path, strerror(errno));
+	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
+	    faccessat(fd, PX_CACHE_DATA, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return px_because(
+			why, -EPERM,
+			"the temporary cache %s was exchanged for another "
+			"directory as soon as it was made, which could put "
+			"code in your image; set TMPDIR to a directory of "
+			"yours",
+			path);
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
 }
 
 static void write_tag(int dir_fd)
@@ -172,7 +196,7 @@ int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why)
 		return refuse(why, path, -errno);
 	r = check_owner(fd, path, "", why);
 	if (r == 0)
-		r = px_cache_dir_check_ways(dir, why);
+		r = px_cache_dir_check_ways(dir, WAYS_OUT, why);
 	if (r < 0)
 		return r;
 	write_tag(fd);

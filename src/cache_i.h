@@ -305,8 +305,14 @@ int px_cache_remap(struct px_cache *c);
 
 /* ---- cache_dir.c ---- */
 
-/* -EPERM and a sentence if everybody can put another in place of `dir`. */
-int px_cache_dir_check_ways(const char *dir, struct px_why *why);
+/* -EPERM and a sentence, which ends in `ways_out`, if everybody can put another
+ * in place of `dir`. */
+int px_cache_dir_check_ways(const char *dir, const char *ways_out,
+			    struct px_why *why);
+/* Opens the directory that mkdtemp has just made. -EPERM and a sentence if it
+ * is not that any more: not ours, open to others, or with a database in it;
+ * -errno and a sentence. */
+int px_cache_dir_private(const char *path, int *ret_fd, struct px_why *why);
 /* Opens DIR, made if missing. -errno and a sentence. */
 int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why);
 /* Opens the database's own directory, made if missing, and checks what is in

@@ -212,29 +212,31 @@ static void close_env(struct px_cache *c)
 		close(px_steal_fd(&c->sub_fd));
 }
 
-/* What LMDB opens is what was checked, whoever renames a parent meanwhile. */
-static int env_path(int sub_fd, const char *dir, char *ret, size_t n)
+/* open_env of the directory open as `fd`, "dir/sub". What LMDB opens is what
+ * was checked, whoever renames a parent meanwhile. */
+static int open_env_at(struct px_cache *c, int fd, const char *dir,
+		       const char *sub, unsigned flags)
 {
+	char path[PATH_MAX];
 	struct stat st;
-	int len = snprintf(ret, n, "/proc/self/fd/%d", sub_fd);
+	int n = snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int r;
 
-	if (stat(ret, &st) < 0) /* no /proc here */
-		len = snprintf(ret, n, "%s/%s", dir, PX_CACHE_SUBDIR);
-	return len < 0 || (size_t)len >= n ? -ENAMETOOLONG : 0;
+	if (stat(path, &st) < 0) /* no /proc here */
+		n = snprintf(path, sizeof(path), "%s/%s", dir, sub);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	r = px_cache_dir_lock_file(fd);
+	return r < 0 ? r : open_env(c, path, flags);
 }
 
 static int open_sub(struct px_cache *c, const char *dir, struct px_why *why)
 {
-	char path[PATH_MAX];
 	int r = px_cache_dir_sub(c->dir_fd, dir, &c->sub_fd, why);
 
 	if (r < 0)
 		return r;
-	r = env_path(c->sub_fd, dir, path, sizeof(path));
-	if (r == 0)
-		r = px_cache_dir_lock_file(c->sub_fd);
-	if (r == 0)
-		r = open_env(c, path, ENV_FLAGS);
+	r = open_env_at(c, c->sub_fd, dir, PX_CACHE_SUBDIR, ENV_FLAGS);
 	if (r == -EADDRINUSE)
 		return px_because(
 			why, r,
@@ -289,13 +291,16 @@ static int open_temporary(struct px_cache *c, struct px_why *why)
 				  "cannot make a temporary cache in %s: %s; "
 				  "set TMPDIR",
 				  parent, strerror(errno));
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = fd < 0 ? -errno : px_cache_dir_lock_file(fd);
+	r = px_cache_dir_check_ways(path, "set TMPDIR", why);
 	if (r == 0)
-		r = open_env(c, path, ENV_FLAGS_TEMPORARY);
+		r = px_cache_dir_private(path, &fd, why);
+	if (r < 0) {
+		rmdir(path);
+		return r;
+	}
+	r = open_env_at(c, fd, path, "", ENV_FLAGS_TEMPORARY);
 	/* The files live on without names as long as they are open. */
-	if (fd >= 0)
-		px_cache_dir_empty(fd);
+	px_cache_dir_empty(fd);
 	rmdir(path);
 	if (r < 0)
 		return px_because(why, r,

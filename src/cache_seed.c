@@ -50,7 +50,7 @@ static int open_data(const char *dir, struct px_why *why)
 				  "no cache of this version, machine and libc "
 				  "(" PX_CACHE_SUBDIR ") in %s: %s",
 				  dir, strerror(errno));
-	r = px_cache_dir_check_ways(dir, why);
+	r = px_cache_dir_check_ways(dir, "do without --cache-from", why);
 	if (r == 0)
 		r = check_place(dir_fd, dir, "", why);
 	if (r == 0)

@@ -232,6 +232,48 @@ static void test_refusals(void **state)
 	unit_open(u);
 }
 
+/* A temporary one is made where TMPDIR says: nobody else may be able to put
+ * another in its place. */
+static void test_temporary_place(void **state)
+{
+	struct unit_cache *u = *state;
+	struct px_cache_options o = {.max_bytes = u->max_bytes,
+				     .stats = &u->stats};
+	const char *old = getenv("TMPDIR");
+	PX_AUTOFREE char *kept = old ? strdup(old) : NULL;
+	char tmp[2 * UNIT_PATH];
+	static const struct {
+		mode_t mode;
+		int wanted;
+	} rows[] = {
+		{0777, -EPERM}, {0703, -EPERM}, {01777, 0},
+		{0755, 0},	{0770, 0},
+	};
+
+	snprintf(tmp, sizeof(tmp), "%s/tmp", u->top);
+	assert_int_equal(mkdir(tmp, 0700), 0);
+	setenv("TMPDIR", tmp, 1);
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		int r;
+
+		chmod(tmp, rows[i].mode);
+		r = px_cache_open_tuned(&o, &u->tuning, &u->c, &u->why);
+		if (r != rows[i].wanted)
+			fail_msg("%04o: %d", rows[i].mode, r);
+		if (r < 0)
+			assert_non_null(strstr(u->why.text, "set TMPDIR"));
+		else
+			unit_close(u);
+		/* Nothing is left in it. */
+		assert_int_equal(rmdir(tmp), 0);
+		assert_int_equal(mkdir(tmp, 0700), 0);
+	}
+	if (kept)
+		setenv("TMPDIR", kept, 1);
+	else
+		unsetenv("TMPDIR");
+}
+
 static void test_not_a_directory(void **state)
 {
 	struct unit_cache *u = *state;
@@ -307,6 +349,7 @@ int main(void)
 		WITH_CACHE(test_garbage),
 		WITH_CACHE(test_flipped_metas),
 		WITH_CACHE(test_refusals),
+		WITH_CACHE(test_temporary_place),
 		WITH_CACHE(test_not_a_directory),
 		WITH_CACHE(test_makes_directories),
 	};
