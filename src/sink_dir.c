@@ -3,24 +3,34 @@
  * A directory being written. A directory's own attributes are set when
  * everything in it is there: its times change until then, and its mode may
  * forbid writing.
+ *
+ * Everything is made by one name in a directory that is open, never by a path:
+ * directories that are complete may belong to somebody who can put a link in
+ * their place.
  */
 #include "sink_i.h"
 
+#include "pycfs/temp.h"
+
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
-#define WRITABLE_DIR 0700
-#define COPY_CHUNK   (1u << 20)
+#define COPY_CHUNK (1u << 20)
 
+/* Only the topmost is open: a descriptor for each level would be too many. */
 struct open_dir {
 	struct open_dir *parent;
 	struct px_attr attr;
+	dev_t dev;
+	ino_t ino;
 	size_t n; /* bytes of path */
 	char path[];
 };
 
 struct px_dir_sink {
 	int root;
+	int at;	   /* the topmost directory; root, or ours to close */
 	bool owns; /* whether we may give files away */
 	struct open_dir *top;
 	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
@@ -32,7 +42,7 @@ int px_dir_sink_new(int fd, struct px_dir_sink **ret)
 
 	if (!s)
 		return -ENOMEM;
-	s->root = fd;
+	s->root = s->at = fd;
 	s->owns = geteuid() == 0;
 	*ret = s;
 	return 0;
@@ -60,17 +70,56 @@ static int set_times(int fd, const char *path, const struct px_attr *a)
 	return utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* From now on everything comes into the directory open as `fd`. */
+static void set_at(struct px_dir_sink *s, int fd)
+{
+	if (s->at != s->root)
+		close(s->at);
+	s->at = fd;
+}
+
+/* The directory that holds the topmost one, if it still does. */
+static int open_parent(const struct px_dir_sink *s, int *ret_fd)
+{
+	const struct open_dir *parent = s->top->parent;
+	PX_AUTOCLOSE int fd = -1;
+	struct stat st;
+
+	if (!parent || parent->n == 0) {
+		*ret_fd = s->root;
+		return 0;
+	}
+	fd = openat(s->at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != parent->dev || st.st_ino != parent->ino)
+		return -ENOTDIR;
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
 /* Takes the topmost directory off: nothing more will come into it. */
 static int close_top(struct px_dir_sink *s)
 {
 	struct open_dir *d = s->top;
-	const char *path = *d->path ? d->path : ".";
-	int r = give(s, s->root, path, &d->attr);
+	const struct timespec times[] = {time_of(&d->attr), time_of(&d->attr)};
+	int parent = s->root;
+	int r = open_parent(s, &parent);
 
-	if (r == 0 && fchmodat(s->root, path, d->attr.mode, 0) < 0)
-		r = -errno;
 	if (r == 0)
-		r = set_times(s->root, path, &d->attr);
+		r = give(s, s->at, "", &d->attr);
+	if (r == 0 && fchmod(s->at, d->attr.mode) < 0)
+		r = -errno;
+	if (r == 0 && futimens(s->at, times) < 0)
+		r = -errno;
+	set_at(s, parent);
 	s->top = d->parent;
 	free(d);
 	return r;
@@ -85,29 +134,64 @@ static bool is_in(const struct open_dir *d, const char *path)
 static int put_dir(struct px_dir_sink *s, const struct px_sink_entry *e)
 {
 	const size_t n = strlen(e->path);
-	struct open_dir *d;
+	PX_AUTOFREE struct open_dir *d = calloc(1, sizeof(*d) + n + 1);
+	int fd = s->root;
+	struct stat st;
+	int r = 0;
 
-	if (n > 0 && mkdirat(s->root, e->path, WRITABLE_DIR) < 0)
-		return -errno;
-	d = calloc(1, sizeof(*d) + n + 1);
 	if (!d)
 		return -ENOMEM;
+	if (n > 0)
+		r = px_temp_mkdir(s->at, last_name(e->path), &fd);
+	if (r < 0)
+		return r;
+	set_at(s, fd);
+	if (fstat(fd, &st) < 0)
+		return -errno;
 	d->parent = s->top;
 	d->attr = *e->attr;
+	d->dev = st.st_dev;
+	d->ino = st.st_ino;
 	d->n = n;
 	memcpy(d->path, e->path, n);
-	s->top = d;
+	s->top = PX_STEAL(d);
 	return 0;
 }
 
 static int put_link(struct px_dir_sink *s, const struct px_sink_entry *e)
 {
+	const char *name = last_name(e->path);
 	int r;
 
-	if (symlinkat(e->target, s->root, e->path) < 0)
+	if (symlinkat(e->target, s->at, name) < 0)
 		return -errno;
-	r = give(s, s->root, e->path, e->attr);
-	return r < 0 ? r : set_times(s->root, e->path, e->attr);
+	r = give(s, s->at, name, e->attr);
+	return r < 0 ? r : set_times(s->at, name, e->attr);
+}
+
+/* Another name for the file `target`, which may lie anywhere below. */
+static int put_hardlink(struct px_dir_sink *s, const struct px_sink_entry *e)
+{
+	PX_AUTOCLOSE int held = -1;
+	const char *rest = e->target;
+	char name[NAME_MAX + 1];
+	int at = s->root;
+	size_t n;
+
+	while (rest[n = strcspn(rest, "/")] != '\0') {
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, rest, n);
+		name[n] = '\0';
+		at = openat(at, name,
+			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (at < 0)
+			return -errno;
+		px_closep(&held);
+		held = at;
+		rest += n + 1;
+	}
+	return linkat(at, rest, s->at, last_name(e->path), 0) < 0 ? -errno : 0;
 }
 
 /* Within the kernel where it can; 1: it cannot here, nothing was copied. */
@@ -165,7 +249,7 @@ static int put_file(struct px_dir_sink *s, const struct px_sink_entry *e,
 		    const void *data, int from)
 {
 	PX_AUTOCLOSE int fd = openat(
-		s->root, e->path,
+		s->at, last_name(e->path),
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	const struct timespec times[] = {time_of(e->attr), time_of(e->attr)};
 	uint8_t more;
@@ -199,9 +283,7 @@ int px_dir_sink_put(struct px_dir_sink *s, const struct px_sink_entry *e,
 	if (r < 0)
 		return r;
 	if (e->hardlink)
-		return linkat(s->root, e->target, s->root, e->path, 0) < 0
-			       ? -errno
-			       : 0;
+		return put_hardlink(s, e);
 	if (px_kind_is_dir(e->attr->kind))
 		return put_dir(s, e);
 	if (e->attr->kind == PX_KIND_LINK)
@@ -224,6 +306,7 @@ void px_dir_sink_free(struct px_dir_sink *s)
 
 	if (!s)
 		return;
+	set_at(s, s->root);
 	for (; s->top; s->top = parent) {
 		parent = s->top->parent;
 		free(s->top);

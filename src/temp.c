@@ -49,8 +49,9 @@ static int remove_at(int parent, const char *name, unsigned depth)
 	/* POSIX says EPERM of a directory, Linux EISDIR. */
 	if ((errno != EISDIR && errno != EPERM) || depth > MAX_DEPTH)
 		return -errno;
-	/* Its mode may be of a source that forbids this. */
-	if (fchmodat(parent, name, 0700, 0) < 0)
+	/* Its mode may be of a source that forbids this. A directory that was
+	 * given away may by now be a link to another. */
+	if (fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	fd = openat(parent, name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -145,7 +146,8 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 /* 1: empty, 0: not. */
 static int is_empty(int parent, const char *name)
 {
-	const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const int fd = openat(parent, name,
+			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int n = 0;
 
@@ -194,19 +196,48 @@ static int check_target(const struct px_temp *t, const char *dest,
 	return 0;
 }
 
+int px_temp_mkdir(int parent, const char *name, int *ret_fd)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct stat st;
+
+	if (mkdirat(parent, name, 0700) < 0)
+		return -errno;
+	fd = openat(parent, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		return -ENOTDIR;
+	*ret_fd = px_steal_fd(&fd);
+	return 0;
+}
+
+static int make_dir(struct px_temp *t, const char *name)
+{
+	int r = px_temp_mkdir(t->parent, name, &t->lock);
+
+	if (r == -ENOENT) /* swept */
+		return -EEXIST;
+	/* It may be another one of ours, too. */
+	return r == 0 && is_empty(t->lock, ".") != 1 ? -ENOTDIR : r;
+}
+
+static int make_file(struct px_temp *t, const char *name)
+{
+	t->lock = openat(t->parent, name,
+			 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			 0666);
+	return t->lock < 0 ? -errno : 0;
+}
+
 static int make_named(struct px_temp *t, char *name)
 {
 	struct stat st;
+	int r = t->is_dir ? make_dir(t, name) : make_file(t, name);
 
-	if (t->is_dir && mkdirat(t->parent, name, 0700) < 0)
-		return -errno;
-	t->lock = openat(t->parent, name,
-			 (t->is_dir ? O_RDONLY | O_DIRECTORY
-				    : O_RDWR | O_CREAT | O_EXCL) |
-				 O_NOFOLLOW | O_CLOEXEC,
-			 0666);
-	if (t->lock < 0)
-		return errno == ENOENT ? -EEXIST : -errno;
+	if (r < 0)
+		return r;
 	/* A sweep between its making and this may have taken it away, or is
 	 * about to: then another name is tried. */
 	if (flock(t->lock, LOCK_EX | LOCK_NB) < 0 || fstat(t->lock, &st) < 0 ||
@@ -254,6 +285,13 @@ int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 		return r;
 	sweep(t);
 	r = make(t);
+	if (r == -ENOTDIR)
+		return px_because(why, r,
+				  "cannot write beside %s: the directory that "
+				  "was made there was exchanged for another at "
+				  "once, so choose a place that only you can "
+				  "write to",
+				  dest);
 	if (r < 0)
 		return px_because(why, r, "cannot write beside %s: %s", dest,
 				  strerror(-r));

@@ -32,6 +32,9 @@ int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 		 struct px_why *why);
 /* Puts it into its place. Files are synced first. */
 int px_temp_commit(struct px_temp *t, struct px_why *why);
+/* Makes a directory of mode 0700 and opens it. -ENOTDIR: what is there by then
+ * is none, or not the user's own and closed to others; -errno. */
+int px_temp_mkdir(int parent, const char *name, int *ret_fd);
 void px_temp_fini(struct px_temp *t); /* removes it if it still is there */
 
 #endif

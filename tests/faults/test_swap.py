@@ -56,3 +56,22 @@ def test_the_temporary_cache(rig, shim):
             shutil.rmtree(tmp)
             os.mkdir(tmp)
             a.after()
+
+
+def test_the_exported_directory(rig, shim):
+    for a in rig.tries("directory of an export exchanged", ci=2, full=10):
+        with a:
+            theirs, out = a.new("theirs"), a.new("out")
+            os.mkdir(theirs)
+            lay(a, theirs)
+            inode = os.stat(theirs).st_ino
+            r = a.call("export", "--python", faults.PYTHON, "--cache", a.cache,
+                       rig.source, out,
+                       env={"LD_PRELOAD": shim, "SWAP_WITH": theirs})
+            a.expect(r and r.returncode == 1 and b"exchanged" in r.stderr,
+                     "%s" % r)
+            a.expect(not os.path.exists(out), "DEST is there")
+            swapped = [e for e in os.scandir(a.dir) if e.inode() == inode]
+            a.expect(swapped and not os.listdir(swapped[0].path),
+                     "something was written into it")
+            a.after()

@@ -239,6 +239,79 @@ static void test_what_looks_similar_is_left_alone(void **state)
 	assert_true(is_there(f, ".out.pycfs-bbbbbb"));
 }
 
+/* ---------------------------------------------------------- exchanged places
+ */
+
+/* "TEMPORARY/name" of the export to "out". */
+static void temp_path(struct fixture *f, const char *name, char ret[400])
+{
+	DIR *dir = fdopendir(dup(f->top));
+	const struct dirent *e;
+
+	*ret = '\0';
+	rewinddir(dir);
+	while ((e = readdir(dir)))
+		if (strstr(e->d_name, ".out.pycfs-"))
+			snprintf(ret, 400, "%.200s/%s", e->d_name, name);
+	closedir(dir);
+	assert_true(*ret != '\0');
+}
+
+/* A link in place of a directory leads nothing out of the export. */
+static void test_no_link_is_followed(void **state)
+{
+	const struct px_attr a = attr_of(PX_KIND_MODULE, 0644, 2, 5);
+	const struct px_attr l = attr_of(PX_KIND_LINK, 0777, 2, 1);
+	const struct px_sink_entry hard = {
+		.path = "g", .attr = &a, .target = "a/f", .hardlink = true};
+	struct fixture *f = *state;
+	struct px_sink_result result;
+	struct px_sink *s;
+	char path[400];
+	struct stat st;
+
+	assert_int_equal(mkdirat(f->top, "theirs", 0700), 0);
+	s = start(f, "out", false);
+	put_dir(s, "", 0755, 0);
+	put_dir(s, "a", 0755, 1);
+	temp_path(f, "a", path);
+	assert_int_equal(renameat(f->top, path, f->top, "moved"), 0);
+	assert_int_equal(symlinkat("../theirs", f->top, path), 0);
+	put_text(s, "a/f", 0644, 2, "hello");
+	put_dir(s, "a/d", 0755, 2);
+	assert_int_equal(put(s, "a/l", &l, "x"), 0);
+	assert_true(is_there(f, "moved/f") && is_there(f, "moved/d"));
+	write_text(f, "theirs/f", "x");
+	assert_int_equal(px_sink_put(s, &hard, NULL), -ENOTDIR);
+	assert_int_equal(px_sink_finish(s, &result), 0);
+	px_sink_free(s);
+	assert_int_equal(fstatat(f->top, "theirs", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(unlinkat(f->top, "theirs/f", 0), 0);
+	assert_int_equal(unlinkat(f->top, "theirs", AT_REMOVEDIR), 0);
+	check_names(f, "moved ");
+}
+
+/* Nor does a directory that was moved lead up to another one than its own. */
+static void test_no_other_parent_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	const struct px_attr a = attr_of(PX_KIND_MODULE, 0644, 2, 1);
+	struct px_sink *s = start(f, "out", false);
+	char path[400];
+
+	put_dir(s, "", 0755, 0);
+	put_dir(s, "a", 0755, 1);
+	put_dir(s, "a/d", 0755, 1);
+	temp_path(f, "a/d", path);
+	assert_int_equal(mkdirat(f->top, "theirs", 0700), 0);
+	assert_int_equal(renameat(f->top, path, f->top, "theirs/d"), 0);
+	assert_int_equal(put(s, "a/f", &a, "x"), -ENOTDIR);
+	px_sink_free(s);
+	assert_false(is_there(f, "theirs/f"));
+	check_names(f, "theirs ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +323,8 @@ int main(void)
 		TEST(test_leftovers_are_swept),
 		TEST(test_others_at_work_are_left_alone),
 		TEST(test_what_looks_similar_is_left_alone),
+		TEST(test_no_link_is_followed),
+		TEST(test_no_other_parent_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
