@@ -77,9 +77,9 @@ bool px_meta_is_sane(const struct meta *m, uint64_t file_bytes)
 	uint64_t need;
 
 	if (m->magic != META_MAGIC || m->version != META_VERSION ||
-	    psize < META_PAGE_MIN || psize > META_PAGE_MAX ||
-	    (psize & (psize - 1)) != 0 || !is_root_sane(m, 0, MDB_INTEGERKEY) ||
-	    !is_root_sane(m, 1, 0))
+	    m->txnid > TXNID_MAX || psize < META_PAGE_MIN ||
+	    psize > META_PAGE_MAX || (psize & (psize - 1)) != 0 ||
+	    !is_root_sane(m, 0, MDB_INTEGERKEY) || !is_root_sane(m, 1, 0))
 		return false;
 	return !__builtin_add_overflow((uint64_t)m->last_pgno, 1, &need) &&
 	       !__builtin_mul_overflow(need, psize, &need) &&

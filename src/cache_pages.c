@@ -19,6 +19,7 @@ struct walk {
 	int fd;
 	size_t page_size;
 	size_t n_pages;
+	size_t txnid;
 	uint8_t *seen; /* a bit for each page */
 };
 
@@ -193,8 +194,9 @@ static int check_name(struct tree *t, const struct node *n)
 	return db.flags == 0 ? walk_table(&sub, &db) : -EUCLEAN;
 }
 
-/* A value of the table of free pages: how many, and their numbers, the largest
- * first (midl.h, MDB_IDL). */
+/* A row of the table of free pages: under the number of the transaction that
+ * freed them, how many, and their numbers, the largest first (midl.h,
+ * MDB_IDL). */
 static int check_free(struct tree *t, const struct node *n)
 {
 	PX_AUTOFREE uint8_t *large = NULL;
@@ -202,7 +204,8 @@ static int check_free(struct tree *t, const struct node *n)
 	size_t count, last = SIZE_MAX;
 	int r = 0;
 
-	if (n->flags & NODE_TABLE || n->size < sizeof(size_t))
+	if (n->flags & NODE_TABLE || n->size < sizeof(size_t) ||
+	    px_page_word(n->key) > t->w->txnid)
 		return -EUCLEAN;
 	if (n->flags & NODE_BIG) {
 		r = claim_list(t->w, n, &large);
@@ -222,8 +225,18 @@ static int check_free(struct tree *t, const struct node *n)
 	return r;
 }
 
+/* LMDB puts transaction N's meta page on page N % 2, and so never has any but
+ * those of the last two; in a new file both are of none. */
+static bool are_successive(size_t even, size_t odd)
+{
+	if (even == 0 && odd == 0)
+		return true;
+	return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
+}
+
 int px_pages_check_metas_once(int fd)
 {
+	size_t txnid[N_METAS];
 	struct stat st;
 	struct meta m;
 	off_t offset = 0;
@@ -240,9 +253,10 @@ int px_pages_check_metas_once(int fd)
 		if (n != sizeof(m) ||
 		    !px_meta_is_sane(&m, (uint64_t)st.st_size))
 			return -EUCLEAN;
+		txnid[i] = m.txnid;
 		offset = m.db[0].pad;
 	}
-	return 0;
+	return are_successive(txnid[0], txnid[1]) ? 0 : -EUCLEAN;
 }
 
 int px_pages_check_metas(int fd)
@@ -269,7 +283,6 @@ int px_pages_check(int fd, uint64_t txnid)
 
 	if (r == 0 && fstat(fd, &st) < 0)
 		r = -errno;
-	/* LMDB puts transaction N's meta page on page N % 2. */
 	w.page_size = m.db[0].pad;
 	if (r == 0 && txnid % N_METAS == 1)
 		r = read_pages(&w, 1, &m, sizeof(m));
@@ -281,6 +294,7 @@ int px_pages_check(int fd, uint64_t txnid)
 		return -EUCLEAN;
 	w.page_size = m.db[0].pad;
 	w.n_pages = m.last_pgno + 1;
+	w.txnid = m.txnid;
 	w.seen = seen = calloc(1, w.n_pages / 8 + 1);
 	if (!seen)
 		return -ENOMEM;

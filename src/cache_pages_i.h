@@ -29,6 +29,11 @@
 #define DEPTH_MAX     32       /* CURSOR_STACK */
 #define NO_PAGE	      SIZE_MAX /* P_INVALID: the root of an empty table */
 
+/* LMDB counts on from the newest transaction, and takes the largest number of
+ * all for none (mdb.c 0.9.24, mdb_txn_renew0, mdb_find_oldest). No file gets
+ * near to it by commits. */
+#define TXNID_MAX (SIZE_MAX / 2)
+
 struct page {
 	size_t pgno;
 	uint16_t pad;

@@ -141,6 +141,69 @@ static void test_flipped_trees(void **state)
 	assert_true(n_refused > N_FLIPS / 20);
 }
 
+/* Transactions are numbered one by one, and whose number is even has the first
+ * page; LMDB ends the process if the next number is none. */
+static void test_transaction_numbers(void **state)
+{
+	const struct {
+		uint64_t page[2];
+	} rows[] = {
+		{{0, UINT64_MAX}},
+		{{UINT64_MAX, 0}},
+		{{UINT64_MAX, UINT64_MAX}},
+		{{UINT64_MAX - 1, UINT64_MAX}},
+		{{UINT64_MAX - 1, UINT64_MAX - 2}},
+		{{7, 8}},
+		{{8, 8}},
+		{{8, 11}},
+		{{8, 10}},
+		{{1, 0}},
+		{{0, UINT64_C(1) << 63}},
+	};
+	struct unit_cache *u = *state;
+	uint8_t *data;
+	size_t n;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		px_put_le64(data + META_TXNID, rows[i].page[0]);
+		px_put_le64(data + 4096 + META_TXNID, rows[i].page[1]);
+		write_file(u, PX_CACHE_DATA, data, n);
+		run(use, u);
+		write_file(u, PX_CACHE_DATA, data, n);
+		unit_open(u);
+		if (!px_cache_was_rebuilt(u->c))
+			fail_msg("row %zu is believed", i);
+		unit_close(u);
+	}
+	free(data);
+}
+
+/* Pages that a transaction to come has freed. */
+static void test_free_pages_of_the_future(void **state)
+{
+	struct unit_cache *u = *state;
+	uint64_t txnid;
+	uint8_t *data;
+	size_t n, at, last;
+
+	fill_trees(u);
+	data = read_data(u, &n);
+	txnid = newest_txnid(data);
+	/* The root of the free pages' table, MDB_meta.mm_dbs[0].md_root; the
+	 * last row's place; the key behind the node's header. */
+	at = (size_t)px_get_le64(data + txnid % 2 * 4096 + 16 + 24 + 40) * 4096;
+	assert_true(at < n && data[at + TYPE_BYTE] == 2);
+	assert_int_equal(check(data, n, txnid), 0);
+	last = at + (data[at + 12] | (size_t)data[at + 13] << 8) - 2;
+	at += data[last] | (size_t)data[last + 1] << 8;
+	assert_true(px_get_le64(data + at + 8) <= txnid);
+	px_put_le64(data + at + 8, txnid + 1);
+	assert_int_equal(check(data, n, txnid), -EUCLEAN);
+	free(data);
+}
+
 /* Which transaction's pages it is that are asked for. */
 static void test_transactions(void **state)
 {
@@ -307,6 +370,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_CACHE(test_flipped_trees),
+		WITH_CACHE(test_transaction_numbers),
+		WITH_CACHE(test_free_pages_of_the_future),
 		WITH_CACHE(test_transactions),
 		WITH_CACHE(test_lookups_of_a_transaction),
 		WITH_CACHE(test_wrong_page_count),
