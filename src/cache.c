@@ -261,6 +261,31 @@ static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	return r;
 }
 
+/* The rest of px_cache_get, where the database cannot answer. */
+static void get_failed(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		       int r)
+{
+	if (r == -EBADMSG && queue_mark(c, PX_ITEM_DROP, key))
+		px_cache_count(c, PX_COUNT_cache_damaged, 1);
+	if (r == -EUCLEAN)
+		px_cache_count(c, PX_COUNT_cache_damaged, 1);
+	if (r != -EBADMSG && r != -ENOENT && r != -ESHUTDOWN)
+		px_cache_failed(c, r);
+}
+
+int px_cache_check_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_blob *b = NULL;
+	struct px_used used;
+	int r = get_stored(c, key, &used, &b);
+
+	if (r == 0)
+		px_blob_unref(b);
+	else
+		get_failed(c, key, r);
+	return r;
+}
+
 static void count_served(struct px_cache *c, const struct px_blob *b)
 {
 	if (b->kind != PX_BLOB_CODE && b->kind != PX_BLOB_REJECTED)
@@ -280,18 +305,6 @@ static int get_seeded(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		count_served(c, *ret);
 	}
 	return r;
-}
-
-/* The rest of px_cache_get, where the database cannot answer. */
-static void get_failed(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		       int r)
-{
-	if (r == -EBADMSG && queue_mark(c, PX_ITEM_DROP, key))
-		px_cache_count(c, PX_COUNT_cache_damaged, 1);
-	if (r == -EUCLEAN)
-		px_cache_count(c, PX_COUNT_cache_damaged, 1);
-	if (r != -EBADMSG && r != -ENOENT && r != -ESHUTDOWN)
-		px_cache_failed(c, r);
 }
 
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],

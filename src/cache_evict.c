@@ -343,7 +343,6 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 {
 	PX_AUTO(free_rows) struct rows rows = {NULL, 0};
-	struct px_blob *b;
 	MDB_txn *txn;
 	int r = px_cache_begin(c, MDB_RDONLY, &txn);
 
@@ -353,11 +352,14 @@ int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 	r = read_rows(c, txn, PX_TABLE_USED, &rows);
 	px_cache_abort(c, txn);
 	for (size_t i = 0; r == 0 && i < rows.n; i++) {
+		r = px_cache_check_stored(c, rows.row[i].key);
+		if (r == -ENOENT) { /* evicted meanwhile */
+			r = 0;
+			continue;
+		}
 		++*ret_n;
-		r = px_cache_get(c, rows.row[i].key, &b);
-		if (r == 0) {
-			px_blob_unref(b);
-		} else if (r == -ENOENT) {
+		/* With the database goes all that is left. */
+		if (r == -EBADMSG || r == -EUCLEAN || r == -ESHUTDOWN) {
 			++*ret_damaged;
 			r = 0;
 		}

@@ -293,6 +293,13 @@ int px_cache_read_blob(struct px_cache *c, MDB_txn *txn,
 		       const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		       struct px_blob **ret);
 
+/* Whether a blob is in the database and sound; who asks does not use it. 0;
+ * -ENOENT: it is not (any more); -EBADMSG, -EUCLEAN: it was damaged, and is
+ * dropped, alone or with the database; -ESHUTDOWN: the database has been;
+ * -ENOMEM; errors as px_look_begin. */
+int px_cache_check_stored(struct px_cache *c,
+			  const uint8_t key[PX_DIGEST_SIZE]);
+
 /* ---- cache_open.c ---- */
 
 extern const char *const px_table_names[PX_N_TABLES];

@@ -130,7 +130,8 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
 int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 		uint64_t *ret_n, uint64_t *ret_bytes);
 
-/* Reads all of it and drops what is damaged. -errno. */
+/* Reads all of it and drops what is damaged. What is evicted meanwhile is not
+ * counted, and nothing counts as used by this. -errno. */
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged);
 
 /* Forgets everything. Other processes using the cache see it empty. */

@@ -93,6 +93,71 @@ static void test_damaged_structure(void **state)
 	assert_int_equal(unit_get(u->c, 5, SIZE), 0);
 }
 
+static void test_verify_leaves_no_trace(void **state)
+{
+	struct unit_cache *u = *state;
+	uint64_t n, damaged;
+	uint8_t *data;
+	size_t size;
+
+	fill(u);
+	u->today = 150;
+	unit_open(u);
+	assert_int_equal(px_cache_verify(u->c, &n, &damaged), 0);
+	assert_true(n == N && damaged == 0);
+	unit_reopen(u);
+	assert_int_equal(unit_info(u->c).oldest_day, 100);
+	assert_int_equal(unit_info(u->c).n_served, 0);
+	unit_close(u);
+	data = read_data(u, &size);
+	data[find_payload(data, size, 5) + 777] ^= 0x10;
+	write_file(u, PX_CACHE_DATA, data, size);
+	free(data);
+	unit_open(u);
+	assert_int_equal(px_cache_verify(u->c, &n, &damaged), 0);
+	assert_true(n == N && damaged == 1);
+	assert_int_equal(px_cache_verify(u->c, &n, &damaged), 0);
+	assert_true(n == N - 1 && damaged == 0);
+}
+
+#define N_MANY 600
+
+static void evict_and_fill(struct unit_cache *u)
+{
+	uint64_t n, bytes;
+
+	CHECK(unit_try_open(u) == 0);
+	for (unsigned round = 0; round < 30; round++) {
+		for (unsigned i = 0; i < N_MANY; i++)
+			unit_put(u->c, i, 100, false);
+		CHECK(px_cache_flush(u->c) == 0);
+		CHECK(px_cache_gc(u->c, UINT32_MAX, 0, &n, &bytes) == 0);
+	}
+	px_cache_close(u->c);
+}
+
+/* What goes meanwhile was not damaged. */
+static void test_verify_while_others_evict(void **state)
+{
+	struct unit_cache *u = *state;
+	uint64_t n, damaged;
+	int status;
+	pid_t pid;
+
+	fill(u);
+	pid = fork();
+	if (pid == 0) {
+		evict_and_fill(u);
+		_exit(0);
+	}
+	unit_open(u);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		assert_int_equal(px_cache_verify(u->c, &n, &damaged), 0);
+		assert_int_equal(damaged, 0);
+	}
+	assert_int_equal(status, 0);
+}
+
 static void assert_starts_afresh(struct unit_cache *u, bool rebuilt)
 {
 	unit_open(u);
@@ -345,6 +410,8 @@ int main(void)
 		WITH_CACHE(test_flipped_payload),
 		WITH_CACHE(test_dropped_without_put),
 		WITH_CACHE(test_damaged_structure),
+		WITH_CACHE(test_verify_leaves_no_trace),
+		WITH_CACHE(test_verify_while_others_evict),
 		WITH_CACHE(test_truncated),
 		WITH_CACHE(test_garbage),
 		WITH_CACHE(test_flipped_metas),
