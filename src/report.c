@@ -3,6 +3,7 @@
 
 #include "pycfs/walk.h"
 
+#include <ctype.h>
 #include <pthread.h>
 
 #define TICK_MS	    100
@@ -226,10 +227,26 @@ static void *take_items(void *arg)
 
 /* ---------------------------------------------------------------- summing */
 
+/* A shared library: "x.so", or with the numbers of its version behind that, as
+ * in the *.libs directory of a wheel: "libx.so.1.2". As NATIVE in the page
+ * (report/model.js). */
+static bool is_native(const char *path)
+{
+	size_t n = strlen(path), m;
+
+	while (n <= 3 || memcmp(path + n - 3, ".so", 3) != 0) {
+		for (m = n; m > 0 && isdigit((unsigned char)path[m - 1]); m--)
+			;
+		if (m == n || m == 0 || path[m - 1] != '.')
+			return false;
+		n = m - 1;
+	}
+	return true;
+}
+
 void px_report_add_sizes(struct px_report_sizes *to,
 			 const struct px_report_file *f)
 {
-	const size_t n = strlen(f->path);
 
 	to->deflate_bytes += f->deflate_bytes;
 	to->zstd_bytes += f->zstd_bytes;
@@ -244,7 +261,7 @@ void px_report_add_sizes(struct px_report_sizes *to,
 	}
 	to->other_files++;
 	to->other_bytes += f->bytes;
-	if (n > 3 && strcmp(f->path + n - 3, ".so") == 0)
+	if (is_native(f->path))
 		to->native_bytes += f->bytes;
 }
 

@@ -21,6 +21,7 @@ RULES = [("getsource", 3, "inspect.getsource() reads this file",
          ("file-name", 3, "opens __file__ as text", "keep-source /%s"),
          ("assert", 1, "asserts have effects", "optimize 0 /%s")]
 
+NATIVE = re.compile(r"\.so(\.[0-9]+)*$")  # as report/model.js has it
 # Names that would do harm if they became markup, or that cannot be shown.
 ODD = ["<img src=x onerror=document.title='broken'>.py",
        "</script><script>document.title='broken'</script>.py",
@@ -102,7 +103,7 @@ def finish(files, dists, risks):
         t["other_files"] = len(some) - len(modules)
         t["other_bytes"] = t["bytes"] - t["bytecode_bytes"]
         t["native_bytes"] = sum(e["bytes"] for e in some
-                                if e["path"].endswith(".so"))
+                                if NATIVE.search(e["path"]))
         return t
 
     of = [[] for _ in dists]

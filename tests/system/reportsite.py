@@ -14,6 +14,7 @@ import trees
 from harness import DEBIAN_PYTHON, read
 
 PYTHON = ["--python", DEBIAN_PYTHON]
+NATIVE = re.compile(r"\.so(\.[0-9]+)*$")  # shared libraries
 CHUNK = 1 << 18  # what is larger is not compressed in one call
 RULES = ["--exclude", "*.pyi", "--exclude", "/alpha/tests/", "--keep-source",
          "/alpha/kept.py", "--keep-source", "/keep.py"]
@@ -42,6 +43,8 @@ def make(root):
     w("alpha/old.pyo", "hidden")
     w("alpha/__pycache__/core.cpython-311.pyc", "hidden")
     w("alpha/__pycache__/gone.cpython-38.pyc", "hidden too")
+    w("alpha/libspeed.so.1.2", b"\x7fELF" + bytes(3000))
+    w("alpha/speed.so.txt", "no library\n")
     w("alpha/_speed.cpython-311-x86_64-linux-gnu.so",
       b"".join(struct.pack("<I", i * i % (1 << 32)) for i in range(80000)))
     w("alpha/data.json", '{"key": "value"}\n')
@@ -209,7 +212,7 @@ def summed(files, shipped, site):
                bytecode_bytes=sum(f["bytes"] for f in modules),
                other_files=len(files) - len(modules),
                native_bytes=sum(f["bytes"] for f in files
-                                if f["path"].endswith(".so")))
+                                if NATIVE.search(f["path"])))
     out["other_bytes"] = out["bytes"] - out["bytecode_bytes"]
     return out
 

@@ -130,12 +130,52 @@ static void test_risks(void **state)
 	px_rules_free(rules);
 }
 
+static void test_native(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *path;
+		bool native;
+	} rows[] = {
+		{"a/x.so", true},
+		{"a.libs/libx-1f2e.so.1", true},
+		{"a.libs/libx.so.1.20.3", true},
+		{"x.cpython-312-x86_64-linux-gnu.so", true},
+		{"x.abi3.so", true},
+		{"x.so.", false},
+		{"x.so.1.", false},
+		{"x.so..1", false},
+		{"x.so1", false},
+		{"x.so.1a", false},
+		{"x.so.txt", false},
+		{"xso.1", false},
+		{"1.2", false},
+		{".1", false},
+		{"7", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		struct px_report_sizes sum = {0};
+		const struct px_report_file f = {
+			.path = (char *)(uintptr_t)rows[i].path,
+			.kind = PX_KIND_FILE,
+			.bytes = 7,
+		};
+
+		px_report_add_sizes(&sum, &f);
+		if (sum.native_bytes != (rows[i].native ? 7 : 0))
+			fail_msg("%s", rows[i].path);
+		assert_int_equal(sum.other_bytes, 7);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TREE_TEST(test_assign),
 		TREE_TEST(test_assign_nothing),
 		TREE_TEST(test_risks),
+		TREE_TEST(test_native),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
