@@ -7,8 +7,8 @@ from test_damage import database
 
 PAGE, TXNID = 4096, 144
 LAST = 2**64 - 1
-ODD = ((None, LAST), (LAST, None), (LAST - 1, LAST), (0, None), (None, 0),
-       (None, 2**63 + 1), (LAST, LAST), (LAST - 1, None), (None, 1), (7, 8))
+ODD = ((None, LAST), (LAST, None), (LAST - 1, LAST), (0, LAST), (None, 0),
+       (None, 2**63 + 1), (LAST, LAST), (LAST - 1, None), (1, 2), (7, 8))
 
 
 def test_transaction_numbers(rig):
