@@ -22,8 +22,7 @@ struct running {
 	const struct job *job;
 	struct px_engine engine;
 	/* What Python itself would keep: another level, another pool. */
-	struct px_pool *pool;
-	struct px_content *baseline;
+	struct px_pool *baseline;
 	struct px_pool *analyser;
 	struct px_report report;
 	struct px_stats analysed; /* by the analyser, which compiles nothing */
@@ -95,12 +94,11 @@ static bool tick(void *arg, uint64_t files)
 	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
 		return true;
 	px_engine_quiet(&run->engine);
-	px_pool_stop(run->pool);
+	px_pool_stop(run->baseline);
 	px_pool_stop(run->analyser);
 	return false;
 }
 
-/* A content over the same source and cache that makes what Python would. */
 static int start_baseline(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
@@ -114,28 +112,8 @@ static int start_baseline(struct running *run, struct px_why *why)
 		.require_sandbox = o->require_sandbox,
 		.stats = &e->stats,
 	};
-	int r = px_pool_start(&pool, &run->pool, why);
-	const struct px_content_options content = {
-		.tree = e->tree,
-		.cache = e->cache,
-		.pool = run->pool,
-		.python = e->python,
-		.stats = &e->stats,
-		.uid = -1,
-		.gid = -1,
-		.mtime = -1,
-		.debug_ranges = true,
-		.canonical = true,
-		.silent = true,
-		.immutable = true,
-		.mode = PX_PYC_UNCHECKED_HASH,
-		.prefix = "",
-	};
 
-	if (r < 0)
-		return r;
-	r = px_content_new(&content, &run->baseline);
-	return r < 0 ? px_because(why, r, "cannot start: %s", strerror(-r)) : 0;
+	return px_pool_start(&pool, &run->baseline, why);
 }
 
 static int start_analyser(struct running *run, struct px_why *why)
@@ -175,6 +153,7 @@ static int make(struct running *run, struct px_why *why)
 	const struct px_report_options options = {
 		.content = run->engine.content,
 		.baseline = run->baseline,
+		.python = run->engine.python,
 		.analyser = run->analyser,
 		.rules = run->job->o->rules,
 		.optimize = run->job->o->optimize,
@@ -241,10 +220,8 @@ static int work(void *arg, int signal_fd)
 	if (r < 0 && r != -EADDRINUSE)
 		px_cmd_fail(0, &why);
 	px_engine_quiet(&run.engine);
-	px_pool_stop(run.pool);
 	px_pool_free(run.analyser);
-	px_content_free(run.baseline);
-	px_pool_free(run.pool);
+	px_pool_free(run.baseline);
 	px_engine_stop(&run.engine);
 	px_report_fini(&run.report);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN

@@ -40,22 +40,19 @@ static bool recall(const struct px_report_options *o,
 		&f->source_bytes,      &f->source_deflate_bytes,
 		&f->source_zstd_bytes, &f->pycache_bytes,
 	};
-	struct px_blob *b;
-	bool known;
+	struct px_blob *b = px_note_find(o->cache, key, NOTE_SIZE);
 	size_t k;
 
-	if (px_cache_get(o->cache, key, &b) < 0)
+	if (!b)
 		return false;
-	known = b->kind == PX_BLOB_NOTE && b->size >= NOTE_SIZE;
-	for (k = 0; known && k < N_NUMBERS; k++)
+	for (k = 0; k < N_NUMBERS; k++)
 		*to[k] = px_get_le64(b->data + 8 * k);
-	if (known)
-		memcpy(f->digest, b->data + 8 * N_NUMBERS, PX_DIGEST_SIZE);
-	if (known && b->size > NOTE_SIZE)
+	memcpy(f->digest, b->data + 8 * N_NUMBERS, PX_DIGEST_SIZE);
+	if (b->size > NOTE_SIZE)
 		f->findings = strndup((const char *)b->data + NOTE_SIZE,
 				      b->size - NOTE_SIZE);
 	px_blob_unref(b);
-	return known;
+	return true;
 }
 
 static void remember(const struct px_report_options *o,
@@ -68,21 +65,33 @@ static void remember(const struct px_report_options *o,
 	};
 	const size_t n = f->findings ? strlen(f->findings) : 0;
 	PX_AUTOFREE uint8_t *note = malloc(NOTE_SIZE + n);
-	struct px_blob *b;
 	size_t k;
 
 	if (!note)
 		return;
-
 	for (k = 0; k < N_NUMBERS; k++)
 		px_put_le64(note + 8 * k, numbers[k]);
 	memcpy(note + 8 * N_NUMBERS, f->digest, PX_DIGEST_SIZE);
 	if (n > 0)
 		memcpy(note + NOTE_SIZE, f->findings, n);
-	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, NOTE_SIZE + n);
-	if (b)
-		px_cache_put(o->cache, key, b, 0, NULL, NULL);
-	px_blob_unref(b);
+	px_note_keep(o->cache, key, note, NOTE_SIZE + n);
+}
+
+/* Of the size of what Python itself writes for this source. */
+static void pycache_key(const struct px_report_options *o, const char *path,
+			const uint8_t source[PX_DIGEST_SIZE],
+			uint8_t ret[PX_DIGEST_SIZE])
+{
+	const char *version = o->python->version;
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_u64(&d, "pycache", NOTE_FORMAT);
+	px_digest_field(&d, "python", version, strlen(version));
+	px_digest_u64(&d, "magic", o->python->magic);
+	px_digest_field(&d, "name", path, strlen(path));
+	px_digest_field(&d, "source", source, PX_DIGEST_SIZE);
+	px_digest_final(&d, ret);
 }
 
 /* ------------------------------------------------------------ measuring */
@@ -93,7 +102,6 @@ struct answer {
 	pthread_cond_t came;
 	bool is_there;
 	int err;
-	uint64_t size;
 	struct px_blob *blob;
 };
 
@@ -113,34 +121,27 @@ static void on_module(void *arg, int err, const struct px_module *m)
 
 	pthread_mutex_lock(&a->lock);
 	a->err = err;
-	if (err == 0 && m->kind == PX_BLOB_CODE) {
-		a->size = m->attr.size;
-		a->blob = m->blob ? px_blob_ref(m->blob) : NULL;
-	}
+	if (err == 0 && m->kind == PX_BLOB_CODE && m->blob)
+		a->blob = px_blob_ref(m->blob);
 	a->is_there = true;
 	pthread_cond_signal(&a->came);
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* 0 and, if it compiles, its size and bytes (the caller's; NULL: not wanted or
- * not known). -errno. */
+/* 0 and its bytes, the caller's, if it compiles; else NULL. -errno. */
 static int ask(struct px_content *c, const char *path, enum px_kind kind,
-	       enum px_want want, uint64_t *ret_size, struct px_blob **ret)
+	       struct px_blob **ret)
 {
 	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			   .came = PTHREAD_COND_INITIALIZER};
 
-	px_content_get(c, path, NULL, kind, want, on_module, &a);
+	px_content_get(c, path, NULL, kind, PX_WANT_BYTES, on_module, &a);
 	wait_for(&a);
-	*ret_size = a.size;
-	if (ret)
-		*ret = a.blob;
-	else
-		px_blob_unref(a.blob);
+	*ret = a.blob;
 	return a.err;
 }
 
-static void on_analysed(void *arg, int err, struct px_blob *result)
+static void on_result(void *arg, int err, struct px_blob *result)
 {
 	struct answer *a = arg;
 
@@ -159,35 +160,76 @@ static const char not_analysed[] =
 	"2\t0\tnot-analysed\tcould not be looked at: it took too long, or "
 	"ended the process\t\t";
 
-/* What in this source may break. 1: that is not known. -errno. */
-static int analyse(struct px_pool *pool, const char *path,
-		   const struct px_buf *source, char **ret)
+/* 0 and what a worker makes of a source, the caller's; NULL: nothing. -errno.
+ */
+static int work(struct px_pool *pool, const char *path,
+		const struct px_buf *source, struct px_blob **ret)
 {
 	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			   .came = PTHREAD_COND_INITIALIZER};
 	const struct px_frame_compile task = {
 		.mode = PX_PYC_UNCHECKED_HASH,
+		.canonical = true,
 		.co_filename = {(const uint8_t *)path, strlen(path)},
 		.source = {source->data, source->size},
 	};
-	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_analysed, &a,
+	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_result, &a,
 			       NULL);
 
 	/* What was not taken is not answered. */
 	a.is_there |= r < 0;
 	wait_for(&a);
-	if (r == 0)
-		r = a.err;
-	if (r == 0 && !a.blob) {
+	*ret = a.blob;
+	return r < 0 ? r : a.err;
+}
+
+/* What in this source may break. 1: that is not known. -errno. */
+static int analyse(struct px_pool *pool, const char *path,
+		   const struct px_buf *source, char **ret)
+{
+	struct px_blob *found;
+	int r = work(pool, path, source, &found);
+
+	if (r == 0 && !found) {
 		*ret = strdup(not_analysed);
 		return *ret ? 1 : -ENOMEM;
 	}
-	if (r == 0 && a.blob->size > 0) {
-		*ret = strndup((const char *)a.blob->data, a.blob->size);
+	if (r == 0 && found->size > 0) {
+		*ret = strndup((const char *)found->data, found->size);
 		r = *ret ? 0 : -ENOMEM;
 	}
-	px_blob_unref(a.blob);
+	px_blob_unref(found);
 	return r;
+}
+
+/* The size of what Python itself writes for this source. Only that is kept:
+ * the bytes are nothing that anybody ships. 1: that is not known. -errno. */
+static int measure_pycache(const struct px_report_options *o, const char *path,
+			   const struct px_buf *source,
+			   const uint8_t digest[PX_DIGEST_SIZE], uint64_t *ret)
+{
+	uint8_t key[PX_DIGEST_SIZE], note[8];
+	struct px_blob *b;
+	int r;
+
+	pycache_key(o, path, digest, key);
+	b = px_note_find(o->cache, key, sizeof(note));
+	if (b) {
+		*ret = px_get_le64(b->data);
+		px_blob_unref(b);
+		return 0;
+	}
+	r = work(o->baseline, path, source, &b);
+	if (r < 0)
+		return r;
+	/* What compiles at level 2 does at 0, given time. */
+	if (!b)
+		return 1;
+	*ret = b->size;
+	px_blob_unref(b);
+	px_put_le64(note, *ret);
+	px_note_keep(o->cache, key, note, sizeof(note));
+	return 0;
 }
 
 /* 1: done, but not worth remembering. */
@@ -199,11 +241,15 @@ static int measure_source(const struct px_report_options *o,
 	uint8_t digest[PX_DIGEST_SIZE];
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
+	int unknown = 0;
 	int r = px_tree_read(o->tree, source, &text, &st);
 
 	if (r == 0)
 		r = px_meter_bytes(meter, text.data, text.size, &sum, digest);
-	if (r == 0 && o->analyser)
+	if (r == 0)
+		r = unknown = measure_pycache(o, source, &text, digest,
+					      &f->pycache_bytes);
+	if (r >= 0 && o->analyser)
 		r = analyse(o->analyser, source, &text, &f->findings);
 	/* A kept source is shipped, as a file of its own. */
 	if (f->kind == PX_KIND_KEPT)
@@ -213,7 +259,7 @@ static int measure_source(const struct px_report_options *o,
 	f->source_bytes = f->kind == PX_KIND_KEPT ? 0 : st.fp.size;
 	f->source_deflate_bytes = sum.deflate_bytes;
 	f->source_zstd_bytes = sum.zstd_bytes;
-	return r;
+	return r | unknown;
 }
 
 /* Of the bytes as they ship. */
@@ -225,12 +271,10 @@ static int measure_shipped(const struct px_report_options *o,
 	PX_AUTOCLOSE int fd = -1;
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
-	uint64_t size;
 	int r;
 
 	if (px_kind_is_made(f->kind)) {
-		r = ask(o->content, i->source, f->kind, PX_WANT_BYTES, &size,
-			&blob);
+		r = ask(o->content, i->source, f->kind, &blob);
 		if (r == 0 && !blob)
 			r = -ESTALE;
 		if (r == 0)
@@ -265,15 +309,8 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 			return 0;
 	}
 	r = measure_shipped(o, meter, i, f);
-	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)) {
-		r = ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
-			&f->pycache_bytes, NULL);
-		if (r == 0)
-			r = measure_source(o, meter, i->source, f);
-		/* What compiles at level 2 does at 0, given time. */
-		if (r == 0 && f->pycache_bytes == 0)
-			r = 1;
-	}
+	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT))
+		r = measure_source(o, meter, i->source, f);
 	if (r == 0 && keep)
 		remember(o, key, f);
 	return r < 0 ? r : 0;

@@ -19,6 +19,12 @@ struct px_meter; /* the compressors of one thread */
 
 int px_meter_new(struct px_cache *c, struct px_meter **ret);
 void px_meter_free(struct px_meter *m); /* NULL is fine */
+/* What was found out, for the next report. */
+void px_note_keep(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		  const void *note, size_t n);
+/* A note of `n` bytes or more, the caller's; NULL: unknown. */
+struct px_blob *px_note_find(struct px_cache *c,
+			     const uint8_t key[PX_DIGEST_SIZE], size_t n);
 /* Sizes and digest of `n` bytes, from the cache where they are known. */
 int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 		   struct px_measure *ret, uint8_t digest[PX_DIGEST_SIZE]);

@@ -64,36 +64,50 @@ static void key_of(const uint8_t digest[PX_DIGEST_SIZE],
 	px_digest_final(&d, ret);
 }
 
-static int recall(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
-		  struct px_measure *ret)
+void px_note_keep(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		  const void *note, size_t n)
+{
+	struct px_blob *b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, n);
+
+	if (b)
+		px_cache_put(c, key, b, 0, NULL, NULL);
+	px_blob_unref(b);
+}
+
+struct px_blob *px_note_find(struct px_cache *c,
+			     const uint8_t key[PX_DIGEST_SIZE], size_t n)
 {
 	struct px_blob *b;
-	int r = px_cache_get(m->cache, key, &b);
 
-	if (r < 0)
-		return r;
-	if (b->kind == PX_BLOB_NOTE && b->size == NOTE_SIZE) {
-		ret->deflate_bytes = px_get_le64(b->data);
-		ret->zstd_bytes = px_get_le64(b->data + 8);
-	} else {
-		r = -ENOENT;
-	}
+	if (px_cache_get(c, key, &b) < 0)
+		return NULL;
+	if (b->kind == PX_BLOB_NOTE && b->size >= n)
+		return b;
 	px_blob_unref(b);
-	return r;
+	return NULL;
+}
+
+static bool recall(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
+		   struct px_measure *ret)
+{
+	struct px_blob *b = px_note_find(m->cache, key, NOTE_SIZE);
+
+	if (!b)
+		return false;
+	ret->deflate_bytes = px_get_le64(b->data);
+	ret->zstd_bytes = px_get_le64(b->data + 8);
+	px_blob_unref(b);
+	return true;
 }
 
 static void remember(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
 		     const struct px_measure *what)
 {
 	uint8_t note[NOTE_SIZE];
-	struct px_blob *b;
 
 	px_put_le64(note, what->deflate_bytes);
 	px_put_le64(note + 8, what->zstd_bytes);
-	b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, sizeof(note));
-	if (b)
-		px_cache_put(m->cache, key, b, 0, NULL, NULL);
-	px_blob_unref(b);
+	px_note_keep(m->cache, key, note, sizeof(note));
 }
 
 static int begin(struct px_meter *m, struct px_measure *sum)
@@ -147,7 +161,7 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 	px_digest_field(&d, "bytes", data, n);
 	px_digest_final(&d, digest);
 	key_of(digest, key);
-	if (recall(m, key, ret) == 0)
+	if (recall(m, key, ret))
 		return 0;
 	r = begin(m, ret);
 	while (r == 0) {
@@ -203,7 +217,7 @@ int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 	if (r < 0)
 		return r;
 	key_of(digest, key);
-	if (recall(m, key, ret) == 0)
+	if (recall(m, key, ret))
 		return 0;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;

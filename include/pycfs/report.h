@@ -103,10 +103,12 @@ struct px_report {
 
 struct px_report_options {
 	struct px_content *content;
-	/* What Python itself would write: level 0, with debug ranges. */
-	struct px_content *baseline;
-	struct px_pool *analyser;     /* NULL: no risks are looked for */
-	const struct px_rules *rules; /* as the content has them */
+	/* Makes what Python itself would write, with debug ranges, of which
+	 * only the size is kept. */
+	struct px_pool *baseline;
+	const struct px_python *python; /* whose that is */
+	struct px_pool *analyser;	/* NULL: no risks are looked for */
+	const struct px_rules *rules;	/* as the content has them */
 	unsigned optimize;
 	const char *version; /* of what finds risks: findings are kept by it */
 	struct px_tree *tree;

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import trees
+from harness import DEBIAN_PYTHON
 
 MARK = b"pycfs-test-mark"
 
@@ -50,6 +51,37 @@ def test_stat_tells_profiles_apart(pycfs, scratch):
     text = cache(pycfs, "stat")
     assert "6 modules" in text and "33.3 %" in text
     assert "level 0" in text and "level 2" in text
+
+
+def report(pycfs, site, *options):
+    p = pycfs.run("report", "--python", DEBIAN_PYTHON, site, "--json",
+                  *options)
+    assert p.returncode == 0, p.stderr
+    return json.loads(p.stdout)
+
+
+def test_a_report_keeps_sizes_alone(pycfs, scratch):
+    """Not the bytecode that Python would write, which nobody ships; but of the
+    same source elsewhere it is not made anew to learn its size."""
+    names = ["m%d" % i for i in range(20)]
+    site = fill(pycfs, scratch, names, "x = %r\n" + trees.slow(1500))
+    with open(os.path.join(site, "slow.py"), "w") as f:
+        f.write(trees.slow(16000))  # seconds
+    trees.age(site)
+    pycfs.exported(site, os.path.join(scratch, "all"))
+    before = stat(pycfs)
+    first = report(pycfs, site)
+    after = stat(pycfs)
+    assert after["modules"] == before["modules"] == 21
+    assert [p["profile"] for p in after["profiles"]] == \
+        [p["profile"] for p in before["profiles"]]
+    assert after["bytes"] - before["bytes"] < 21 * 1000
+    copy = os.path.join(scratch, "copy")
+    subprocess.run(["cp", "-a", site, copy], check=True)
+    again = report(pycfs, copy, "--timeout", "1")
+    assert [f["pycache_bytes"] for f in again["files"]] == \
+        [f["pycache_bytes"] for f in first["files"]]
+    assert stat(pycfs)["modules"] == 21
 
 
 def test_gc_by_size(pycfs, scratch):
