@@ -15,8 +15,6 @@
 /* The largest RECORD seen has some 20,000 rows and 2 MB. */
 #define RECORD_MAX (64u << 20)
 
-#define N_BUCKETS  256 /* of directories seen */
-
 struct row {
 	char *name;
 	const char *rest; /* into the source; NULL: no hash and size */
@@ -29,10 +27,11 @@ struct row {
 	bool or_source;
 };
 
+/* A directory that is shipped. What is not in its view is not looked for. */
 struct seen_dir {
-	struct seen_dir *next;
-	struct px_view *view; /* NULL: not shipped */
-	char path[];
+	struct seen_dir *next;	  /* of all */
+	struct px_view *view;	  /* NULL: it cannot be listed */
+	struct seen_dir *below[]; /* by the view's entries; NULL: not seen */
 };
 
 struct record {
@@ -42,8 +41,9 @@ struct record {
 	struct px_stat st;
 	struct px_buf source;
 	const char *path;
-	char *site; /* the directory that rows are relative to */
-	struct seen_dir *dirs[N_BUCKETS];
+	char *site;	       /* the directory that rows are relative to */
+	struct seen_dir *root; /* NULL: not seen */
+	struct seen_dir *dirs; /* all of them */
 	struct row *rows;
 	size_t n;
 	size_t capacity;
@@ -61,12 +61,11 @@ static void record_free(struct record *rec)
 		free(rec->rows[i].name);
 		free(rec->rows[i].ask);
 	}
-	for (i = 0; i < N_BUCKETS; i++)
-		for (d = rec->dirs[i]; d; d = next) {
-			next = d->next;
-			px_view_unref(d->view);
-			free(d);
-		}
+	for (d = rec->dirs; d; d = next) {
+		next = d->next;
+		px_view_unref(d->view);
+		free(d);
+	}
 	free(rec->rows);
 	free(rec->site);
 	px_buf_fini(&rec->source);
@@ -87,28 +86,23 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Row `name` as a path in SOURCE, without . and ..; NULL if it leads out. */
-static char *resolve(const char *site, const char *name)
+/* Row `name` as a path in SOURCE, without . and ..; false if it leads out, or
+ * is too long to be opened: then nothing of it is shipped. */
+static bool resolve(const char *site, const char *name, char path[PATH_MAX])
 {
-	char *path = malloc(strlen(site) + strlen(name) + 2);
 	char *end, *cut;
 	size_t n;
 
-	if (!path || *name == '/') {
-		free(path);
-		return NULL;
-	}
+	if (*name == '/' || strlen(site) + strlen(name) + 2 > PATH_MAX)
+		return false;
 	end = stpcpy(path, site);
 	for (; *name; name += n, name += *name == '/') {
 		n = strcspn(name, "/");
 		if (n == 0 || (n == 1 && *name == '.'))
 			continue;
 		if (n == 2 && name[0] == '.' && name[1] == '.') {
-			if (end == path) {
-				free(path);
-				return NULL;
-			}
-			*end = '\0';
+			if (end == path)
+				return false;
 			cut = strrchr(path, '/');
 			end = cut ? cut : path;
 			*end = '\0';
@@ -120,42 +114,63 @@ static char *resolve(const char *site, const char *name)
 		end += n;
 		*end = '\0';
 	}
-	return path;
+	return true;
 }
 
-/* The view of a directory, borrowed; NULL if it is not shipped. */
-static const struct px_view *view_of(struct record *rec, const char *dir)
+/* NULL: out of memory. */
+static struct seen_dir *see(struct record *rec, const char *dir)
 {
-	const size_t n = strlen(dir) + 1;
-	const struct px_view *above;
-	const struct px_entry *e = NULL;
+	struct px_view *v = NULL;
 	struct px_fingerprint fp;
-	struct seen_dir *d, **bucket;
-	char *parent;
+	struct seen_dir *d;
 	bool stable;
+	size_t n = 0;
 
-	bucket = &rec->dirs[px_hash64(0, dir, n) % N_BUCKETS];
-	for (d = *bucket; d; d = d->next)
-		if (strcmp(d->path, dir) == 0)
-			return d->view;
-	if (*dir) {
-		parent = parent_of(dir);
-		above = parent ? view_of(rec, parent) : NULL;
-		free(parent);
-		if (above)
-			e = px_view_find(above, base_of(dir));
-	}
-	d = calloc(1, sizeof(*d) + n);
-	if (!d)
+	if (px_content_view(rec->c, dir, PX_KIND_DIR, &v, &fp, &stable) == 0)
+		n = px_view_count(v);
+	d = calloc(1, sizeof(*d) + n * sizeof(d->below[0]));
+	if (!d) {
+		px_view_unref(v);
 		return NULL;
-	memcpy(d->path, dir, n);
-	if (!*dir || (e && e->kind == PX_KIND_DIR))
-		if (px_content_view(rec->c, dir, PX_KIND_DIR, &d->view, &fp,
-				    &stable) < 0)
-			d->view = NULL;
-	d->next = *bucket;
-	*bucket = d;
-	return d->view;
+	}
+	d->view = v;
+	d->next = rec->dirs;
+	rec->dirs = d;
+	return d;
+}
+
+/* Directory `name`, whose whole path is `path`, of `d`; NULL: none. */
+static struct seen_dir *step_down(struct record *rec, struct seen_dir *d,
+				  const char *name, const char *path)
+{
+	const struct px_entry *e = d->view ? px_view_find(d->view, name) : NULL;
+	struct seen_dir **below;
+
+	if (!e || e->kind != PX_KIND_DIR)
+		return NULL;
+	below = &d->below[e - px_view_at(d->view, 0)];
+	if (!*below)
+		*below = see(rec, path);
+	return *below;
+}
+
+/* The view of the directory that `path` is in, borrowed; NULL if that is not
+ * shipped. Goes down from the root and no further than what is shipped: the
+ * work follows the tree, whatever a RECORD names. */
+static const struct px_view *view_around(struct record *rec, char *path)
+{
+	char *name = path, *slash;
+	struct seen_dir *d;
+
+	if (!rec->root)
+		rec->root = see(rec, "");
+	for (d = rec->root; d && (slash = strchr(name, '/'));
+	     name = slash + 1) {
+		*slash = '\0';
+		d = step_down(rec, d, name, path);
+		*slash = '/';
+	}
+	return d ? d->view : NULL;
 }
 
 static int add_row(struct record *rec, char *name, const char *rest,
@@ -236,18 +251,15 @@ static bool is_kept(const struct px_view *v, const struct px_entry *e)
 	       strcmp(e->name + n - 3, ".py") == 0;
 }
 
-static int plan_path(struct record *rec, const char *name, const char *path,
+static int plan_path(struct record *rec, const char *name, char *path,
 		     const char *rest, size_t n_rest)
 {
-	PX_AUTOFREE char *dir = parent_of(path);
+	const struct px_view *v = view_around(rec, path);
 	const char *base = base_of(path);
-	const struct px_view *v = dir ? view_of(rec, dir) : NULL;
 	const struct px_entry *e;
 	struct row *row;
 	int r;
 
-	if (!dir)
-		return -ENOMEM;
 	if (!v)
 		return 0;
 	e = px_view_find(v, base);
@@ -266,15 +278,13 @@ static int make_plan(struct record *rec)
 	struct px_record_reader reader = {(const char *)rec->source.data,
 					  rec->source.size, 0};
 	PX_AUTO(px_buf_fini) struct px_buf name = {.max = RECORD_MAX};
+	char path[PATH_MAX];
 	const char *rest;
 	size_t n_rest;
 	int r;
 
 	while ((r = px_record_next(&reader, &name, &rest, &n_rest)) > 0) {
-		PX_AUTOFREE char *path =
-			resolve(rec->site, (const char *)name.data);
-
-		if (path)
+		if (resolve(rec->site, (const char *)name.data, path))
 			r = plan_path(rec, (const char *)name.data, path, rest,
 				      n_rest);
 		if (r < 0)

@@ -42,7 +42,7 @@ static int take_path(struct px_record_reader *r, struct px_buf *path)
 	}
 	if (err < 0)
 		return err;
-	if (path->size == 0 || memchr(path->data, '\0', path->size))
+	if (path->size > 0 && memchr(path->data, '\0', path->size))
 		return -EBADMSG;
 	if (r->at < r->size && !ends_field(r->data[r->at]))
 		return -EBADMSG;
@@ -52,26 +52,27 @@ static int take_path(struct px_record_reader *r, struct px_buf *path)
 int px_record_next(struct px_record_reader *r, struct px_buf *path,
 		   const char **ret_rest, size_t *ret_n_rest)
 {
-	size_t n;
+	size_t from;
 	int err;
 
-	while (r->at < r->size &&
-	       (r->data[r->at] == '\n' || r->data[r->at] == '\r'))
-		r->at++;
-	if (r->at >= r->size)
-		return 0;
-	path->size = 0;
-	err = take_path(r, path);
-	if (err < 0)
-		return err;
-	/* A lone CR ends a row too: importlib.metadata reads with
-	 * str.splitlines(). */
-	for (n = 0; r->at + n < r->size; n++)
-		if (r->data[r->at + n] == '\n' || r->data[r->at + n] == '\r')
-			break;
-	*ret_rest = r->data + r->at;
-	r->at += n;
-	*ret_n_rest = n;
+	do {
+		while (r->at < r->size &&
+		       (r->data[r->at] == '\n' || r->data[r->at] == '\r'))
+			r->at++;
+		if (r->at >= r->size)
+			return 0;
+		path->size = 0;
+		err = take_path(r, path);
+		if (err < 0)
+			return err;
+		/* A lone CR ends a row too: importlib.metadata reads with
+		 * str.splitlines(). */
+		for (from = r->at; r->at < r->size; r->at++)
+			if (r->data[r->at] == '\n' || r->data[r->at] == '\r')
+				break;
+	} while (path->size == 1);
+	*ret_rest = r->data + from;
+	*ret_n_rest = r->at - from;
 	return 1;
 }
 

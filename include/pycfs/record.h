@@ -20,8 +20,8 @@ struct px_record_reader {
 /* The next row: its path, decoded and NUL-terminated, in `path` (emptied
  * first), and the rest of the row as it is, from the comma on: *ret_rest
  * points into the data, *ret_n_rest bytes. 1, 0 at the end, -EBADMSG for a
- * quote without its end, a NUL byte or an empty path; -EFBIG, -ENOMEM. Empty
- * lines are passed over. */
+ * quote without its end or with more behind it, or a NUL byte in a path;
+ * -EFBIG, -ENOMEM. Empty lines and rows without a path are passed over. */
 int px_record_next(struct px_record_reader *r, struct px_buf *path,
 		   const char **ret_rest, size_t *ret_n_rest);
 

@@ -194,7 +194,7 @@ def test_odd_names(end, mount, scratch, site):
 
 
 @pytest.mark.parametrize("data", [
-    b'"demo/a.py,,\n', b"demo/a.py,,\n\0\n", b",,\n", b'"demo"x,,\n',
+    b'"demo/a.py,,\n', b"demo/a.py,,\n\0\n", b'"demo"x,,\n',
     bytes(range(256))])
 def test_one_that_is_none_is_passed_through(data, mount, site):
     trees.write(os.path.join(site, INFO, "RECORD"), data)
@@ -202,6 +202,25 @@ def test_one_that_is_none_is_passed_through(data, mount, site):
         assert record(m) == data
         about = [l for l in m.log().splitlines() if "RECORD" in l]
     assert len(about) == 1 and INFO in about[0]
+
+
+def test_rows_without_a_path(mount, site):
+    put(site, ",,", "demo/a.py,,", '"",sha256=x,1', ",", "demo/b.py,,")
+    with mount(site) as m:
+        assert paths(record(m)) == ["demo/a.pyc", "demo/b.pyc"]
+        assert "RECORD" not in m.log()
+
+
+def test_rows_that_nobody_has(mount, site):
+    """Long, deep and many: what is not shipped costs next to nothing, and the
+    daemon's stack does not follow how deep a path claims to be."""
+    put(site, "demo/a.py,,", "a/" * 70000 + "x.py,,", "/" * 70000 + ",,",
+        "demo/" + "./" * 70000 + "b.py,,", "demo/../" * 20000 + "b.py,,",
+        *("absent%d/m%d/x.py,,".replace("%d", str(i)) for i in range(100000)),
+        "demo/b.py,,")
+    with mount(site) as m:
+        assert paths(record(m)) == ["demo/a.pyc", "demo/b.pyc"]
+        assert m.serving()
 
 
 def test_empty_link_and_directory(mount, site):
