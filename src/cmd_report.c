@@ -161,6 +161,7 @@ static int make(struct running *run, struct px_why *why)
 		.tree = run->engine.tree,
 		.cache = run->engine.cache,
 		.jobs = px_engine_jobs(run->job->o),
+		.max_source = (size_t)run->job->o->max_source,
 		.tick = tick,
 		.tick_arg = run,
 	};

@@ -16,7 +16,8 @@ struct waiter {
 
 /* One module being found out, for everybody who asked meanwhile. */
 struct flight {
-	struct flight *next; /* in its bucket, under lock */
+	struct room_ticket ticket; /* the first member */
+	struct flight *next;	   /* in its bucket, under lock */
 	struct px_content *c;
 	unsigned refs;	   /* under lock: the compile and its starter */
 	struct px_stat st; /* what the first asker saw; then what was read */
@@ -163,6 +164,7 @@ static void land(struct flight *f, int err, struct px_blob *b)
 				w->arg);
 		free(w);
 	}
+	px_room_resize(c, &f->ticket, 0);
 	flight_unref(f);
 }
 
@@ -230,22 +232,55 @@ static void submit(struct flight *f, const char *name,
 	flight_unref(f);
 }
 
+/* What a worker can be sent. */
+#define MAX_SOURCE (PX_FRAME_MAX - PATH_MAX - 64)
+
+static uint64_t max_source(const struct px_content *c)
+{
+	const uint64_t n = c->o.max_source;
+
+	return n > 0 && n < MAX_SOURCE ? n : MAX_SOURCE;
+}
+
+/* Nothing of this is stored: it is true of the option, not of the source. */
+static void refuse(struct flight *f, const char *name)
+{
+	struct px_content *c = f->c;
+	struct px_why why;
+	struct px_blob *b;
+
+	px_because(&why, 0,
+		   "the source has %llu bytes, and --max-source allows %llu: "
+		   "allow more, or --exclude it",
+		   (unsigned long long)f->st.fp.size,
+		   (unsigned long long)max_source(c));
+	b = px_blob_new(PX_BLOB_FAILED, 0, 0, why.text, strlen(why.text));
+	px_content_index_key(c, &f->form, name, &f->st.fp, f->key);
+	land(f, b ? 0 : -ENOMEM, b);
+	px_blob_unref(b);
+}
+
 /* Reads and hashes the source; compiles it unless its content is known. */
-static void fly(struct flight *f)
+static void read_source(struct flight *f)
 {
 	struct px_content *c = f->c;
 	PX_AUTO(px_buf_fini)
-	struct px_buf source = {.max = PX_FRAME_MAX - PATH_MAX - 64};
+	struct px_buf source = {.max = (size_t)max_source(c)};
 	PX_AUTOFREE char *name = px_content_co_filename(c, f->path);
 	struct px_blob *b;
 	int r;
 
 	f->read_at_ns = px_wall_ns();
 	r = name ? px_tree_read(c->o.tree, f->path, &source, &f->st) : -ENOMEM;
+	if (r == -EFBIG) {
+		refuse(f, name);
+		return;
+	}
 	if (r < 0) {
 		land(f, r, NULL);
 		return;
 	}
+	px_room_resize(c, &f->ticket, source.size);
 	px_stats_add(c->o.stats, PX_COUNT_source_reads, 1);
 	px_content_blob_key(c, &f->form, name, &source, &f->st, f->key);
 	if (px_cache_get(c->o.cache, f->key, &b) == 0) {
@@ -258,6 +293,16 @@ static void fly(struct flight *f)
 	submit(f, name, &source);
 }
 
+static void go(struct room_ticket *t, int err)
+{
+	struct flight *f = (struct flight *)t;
+
+	if (err < 0)
+		land(f, err, NULL);
+	else
+		read_source(f);
+}
+
 static struct flight *flight_new(struct px_content *c, const char *path,
 				 enum px_kind kind, const struct px_stat *st)
 {
@@ -268,6 +313,9 @@ static struct flight *flight_new(struct px_content *c, const char *path,
 		return NULL;
 	f->c = c;
 	f->refs = 1;
+	f->ticket.go = go;
+	/* One that is too large is not read. */
+	f->ticket.bytes = st->fp.size <= max_source(c) ? st->fp.size : 0;
 	f->st = *st;
 	f->asked = st->fp;
 	f->kind = kind;
@@ -305,7 +353,7 @@ static int join(struct px_content *c, const char *path, enum px_kind kind,
 	fresh->next = *at;
 	*at = fresh;
 	pthread_mutex_unlock(&c->lock);
-	fly(fresh);
+	px_room_enter(c, &fresh->ticket);
 	return 0;
 }
 
@@ -319,6 +367,9 @@ static int find_index(struct px_content *c, const char *path, enum px_kind kind,
 
 	if (!name)
 		return -ENOMEM;
+	/* Whether it is refused must not depend on what the cache has. */
+	if (st->fp.size > max_source(c))
+		return -ENOENT;
 	px_content_index_key(c, &form, name, &st->fp, index);
 	return px_cache_index_get(c->o.cache, index, ret);
 }
@@ -431,7 +482,7 @@ void px_content_start_ahead(struct px_content *c, const char *path,
 int px_content_new(const struct px_content_options *o, struct px_content **ret)
 {
 	struct px_content *c = calloc(1, sizeof(*c));
-	int r;
+	int r, ahead;
 
 	if (!c)
 		return -ENOMEM;
@@ -439,7 +490,10 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret)
 	c->flights = calloc(N_BUCKETS, sizeof(*c->flights));
 	pthread_mutex_init(&c->lock, NULL);
 	px_content_make_profile(c);
-	r = c->flights ? px_content_ahead_start(c) : -ENOMEM;
+	r = px_room_start(c);
+	ahead = px_content_ahead_start(c);
+	if (r == 0)
+		r = c->flights ? ahead : -ENOMEM;
 	if (r < 0) {
 		px_content_free(c);
 		return r;
@@ -458,11 +512,20 @@ void px_content_quiet(struct px_content *c)
 	px_content_ahead_quiet(c);
 }
 
+void px_content_stop(struct px_content *c)
+{
+	px_room_close(c); /* the other thread may wait for room */
+	px_content_ahead_stop(c);
+	px_room_stop(c);
+}
+
 void px_content_free(struct px_content *c)
 {
 	if (!c)
 		return;
-	px_content_ahead_stop(c);
+	px_content_stop(c);
+	px_content_ahead_fini(c);
+	px_room_fini(c);
 	px_content_forget_records(c);
 	px_content_forget_views(c);
 	px_seen_fini(&c->reported);

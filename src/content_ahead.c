@@ -106,6 +106,7 @@ static void wait_for_room(struct px_content *c)
 {
 	while (!is_quiet(c) && px_cache_queued(c->o.cache) > MAX_QUEUED)
 		usleep(10000);
+	px_room_wait(c);
 	px_pool_wait_room(c->o.pool);
 }
 
@@ -231,6 +232,11 @@ void px_content_ahead_stop(struct px_content *c)
 	px_content_ahead_quiet(c);
 	if (c->ahead_running)
 		pthread_join(c->ahead_thread, NULL);
+	c->ahead_running = false;
+}
+
+void px_content_ahead_fini(struct px_content *c)
+{
 	free_dirs(c->ahead_head);
 	pthread_mutex_destroy(&c->ahead_lock);
 	pthread_cond_destroy(&c->ahead_changed);

@@ -42,6 +42,15 @@ struct kept_view {
 	char path[];
 };
 
+/* A source that is to be read; the rest is content_room.c's. */
+struct room_ticket {
+	struct room_ticket *next;
+	uint64_t bytes;
+	/* Takes room_ticket.bytes, which are given back by px_room_resize(..,
+	 * 0) in any case. `err`: 0, or -ECANCELED: read nothing any more. */
+	void (*go)(struct room_ticket *t, int err);
+};
+
 struct px_content {
 	struct px_content_options o;
 	uint8_t profile[PX_DIGEST_SIZE];
@@ -63,6 +72,15 @@ struct px_content {
 	struct ahead_dir *ahead_head;  /* under ahead_lock */
 	struct ahead_dir **ahead_tail; /* under ahead_lock */
 	struct seen touched;	       /* under ahead_lock: directories done */
+
+	pthread_mutex_t room_lock;
+	pthread_cond_t room_changed;
+	pthread_t room_thread;
+	bool room_running;
+	bool room_closed;		/* under room_lock */
+	uint64_t room_used;		/* under room_lock */
+	struct room_ticket *room_head;	/* under room_lock: who wait */
+	struct room_ticket **room_tail; /* under room_lock */
 };
 
 /* What may differ between two modules of one content. */
@@ -108,6 +126,23 @@ void px_content_forget_records(struct px_content *c);
 void px_content_record(struct px_content *c, const char *path,
 		       px_content_done done, void *arg);
 
+/* ---- content_room.c ---- */
+
+int px_room_start(struct px_content *c);
+/* Calls t->go: in this thread if there is room at once, else later in another.
+ * Never blocks. */
+void px_room_enter(struct px_content *c, struct room_ticket *t);
+/* The source was found to have another size; 0: it is gone from memory. */
+void px_room_resize(struct px_content *c, struct room_ticket *t,
+		    uint64_t bytes);
+/* Blocks while anybody waits for room, unless it is closed. Not for FUSE. */
+void px_room_wait(struct px_content *c);
+/* Lets all who wait go, with -ECANCELED, in this thread. */
+void px_room_close(struct px_content *c);
+/* Ends the thread, once it is closed; twice is fine. */
+void px_room_stop(struct px_content *c);
+void px_room_fini(struct px_content *c);
+
 /* ---- content_ahead.c ---- */
 
 /* True if `hash` was there already; false also when memory runs out. */
@@ -122,6 +157,7 @@ int px_content_ahead_start(struct px_content *c);
 /* The siblings of `path` will be wanted soon. */
 void px_content_ahead_touch(struct px_content *c, const char *path);
 void px_content_ahead_quiet(struct px_content *c);
-void px_content_ahead_stop(struct px_content *c);
+void px_content_ahead_stop(struct px_content *c); /* twice is fine */
+void px_content_ahead_fini(struct px_content *c);
 
 #endif

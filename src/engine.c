@@ -129,6 +129,7 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.uid = o->uid,
 		.gid = o->gid,
 		.mtime = o->mtime,
+		.max_source = o->max_source,
 		.normal_modes = o->normal_modes,
 		.debug_ranges = o->debug_ranges,
 		.canonical = !o->plain_marshal,
@@ -181,6 +182,8 @@ void px_engine_quiet(struct px_engine *e)
 	if (e->content)
 		px_content_quiet(e->content);
 	px_pool_stop(e->pool);
+	if (e->content)
+		px_content_stop(e->content);
 }
 
 void px_engine_stop(struct px_engine *e)

@@ -21,6 +21,7 @@ static const struct px_opt defaults = {
 	.mtime = -1,
 	.timeout_ms = 60000,
 	.cache_size = 2ull << 30,
+	.max_source = 64u << 20,
 };
 
 bool px_opt_is_default(const struct px_opt_row *row,

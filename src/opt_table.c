@@ -35,6 +35,11 @@ static int take_uint(const char *text, unsigned max, unsigned *ret)
 	return 0;
 }
 
+static int take_size(const char *v, uint64_t *ret)
+{
+	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
+}
+
 static int set_python(struct px_opt *o, const char *v)
 {
 	o->python = v;
@@ -71,6 +76,16 @@ static int set_timeout(struct px_opt *o, const char *v)
 	return 0;
 }
 
+/* A frame to a worker has at most 1 GiB, with the module's path in it. */
+#define LARGEST_SOURCE (1023u << 20)
+
+static int set_max_source(struct px_opt *o, const char *v)
+{
+	const int r = take_size(v, &o->max_source);
+
+	return r == 0 && o->max_source > LARGEST_SOURCE ? -EINVAL : r;
+}
+
 static int set_cache_from(struct px_opt *o, const char *v)
 {
 	o->cache_from = v;
@@ -81,11 +96,6 @@ static int set_cache(struct px_opt *o, const char *v)
 {
 	o->cache = v;
 	return *v ? 0 : -EINVAL;
-}
-
-static int take_size(const char *v, uint64_t *ret)
-{
-	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
 }
 
 static int set_cache_size(struct px_opt *o, const char *v)
@@ -358,6 +368,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"timeout", 0, "SECONDS", VIEW,
 	 "give a module up after so much CPU time (default 60; 0: never)",
 	 SET(set_timeout)},
+	{"max-source", 0, "BYTES", VIEW,
+	 "compile no module whose source is larger; K, M, at most 1023M "
+	 "(default 64M)", SET(set_max_source)},
 	{"require-sandbox", 0, NULL, VIEW,
 	 "fail where compile workers cannot be kept from system calls",
 	 FLAG(require_sandbox)},

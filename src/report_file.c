@@ -231,13 +231,17 @@ static int measure_pycache(const struct px_report_options *o, const char *path,
 	px_note_keep(o->cache, key, note, sizeof(note));
 	return 0;
 }
+/* Each thread has a source in memory, and its frame: those that are larger than
+ * this, in bytes, are measured one after the other. */
+#define LARGE (8u << 20)
+static pthread_mutex_t one_large = PTHREAD_MUTEX_INITIALIZER;
 
 /* 1: done, but not worth remembering. */
-static int measure_source(const struct px_report_options *o,
-			  struct px_meter *meter, const char *source,
-			  struct px_report_file *f)
+static int read_source(const struct px_report_options *o,
+		       struct px_meter *meter, const char *source,
+		       struct px_report_file *f)
 {
-	PX_AUTO(px_buf_fini) struct px_buf text = {.max = PX_FRAME_MAX / 2};
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = o->max_source};
 	uint8_t digest[PX_DIGEST_SIZE];
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
@@ -260,6 +264,21 @@ static int measure_source(const struct px_report_options *o,
 	f->source_deflate_bytes = sum.deflate_bytes;
 	f->source_zstd_bytes = sum.zstd_bytes;
 	return r | unknown;
+}
+
+static int measure_source(const struct px_report_options *o,
+			  struct px_meter *meter, const struct px_item *i,
+			  struct px_report_file *f)
+{
+	const bool large = i->source_size > LARGE;
+	int r;
+
+	if (large)
+		pthread_mutex_lock(&one_large);
+	r = read_source(o, meter, i->source, f);
+	if (large)
+		pthread_mutex_unlock(&one_large);
+	return r;
 }
 
 /* Of the bytes as they ship. */
@@ -311,6 +330,15 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	r = measure_shipped(o, meter, i, f);
 	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT))
 		r = measure_source(o, meter, i->source, f);
+	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)) {
+		r = ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
+			&f->pycache_bytes, NULL);
+		if (r == 0)
+			r = measure_source(o, meter, i, f);
+		/* What compiles at level 2 does at 0, given time. */
+		if (r == 0 && f->pycache_bytes == 0)
+			r = 1;
+	}
 	if (r == 0 && keep)
 		remember(o, key, f);
 	return r < 0 ? r : 0;

@@ -267,8 +267,10 @@ static int try_read(struct px_tree *t, const char *path, struct px_buf *b,
 	if (r < 0)
 		return r;
 	b->size = 0;
-	if (before.fp.size > b->max)
+	if (before.fp.size > b->max) {
+		*ret = before;
 		return -EFBIG;
+	}
 	r = px_buf_reserve(b, (size_t)before.fp.size);
 	if (r < 0)
 		return r;

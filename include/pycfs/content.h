@@ -11,7 +11,16 @@
  *              no: compile; store; index it
  *
  * Threads: any. Callbacks come in the caller's thread when the answer is known
- * at once, else in the pool's; they must not block.
+ * at once, else in the pool's, one of the content's own, or that of another who
+ * asks; they must not block.
+ *
+ * What a callback may free: all that the caller has to do with the request,
+ * `arg`, `path` and `st` among it; none of that is touched once the callback
+ * was called. What it is given is lent until it returns: it copies, or takes a
+ * reference. The thread that called it then goes on in the content, which, like
+ * tree, cache, pool and stats, has to be there until px_pool_stop and
+ * px_content_stop have returned: being answered does not mean that nobody is
+ * inside any more.
  */
 
 #include "pycfs/cache.h"
@@ -33,6 +42,12 @@ struct px_content_options {
 	int64_t uid, gid;
 	int64_t mtime;	   /* seconds */
 	bool normal_modes; /* 0755 and 0644 */
+	/* Bytes of a module's source: a larger one is refused, and that is not
+	 * stored. 0: what a worker can be sent. */
+	uint64_t max_source;
+	/* Bytes of all sources that are read and not compiled yet; further ones
+	 * are read once there is room. 0: 128 MiB. */
+	uint64_t in_flight;
 	bool debug_ranges;
 	bool canonical;	 /* bytecode as marshal.h says, not as CPython wrote it
 			  */
@@ -46,9 +61,14 @@ struct px_content_options {
 
 /* Everything pointed to outlives the content. -ENOMEM. */
 int px_content_new(const struct px_content_options *o, struct px_content **ret);
-/* Begins no more work; returns at once. To end: quiet, px_pool_stop (which
- * answers everybody who waits), px_content_free, px_pool_free. */
+/* Begins no more work by itself; returns at once. To end: quiet, px_pool_stop,
+ * px_content_stop (by then everybody who waits has been answered),
+ * px_content_free, px_pool_free. */
 void px_content_quiet(struct px_content *c);
+/* Answers who waits for room with -ECANCELED, and whoever asks for a compile
+ * from now on, and waits for the content's own threads, which may be reading.
+ * Twice is fine. */
+void px_content_stop(struct px_content *c);
 void px_content_free(struct px_content *c); /* NULL is fine */
 
 /* What a name of the view is, ready for stat(2) or an archive. */

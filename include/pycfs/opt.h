@@ -55,6 +55,7 @@ struct px_opt {
 	const char *cache;	/* NULL: the default place */
 	const char *cache_from; /* NULL: none */
 	uint64_t cache_size;
+	uint64_t max_source; /* bytes */
 	bool no_cache;
 	bool require_sandbox;
 	bool foreground;
@@ -114,7 +115,7 @@ struct px_opt_row {
 	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
 };
 
-#define PX_N_OPTS 50
+#define PX_N_OPTS 51
 /* Of the rows of one name each has verbs of its own. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 

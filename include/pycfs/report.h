@@ -114,6 +114,7 @@ struct px_report_options {
 	struct px_tree *tree;
 	struct px_cache *cache;
 	unsigned jobs;
+	size_t max_source; /* bytes, as the content has it */
 	/* As px_export_options has it; files done so far. */
 	bool (*tick)(void *arg, uint64_t files);
 	void *tick_arg;

@@ -70,7 +70,8 @@ int px_tree_open_known(struct px_tree *t, const char *path, int *ret_fd,
 
 /* Reads all of that same file into `b` (emptied first), and the fingerprint
  * that belongs to exactly these bytes. -EFBIG if larger than b->max,
- * -EAGAIN if it kept changing while being read. */
+ * and then *ret says how large; -EAGAIN if it kept changing while being read.
+ */
 int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
 		 struct px_stat *ret);
 

@@ -1,5 +1,6 @@
 """Files of the source that are made to hurt whoever reads them."""
 import os
+import signal
 import time
 
 import rig as faults
@@ -45,4 +46,48 @@ def test_a_record_of_what_is_not_there(rig):
             dest = a.new("out")
             r = a.call("export", "--python", faults.PYTHON, site, dest)
             a.expect(r and r.returncode == 0, "export: %s" % r)
+            a.saw_export(dest, reference=wanted)
+
+
+def peak_mb(run):
+    """Of pycfs itself, while it runs; its workers are held up at first, so
+    that more is read than compiled."""
+    name, most = os.path.basename(faults.harness.program()), 0
+    began, end = time.monotonic(), time.monotonic() + 120
+    while run.popen.poll() is None and time.monotonic() < end:
+        for pid in run.workers():
+            faults.kill(pid, signal.SIGSTOP if time.monotonic() < began + 3
+                        else signal.SIGCONT)
+        for pid in [run.popen.pid] + run.find(name):
+            try:
+                with open("/proc/%d/status" % pid) as f:
+                    lines = [li for li in f if li.startswith("VmHWM:")]
+            except OSError:
+                continue
+            most = max([most] + [int(li.split()[1]) // 1024 for li in lines])
+        time.sleep(0.01)
+    return most
+
+
+def test_vast_sources(rig):
+    """They cost no memory: those that are too large are not read, and of the
+    others few at a time."""
+    for a in rig.tries("sources of gigabytes", ci=2, full=10):
+        with a:
+            site = small(a, "")
+            wanted = rig.undisturbed(a, site)
+            read = a.n % 2
+            for i in range(12 if read and not faults.FULL else 40):
+                with open(os.path.join(site, "v%d.py" % i), "wb") as f:
+                    f.truncate((90 if read else 900) << 20)
+            dest = a.new("out")
+            options = ["--max-source", "100M"] if read else []
+            run = faults.Run(a, "export", "--python", faults.PYTHON,
+                             "--on-error", "omit", "--jobs", 2, *options,
+                             site, dest)
+            most = peak_mb(run)
+            a.expect(run.status() == 0, run.said()[-400:])
+            said = "null bytes" if read else "--max-source"
+            a.expect(said in run.said(), run.said()[-400:])
+            a.expect(most < (500 if read else 100), "it took %d MB" % most)
             a.saw_export(dest, reference=wanted)

@@ -237,3 +237,47 @@ def test_a_name_cannot_forge_a_log_line(mount, small):
     assert "forged.py" in log
     assert not [x for x in log.splitlines() if x.startswith(
         "pycfs: error: forged")]
+
+
+def sparse(path, size):
+    with open(path, "wb") as f:
+        f.truncate(size)
+
+
+def test_too_large(mount, tree, scratch):
+    """Refused by its size, unread; and that is forgotten with the option."""
+    sparse(os.path.join(tree, "vast.py"), 900 << 20)
+    trees.write(os.path.join(tree, "long.py"), "x = 1\n" + "#\n" * 60000)
+    trees.age(tree)
+    for _ in range(2):
+        with mount(tree, "--no-ahead", "--max-source", "100K") as m:
+            assert code_of(read, m / "vast.pyc") == errno.EIO
+            assert code_of(os.stat, m / "long.pyc") == errno.EIO
+            assert m.count("source_reads") == 0
+            assert m.serving().rss_mb() < 100
+            read(m / "single.pyc")
+            log = m.log()
+        about = lines_about(log, "vast.py")
+        assert len(about) == 1
+        assert "943718400 bytes" in about[0] and "102400" in about[0]
+        assert "--max-source" in about[0]
+        with mount(tree, "--no-ahead") as m:
+            assert len(read(m / "long.pyc")) > 16
+            assert code_of(read, m / "vast.pyc") == errno.EIO
+    with mount(tree, "--on-error", "omit") as m:
+        assert code_of(os.stat, m / "vast.pyc") == errno.ENOENT
+
+
+def test_export_of_what_is_too_large(tree, scratch, pycfs):
+    sparse(os.path.join(tree, "vast.py"), 65 << 20)
+    dest = os.path.join(scratch, "out")
+    r = pycfs.export(tree, dest)
+    assert r.returncode == 1 and not os.path.exists(dest)
+    assert "vast.py" in r.stderr and "68157440 bytes" in r.stderr
+    assert "--max-source" in r.stderr
+    # read now, and refused for what is in it
+    r = pycfs.export(tree, dest, "--max-source", "66M")
+    assert r.returncode == 1 and "null bytes" in r.stderr
+    r = pycfs.exported(tree, dest, "--on-error", "omit")
+    assert os.path.exists(os.path.join(dest, "single.pyc"))
+    assert not os.path.exists(os.path.join(dest, "vast.pyc"))

@@ -917,6 +917,120 @@ static void test_stop_answers_everybody(void **state)
 	assert_int_equal(count(u, PX_COUNT_compiled), 0);
 }
 
+/* ---------------------------------------------------------- large sources */
+
+/* It is a fact about the option: neither what the cache has nor what it is told
+ * must make a difference. */
+static void test_too_large(void **state)
+{
+	static const char text[] = "source of a"; /* of echo a.py */
+	struct unit_content *u = *state;
+	struct answer a;
+
+	u->o.max_source = sizeof(text) - 2;
+	begin(u);
+	for (int i = 0; i < 2; i++) {
+		a = bytes(u, "echo a.py");
+		assert_int_equal(a.err, 0);
+		assert_int_equal(a.m.kind, PX_BLOB_FAILED);
+		assert_int_equal(a.m.source_size, sizeof(text) - 1);
+		assert_non_null(strstr(a.text, "11 bytes"));
+		assert_non_null(strstr(a.text, "--max-source allows 10"));
+	}
+	a = bytes(u, "dir/echo a.py");
+	assert_int_equal(a.m.kind, PX_BLOB_CODE);
+}
+
+static void test_too_large_is_not_stored(void **state)
+{
+	static const uint64_t sizes[] = {10, 11, 10, 0};
+	struct unit_content *u = *state;
+	struct px_module m;
+	struct answer a;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(sizes); i++) {
+		const bool fits = sizes[i] != 10;
+
+		u->o.max_source = sizes[i];
+		if (i == 0)
+			begin(u);
+		else
+			again(u);
+		a = bytes(u, "echo a.py");
+		assert_int_equal(a.err, 0);
+		assert_int_equal(a.m.kind,
+				 fits ? PX_BLOB_CODE : PX_BLOB_FAILED);
+		assert_int_equal(px_content_peek(u->c, "echo a.py", NULL,
+						 PX_KIND_MODULE, PX_WANT_SIZE,
+						 &m),
+				 fits ? 0 : -ENOENT);
+		assert_int_equal(count(u, PX_COUNT_compiled), i == 1);
+	}
+}
+
+/* With room for one source at a time, whoever asks does not wait for it. */
+static void test_room_for_one(void **state)
+{
+	static const char *const names[] = {
+		"echo a.py",	  "echo b.py",	   "dir/echo a.py",
+		"dir/echo b.py",  "dir/echo c.py", "dir/sub/echo d.py",
+		"dir2/echo e.py", "times/echo.py",
+	};
+	struct answer a[PX_ARRAY_LEN(names)], stalled;
+	struct unit_content *u = *state;
+	size_t i;
+
+	u->o.in_flight = 1;
+	u->timeout_ms = 300;
+	begin(u);
+	answer_init(&stalled);
+	px_content_get(u->c, "stall.py", NULL, PX_KIND_MODULE, PX_WANT_BYTES,
+		       on_answer, &stalled);
+	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
+		answer_init(&a[i]);
+		px_content_get(u->c, names[i], NULL, PX_KIND_MODULE,
+			       PX_WANT_BYTES, on_answer, &a[i]);
+	}
+	/* There is a second worker, but nothing was read for it. */
+	assert_int_equal(count(u, PX_COUNT_source_reads), 1);
+	assert_true(answered(&stalled, PATIENCE * 1000));
+	assert_int_equal(stalled.m.kind, PX_BLOB_FAILED);
+	for (i = 0; i < PX_ARRAY_LEN(names); i++) {
+		assert_true(answered(&a[i], PATIENCE * 1000));
+		assert_int_equal(a[i].err, 0);
+		assert_int_equal(a[i].m.kind, PX_BLOB_CODE);
+	}
+}
+
+static void test_stop_while_there_is_no_room(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a[10], after;
+
+	u->o.in_flight = 1;
+	u->o.ahead = true;
+	begin(u);
+	for (int i = 0; i < 10; i++) {
+		answer_init(&a[i]);
+		px_content_get(u->c,
+			       i == 0  ? "stall.py"
+			       : i < 5 ? "echo a.py"
+			       : i < 8 ? "dir/echo a.py"
+				       : "echo b.py",
+			       NULL, PX_KIND_MODULE, PX_WANT_BYTES, on_answer,
+			       &a[i]);
+	}
+	px_content_quiet(u->c);
+	px_pool_stop(u->pool);
+	px_content_stop(u->c);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(a[i].n, 1);
+		assert_int_equal(a[i].err, -ECANCELED);
+	}
+	after = bytes(u, "dir2/echo e.py");
+	assert_int_equal(after.err, -ECANCELED);
+}
+
 static void test_no_worker(void **state)
 {
 	struct unit_content *u = *state;
@@ -1055,6 +1169,10 @@ int main(void)
 		CONTENT_TEST(test_not_ahead),
 		CONTENT_TEST(test_nothing_ahead_once_quiet),
 		CONTENT_TEST(test_stop_answers_everybody),
+		CONTENT_TEST(test_too_large),
+		CONTENT_TEST(test_too_large_is_not_stored),
+		CONTENT_TEST(test_room_for_one),
+		CONTENT_TEST(test_stop_while_there_is_no_room),
 		CONTENT_TEST(test_no_worker),
 		CONTENT_TEST(test_python),
 		CONTENT_TEST(test_python_refusal),

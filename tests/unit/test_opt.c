@@ -128,6 +128,7 @@ IS(jobs, o->jobs == 3)
 IS(timeout, o->timeout_ms == 1500)
 IS(cache, o->cache &&strcmp(o->cache, "/c") == 0)
 IS(cache_size, o->cache_size == 5u << 20)
+IS(max_source, o->max_source == 5u << 20)
 IS(no_cache, o->no_cache)
 IS(cache_from, o->cache_from &&strcmp(o->cache_from, "/seed") == 0)
 IS(require_sandbox, o->require_sandbox)
@@ -205,6 +206,10 @@ static const struct sample {
 	 is_timeout,
 	 {"", "-1", "x", "1s", "86400.5", "nan", "inf", " 1", "1e99", "0x10",
 	  "1e1", ".5", "1.", "1.5.1", "1.x", "0X1p3", "+1"}},
+	{"max-source",
+	 "5M",
+	 is_max_source,
+	 {"", "0", "-1", "5X", "1024M", "1G", "99999999T"}},
 	{"cache", "/c", is_cache, {""}},
 	{"cache-size",
 	 "5M",
@@ -399,6 +404,7 @@ static void test_defaults(void **state PX_UNUSED)
 	assert_int_equal(o->timeout_ms, 60000);
 	assert_null(o->cache);
 	assert_true(o->cache_size == 2ull << 30);
+	assert_true(o->max_source == 64u << 20);
 	assert_string_equal(o->fuse_options, "");
 	assert_string_equal(o->prefix_dir, "");
 	assert_true(o->max_size == 0 && o->max_compressed_size == 0);
