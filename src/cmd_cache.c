@@ -59,6 +59,7 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	const uint32_t today = (uint32_t)(px_wall_ns() / 1000000000 / 86400);
 	struct px_cache_info i;
 	int r = px_cache_info(cache, &i);
+	PX_AUTOFREE char *dir = px_clean(job->dir);
 	unsigned idle;
 	ull modules;
 	size_t k;
@@ -76,13 +77,16 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	       "%llu bytes, %llu on disk, %llu at most\n"
 	       "last used up to %u days ago; %.1f %% of what was asked for was "
 	       "there\n",
-	       job->dir, modules, (ull)i.n_rejected, (ull)i.n_index,
+	       dir ? dir : "?", modules, (ull)i.n_rejected, (ull)i.n_index,
 	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle,
 	       hit_rate(&i));
-	for (k = 0; k < i.n_profiles; k++)
+	for (k = 0; k < i.n_profiles; k++) {
+		PX_AUTOFREE char *text = px_clean(i.profile[k].text);
+
 		printf("%12llu modules %14llu bytes  %s\n",
 		       (ull)i.profile[k].n_blobs, (ull)i.profile[k].bytes,
-		       i.profile[k].text);
+		       text ? text : "?");
+	}
 	return 0;
 }
 

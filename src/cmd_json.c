@@ -5,19 +5,20 @@
 
 void px_cmd_json_string(FILE *to, const char *s)
 {
-	const unsigned char *p = (const unsigned char *)s;
+	size_t n;
 
 	putc('"', to);
-	while (*p) {
-		const size_t n = px_utf8_sequence((const char *)p);
+	for (; *s; s += n) {
+		const bool is_utf8 = px_utf8_sequence(s) > 0;
 
-		if (*p == '"' || *p == '\\')
-			fprintf(to, "\\%c", *p);
-		else if (*p < 0x20 || *p == '<' || n == 0)
-			fprintf(to, "\\u%04x", n == 0 ? 0xDC00u + *p : *p);
+		if (px_is_control(s, &n) || *s == '<')
+			fprintf(to, "\\u%04x",
+				is_utf8 ? px_utf8_code(s, n)
+					: 0xDC00u + (unsigned char)*s);
+		else if (*s == '"' || *s == '\\')
+			fprintf(to, "\\%c", *s);
 		else
-			fprintf(to, "%.*s", (int)n, (const char *)p);
-		p += n ? n : 1;
+			fprintf(to, "%.*s", (int)n, s);
 	}
 	putc('"', to);
 }

@@ -94,15 +94,13 @@ static bool same_name(const char *old, const char *name)
 
 static void print_name(const char *name, int width)
 {
-	for (; *name; width--)
-		if (odd_byte(name)) {
-			putchar(odd_byte(name));
-			name += 3;
-		} else {
-			putchar(*name++);
-			while ((*name & 0xC0) == 0x80)
-				putchar(*name++);
-		}
+	size_t n;
+
+	for (; *name; width--, name += n)
+		if (px_is_control(name, &n) || odd_byte(name))
+			putchar('?');
+		else
+			fwrite(name, 1, n, stdout);
 	printf("%*s", width > 0 ? width : 0, "");
 }
 

@@ -38,10 +38,6 @@ int px_report_write_html(const struct px_shown *s, struct px_why *why);
  * than allowed, or -errno with a sentence in `why`. */
 int px_report_diff(const struct px_shown *s, struct px_why *why);
 
-/* A name as a terminal may have it: control bytes are question marks. The
- * caller's; NULL: ENOMEM. */
-char *px_clean(const char *name);
-
 /* "12.3 MB", in at most 8 bytes. */
 const char *px_human(uint64_t bytes, char buf[16]);
 

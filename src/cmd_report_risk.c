@@ -11,6 +11,26 @@
 static const char *const grade_names[N_GRADES] = {"", "to know", "may break",
 						  "breaks"};
 
+static void print_clean(const char *s)
+{
+	PX_AUTOFREE char *shown = px_clean(s);
+
+	fputs(shown ? shown : "?", stdout);
+}
+
+/* A rule: a question mark stands for any one byte in its pattern. */
+static void print_rule(const char *s)
+{
+	size_t n;
+
+	for (; *s; s += n)
+		if (px_is_control(s, &n))
+			printf("%.*s", (int)n, "????");
+		else
+			fwrite(s, 1, n, stdout);
+	putchar('\n');
+}
+
 void px_report_print_risks(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -26,13 +46,16 @@ void px_report_print_risks(const struct px_shown *s)
 	for (grade = 3; grade >= 2; grade--)
 		for (i = 0; i < r->n_risks && listed < MAX_LISTED; i++) {
 			const struct px_report_risk *k = &r->risks[i];
-			PX_AUTOFREE char *path = NULL;
 
 			if (k->grade != grade)
 				continue;
-			path = px_clean(r->files[k->file].source);
-			printf("  %s:%u: %s: %s [%s]\n", path ? path : "?",
-			       k->line, grade_names[grade], k->reason, k->rule);
+			fputs("  ", stdout);
+			print_clean(r->files[k->file].source);
+			printf(":%u: %s: ", k->line, grade_names[grade]);
+			print_clean(k->reason);
+			fputs(" [", stdout);
+			print_clean(k->rule);
+			puts("]");
 			listed++;
 		}
 	if (listed < n[3] + n[2])
@@ -71,13 +94,6 @@ static int compare(const void *a, const void *b, void *arg)
 	return (x > y) - (x < y);
 }
 
-/* In a comment, which is one line. */
-static void print_comment(const char *s)
-{
-	for (; *s; s++)
-		putchar((unsigned char)*s < ' ' ? '?' : *s);
-}
-
 int px_report_suggest(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -95,7 +111,7 @@ int px_report_suggest(const struct px_shown *s)
 		qsort_r(order, n, sizeof(*order), compare,
 			(void *)(uintptr_t)r);
 	fputs("# Rules for ", stdout);
-	print_comment(s->source);
+	print_clean(s->source);
 	puts(", from 'pycfs report --suggest'.");
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
@@ -104,9 +120,11 @@ int px_report_suggest(const struct px_shown *s)
 			continue;
 		last = k->remedy;
 		fputs("# ", stdout);
-		print_comment(r->files[k->file].source);
-		printf(":%u: %s: %s\n%s\n", k->line, grade_names[k->grade],
-		       k->reason, k->remedy);
+		print_clean(r->files[k->file].source);
+		printf(":%u: %s: ", k->line, grade_names[k->grade]);
+		print_clean(k->reason);
+		putchar('\n');
+		print_rule(k->remedy);
 	}
 	return 0;
 }

@@ -25,16 +25,6 @@ const char *px_human(uint64_t bytes, char buf[16])
 	return buf;
 }
 
-char *px_clean(const char *name)
-{
-	char *copy = strdup(name), *p;
-
-	for (p = copy; p && *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	return copy;
-}
-
 /* One row: a distribution, or a file. */
 struct table_row {
 	const char *name;
@@ -210,10 +200,12 @@ static void print_totals(const struct px_shown *s)
 	const struct px_report_sizes *t = &s->r->total;
 	const uint64_t bytes = px_report_bytes(t);
 	const uint64_t sources = t->source_bytes + t->other_bytes;
+	PX_AUTOFREE char *source = px_clean(s->source);
+	PX_AUTOFREE char *python = px_clean(s->python);
 	char a[16], b[16], c[16];
 
-	printf("\n%s for Python %s at level %u\n", s->source, s->python,
-	       s->o->optimize);
+	printf("\n%s for Python %s at level %u\n", source ? source : "?",
+	       python ? python : "?", s->o->optimize);
 	printf("ships %zu files: %s, deflated %s, by zstd %s (each by "
 	       "itself)\n",
 	       s->r->n_files, px_human(bytes, a), px_human(t->deflate_bytes, b),
@@ -289,9 +281,12 @@ static void print_faults(const struct px_report *r)
 	for (i = 0; i < r->n_faults; i++) {
 		const struct px_blob *why = r->faults[i].why;
 		PX_AUTOFREE char *path = px_clean(r->faults[i].path);
+		PX_AUTOFREE char *text =
+			strndup((const char *)why->data, why->size);
+		PX_AUTOFREE char *shown = text ? px_clean(text) : NULL;
 
-		printf("  %s:%u: %.*s\n", path ? path : "?", why->line,
-		       (int)why->size, (const char *)why->data);
+		printf("  %s:%u: %s\n", path ? path : "?", why->line,
+		       shown ? shown : "?");
 	}
 }
 

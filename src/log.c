@@ -29,14 +29,6 @@ struct line {
 
 static const char cut_mark[] = "...";
 
-static bool is_control(const unsigned char *p)
-{
-	/* 0xc2 leads in UTF-8's form of the C1 controls, which terminals obey;
-	 * its second byte says the rest. */
-	return p[0] < 0x20 || p[0] == 0x7f ||
-	       (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
-}
-
 /* Adds what fits before the mark and the newline; false if it did not. */
 static bool line_add(struct line *l, const char *s, size_t n)
 {
@@ -49,16 +41,21 @@ static bool line_add(struct line *l, const char *s, size_t n)
 
 static void line_add_escaped(struct line *l, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	char escaped[4 * 4 + 1];
+	size_t n, i;
 
-	for (; *p; p++) {
-		char shown[5] = {(char)*p};
-		size_t n = 1;
+	for (; *text; text += n) {
+		const char *shown = text;
+		size_t length;
 
-		if (is_control(p))
-			n = (size_t)snprintf(shown, sizeof(shown), "\\x%02x",
-					     *p);
-		if (!line_add(l, shown, n)) {
+		if (px_is_control(text, &n)) {
+			for (i = 0; i < n; i++)
+				snprintf(escaped + 4 * i, 5, "\\x%02x",
+					 (unsigned char)text[i]);
+			shown = escaped;
+		}
+		length = shown == escaped ? 4 * n : n;
+		if (!line_add(l, shown, length)) {
 			memcpy(l->text + l->size, cut_mark,
 			       sizeof(cut_mark) - 1);
 			l->size += sizeof(cut_mark) - 1;

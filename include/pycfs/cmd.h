@@ -38,9 +38,9 @@ int px_cmd_fail(int status, const struct px_why *why);
 int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
 		const char *crashed);
 
-/* Prints a JSON string (RFC 8259, section 7). Bytes that are no
- * UTF-8 are shown as U+DC80 and on, as Python's surrogateescape;
- * a < is escaped, so that JSON can stand in HTML. */
+/* Prints a JSON string (RFC 8259, section 7). Controls (px_is_control)
+ * are escaped, and bytes that are no UTF-8 as U+DC80 and on, as Python's
+ * surrogateescape has them; so is a <, for JSON may stand in HTML. */
 void px_cmd_json_string(FILE *to, const char *s);
 
 #endif

@@ -31,8 +31,8 @@ enum px_log_sink {
  * another thread writes meanwhile goes to the one or to the other. */
 void px_log_init(enum px_log_sink sink, enum px_log_level level);
 
-/* Writes "pycfs: <level>: <text>". Control bytes in the text are shown as
- * \xNN, so that a file name cannot forge a second line. */
+/* Writes "pycfs: <level>: <text>". The bytes of controls (px_is_control) in the
+ * text are shown as \xNN, so that a file name cannot forge a second line. */
 void px_log(enum px_log_level level, const char *fmt, ...) PX_PRINTF(2, 3);
 void px_vlog(enum px_log_level level, const char *fmt, va_list args)
 	PX_PRINTF(2, 0);

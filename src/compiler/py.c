@@ -199,7 +199,8 @@ extern const unsigned char px_risks_py[];
 /*
  * Runs after risks.py, in its names: what answers a compile frame then. A line
  * for each finding, of fields that have no tab and no line feed in them; text
- * that is no UTF-8 is as it was.
+ * that is no UTF-8 is as it was. A remedy is a pattern of the very name, where
+ * a question mark stands for any byte.
  */
 static const char analysis[] =
 	"def clean(field):\n"
@@ -210,9 +211,9 @@ static const char analysis[] =
 	"    out = []\n"
 	"    try:\n"
 	"        for line, rule, grade, detail in analyse(source, name):\n"
-	"            out.append('\\t'.join(map(clean, (\n"
-	"                grade, line, rule, RULES[rule][1], detail,\n"
-	"                remedy(rule, name)))))\n"
+	"            out.append('\\t'.join([*map(clean, (\n"
+	"                grade, line, rule, RULES[rule][1], detail)),\n"
+	"                remedy(rule, name).translate({9: '?', 10: '?'})]))\n"
 	"    except BaseException:\n"
 	"        pass\n"
 	"    return (0, 0, 0,\n"

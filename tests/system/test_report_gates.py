@@ -164,6 +164,59 @@ def test_suggested_rules_parse_whatever_the_name(pycfs, scratch):
     report(pycfs, root, "--rules", rules)
 
 
+EVIL = ["esc\x1b[2J", "csi\x9b2J", "turn\u202eyp", "isolate\u2067",
+        "mark\u200e\u061c", "line\u2028", "byte\udc9b2J", "del\x7f"]
+CONTROL = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-"
+                     "\u202e\u2066-\u2069\udc80-\udcff]")
+
+
+def test_nothing_that_a_terminal_obeys(pycfs, scratch):
+    """Neither as a name, nor in what a compiler says of a file, nor in an old
+    report; and JSON has all of it nevertheless."""
+    root = small(scratch, **{n: DOC for n in EVIL})
+    for n in EVIL:
+        trees.write(os.path.join(root, "bad " + n + ".py"), "x = (\n")
+        trees.write(os.path.join(root, n, "data"), "data")
+        trees.write(os.path.join(root, "same " + n), "the same bytes")
+    names = set(os.listdir(root))
+    old = os.path.join(scratch, "old.json")
+
+    def said(*options, status=0, verb="report", dest=()):
+        r = subprocess.run(
+            pycfs.command(verb, *PYTHON, *options, root, *dest),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+            env=pycfs.env())
+        assert r.returncode == status, r.stderr
+        for out in (r.stdout, r.stderr):
+            text = os.fsdecode(out)
+            assert not CONTROL.search(text), \
+                ascii(text[CONTROL.search(text).start() - 40:][:80])
+        return r.stdout
+
+    data = json.loads(said("--json"))
+    assert names == {f["path"].partition("/")[0].replace(".pyc", ".py")
+                     for f in data["files"] + data["failed"]}
+    dists = {d["name"] for d in data["distributions"]}
+    trees.write(old, json.dumps(data))
+    said()
+    said("--files")
+    rules = os.path.join(scratch, "layer.rules")
+    trees.write(rules, said("--suggest"))
+    said("--rules", rules, "--fail-on", "breaks")
+    # they are in what there was, and in what there is
+    said("--diff", old, "--exclude", "bad*")
+    assert dists >= set(EVIL)
+    trees.write(old, json.dumps({**data, "distributions": []}))
+    said("--diff", old, status=0)
+    r = json.loads(said("--json", verb="export", status=1,
+                        dest=[os.path.join(scratch, "out")]))
+    assert {f["path"] for f in r["faults"]} == {
+        "bad " + n + ".py" for n in EVIL}
+    said(verb="export", status=1, dest=[os.path.join(scratch, "out")])
+    said("--on-error", "omit", verb="export",
+         dest=[os.path.join(scratch, "o\u202eut")])
+
+
 # --html
 
 def page_data(path):

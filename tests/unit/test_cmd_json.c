@@ -25,9 +25,16 @@ static const struct {
 	{"", "\"\""},
 	{"pkg/core.py", "\"pkg/core.py\""},
 	{"a\"b\\c/d", "\"a\\\"b\\\\c/d\""},
-	{"\n\r\t\x01\x1f \x7f", "\"\\u000a\\u000d\\u0009\\u0001\\u001f \x7f\""},
+	{"\n\r\t\x01\x1f \x7f",
+	 "\"\\u000a\\u000d\\u0009\\u0001\\u001f \\u007f\""},
+	/* C1, and what turns the direction of the text around it */
+	{"\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0",
+	 "\"\\u0080\\u009b\\u009f\xc2\xa0\""},
+	{"\xd8\x9c \xe2\x80\x8e \xe2\x80\xae \xe2\x80\xac \xe2\x81\xa6 "
+	 "\xe2\x81\xa9",
+	 "\"\\u061c \\u200e \\u202e \\u202c \\u2066 \\u2069\""},
 	/* UTF-8: the least and the most of each length */
-	{"\xc2\x80\xdf\xbf", "\"\xc2\x80\xdf\xbf\""},
+	{"\xc2\xa0\xdf\xbf", "\"\xc2\xa0\xdf\xbf\""},
 	{"\xe0\xa0\x80\xef\xbf\xbf", "\"\xe0\xa0\x80\xef\xbf\xbf\""},
 	{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf",
 	 "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\""},

@@ -67,9 +67,16 @@ static void test_escapes(void **state PX_UNUSED)
 		{"a\nb", "a\\x0ab"},
 		{"\x1b[2J\r\t", "\\x1b[2J\\x0d\\x09"},
 		{"\x7f", "\\x7f"},
-		{"\xc3\xa9 \xff ~", "\xc3\xa9 \xff ~"},
-		{"\xc2\x9b[2J", "\\xc2\x9b[2J"},
-		{"\xc2", "\xc2"},
+		{"\xc3\xa9 ~", "\xc3\xa9 ~"},
+		{"\xc2\x9b[2J", "\\xc2\\x9b[2J"},
+		/* On an 8-bit terminal it is one by itself. */
+		{"\x9b[2J \xff", "\\x9b[2J \\xff"},
+		{"\xc2", "\\xc2"},
+		{"a\xe2\x80\xae"
+		 "b\xe2\x80\xac"
+		 "c",
+		 "a\\xe2\\x80\\xaeb\\xe2\\x80\\xac"
+		 "c"},
 		{"%s", "%s"},
 	};
 

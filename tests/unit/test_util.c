@@ -287,6 +287,65 @@ static void test_parse_size(void **state PX_UNUSED)
 	}
 }
 
+static size_t encode(uint32_t c, char ret[5])
+{
+	const size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	memset(ret, 0, 5);
+	for (size_t i = n; i-- > 1; c >>= 6)
+		ret[i] = (char)(0x80 | (c & 0x3F));
+	ret[0] = (char)(n == 1 ? c : (0xF00u >> n & 0xFF) | c);
+	return n;
+}
+
+/* Every code point, and every byte alone. */
+static void test_controls(void **state PX_UNUSED)
+{
+	static const uint32_t ranges[][2] = {
+		{1, 0x1F},	  {0x7F, 0x9F},	    {0x61C, 0x61C},
+		{0x200E, 0x200F}, {0x2028, 0x202E}, {0x2066, 0x2069},
+	};
+	char text[5];
+	size_t n;
+
+	for (uint32_t c = 1; c <= 0x10FFFF; c++) {
+		const size_t length = encode(c, text);
+		bool wanted = false;
+
+		if (c >= 0xD800 && c <= 0xDFFF)
+			continue;
+		for (size_t i = 0; i < PX_ARRAY_LEN(ranges); i++)
+			wanted |= c >= ranges[i][0] && c <= ranges[i][1];
+		if (px_is_control(text, &n) != wanted || n != length)
+			fail_msg("U+%04X: %d, %zu bytes", c, !wanted, n);
+	}
+	for (int byte = 0x80; byte <= 0xFF; byte++) {
+		text[0] = (char)byte;
+		text[1] = '\0';
+		assert_true(px_is_control(text, &n));
+		assert_int_equal(n, 1);
+	}
+}
+
+static void test_clean(void **state PX_UNUSED)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"caf\xc3\xa9", "caf\xc3\xa9"},
+		{"a\nb\x1b[2J\x7f", "a?b?[2J?"},
+		{"\xc2\x9b[2J", "?[2J"},
+		{"\x9b[2J", "?[2J"},
+		{"x\xe2\x80\xaeyp.exe\xe2\x80\xac", "x?yp.exe?"},
+		{"\xe2\x80", "??"},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		PX_AUTOFREE char *got = px_clean(rows[i][0]);
+
+		assert_string_equal(got, rows[i][1]);
+	}
+}
+
 static void test_pread2(void **state PX_UNUSED)
 {
 	PX_AUTOCLOSE int fd = memfd_create("test", MFD_CLOEXEC);
@@ -359,6 +418,8 @@ int main(void)
 		cmocka_unit_test(test_buf_small_max),
 		cmocka_unit_test(test_buf_fields_and_consume),
 		cmocka_unit_test(test_path_join),
+		cmocka_unit_test(test_controls),
+		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_path_inside),
 		cmocka_unit_test(test_because_of_long),
 		cmocka_unit_test(test_read_write_full),
