@@ -4,6 +4,7 @@
 #include "pycfs/export.h"
 #include "pycfs/log.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -241,7 +242,7 @@ static bool fits(struct running *run)
 			o->max_compressed_size);
 	if (!over)
 		return true;
-	if (run->job->format != PX_SINK_DIR)
+	if (run->job->format != PX_SINK_DIR && !run->job->to_stdout)
 		px_log(PX_LOG_ERROR, "files %llu bytes, %s %llu bytes",
 		       (ull)sum->total.bytes, run->job->dest,
 		       (ull)run->result.bytes);
@@ -279,13 +280,13 @@ static int start(struct running *run, struct px_why *why)
 	return r < 0 ? r : px_sink_open(&sink, &run->sink, why);
 }
 
-static int export(struct running *run, struct px_why *why)
+static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
 	const struct px_export_options options = {
 		.content = run->engine.content,
 		.tree = run->engine.tree,
-		.sink = run->sink,
+		.sink = sink,
 		.dest = name_of(run->job),
 		.jobs = px_engine_jobs(o),
 		.prefix_dir = o->prefix_dir,
@@ -304,6 +305,43 @@ static int export(struct running *run, struct px_why *why)
 		*why = unable;
 		r = ready;
 	}
+	return r;
+}
+
+/* What is on stdout cannot be taken back: whether it is too large is found out
+ * by an export to nowhere, after which every module is in the cache. */
+static int measure(struct running *run, struct px_why *why)
+{
+	PX_AUTOCLOSE int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct px_sink *sink = NULL;
+	int r;
+
+	if (nowhere < 0)
+		return px_because(why, -errno, "/dev/null: %s",
+				  strerror(errno));
+	r = px_sink_open(&(struct px_sink_options){.fd = nowhere}, &sink, why);
+	if (r == 0)
+		r = fill(run, sink, why);
+	px_sink_free(sink);
+	end_progress(run);
+	if (r == 0 && !fits(run))
+		r = px_because(why, -EFBIG,
+			       "nothing was written to stdout: too large");
+	if (r == 0) {
+		px_export_summary_fini(&run->sum);
+		run->sum = (struct px_export_summary){0};
+	}
+	return r;
+}
+
+static int export(struct running *run, struct px_why *why)
+{
+	int r = 0;
+
+	if (run->job->to_stdout && run->job->o->max_size)
+		r = measure(run, why);
+	if (r == 0)
+		r = fill(run, run->sink, why);
 	if (r == 0) {
 		r = px_sink_finish(run->sink, &run->result);
 		if (r < 0)
@@ -313,8 +351,11 @@ static int export(struct running *run, struct px_why *why)
 	end_progress(run);
 	tell_faults(run->sum.faults);
 	if (r == 0 && !fits(run))
-		r = px_because(why, -EFBIG, "%s was not written: too large",
-			       run->job->dest);
+		r = px_because(why, -EFBIG,
+			       run->job->to_stdout
+				       ? "%s: SOURCE grew while it was written"
+				       : "%s was not written: too large",
+			       name_of(run->job));
 	return r < 0 ? r : px_sink_commit(run->sink, why);
 }
 

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import harness
 import layers
 import trees
 from harness import read
@@ -67,6 +68,31 @@ def test_max_size(dest, pycfs, sized, scratch):
                    "last/")
     assert pycfs.export(sized, path, *force, "--max-size",
                         "76K").returncode == 1
+
+
+def test_max_size_of_stdout(pycfs, sized, scratch):
+    """Nothing is written that is too large; what is, is what it would be."""
+    def tar(*options):
+        return subprocess.run(
+            pycfs.command("export", "--python", harness.DEBIAN_PYTHON, *options,
+                          sized, "-"), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=60, env=pycfs.env())
+    r = tar("--max-size", str(TOTAL - 1))
+    assert r.returncode == 1 and r.stdout == b""
+    lines = [line.partition("error: ")[2]
+             for line in r.stderr.decode().splitlines()]
+    assert lines[0] == "--max-size: 78500 bytes, 1 more than the 78499 allowed"
+    assert lines[1:-1] == LARGEST
+    assert lines[-1] == "nothing was written to stdout: too large"
+    trees.write(os.path.join(sized, "last", "one.py"), "")
+    r = tar("--max-size", "1M", "--no-cache", "-v")
+    assert r.returncode == 0
+    assert b"(1 modules compiled" in r.stderr
+    assert r.stdout == tar().stdout and len(r.stdout) > TOTAL
+    trees.write(os.path.join(sized, "bad.py"), "(\n")
+    r = tar("--max-size", "1M")
+    assert r.returncode == 1 and r.stdout == b""
+    assert r.stderr.count(b"bad.py") == 1
 
 
 @pytest.mark.parametrize("dest", ["out.tar.gz", "out.tar.zst", "out.zip"])
