@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/engine.h"
 
+#include "pycfs/cpus.h"
 #include "pycfs/log.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 int px_engine_cache_dir(const struct px_opt *o, char **ret)
@@ -27,13 +27,12 @@ int px_engine_cache_dir(const struct px_opt *o, char **ret)
 
 unsigned px_engine_jobs(const struct px_opt *o)
 {
-	cpu_set_t set;
+	unsigned n;
 
 	if (o->jobs > 0)
 		return o->jobs;
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return 1;
-	return (unsigned)CPU_COUNT(&set);
+	n = px_cpus();
+	return n < PX_MAX_JOBS ? n : PX_MAX_JOBS;
 }
 
 /* What is wrong with the place, not with who may write there. */

@@ -54,7 +54,7 @@ static int set_prefix(struct px_opt *o, const char *v)
 
 static int set_jobs(struct px_opt *o, const char *v)
 {
-	return take_uint(v, 1024, &o->jobs);
+	return take_uint(v, PX_MAX_JOBS, &o->jobs);
 }
 
 /* Seconds, possibly with a fraction; strtod would take much more than that. */
@@ -364,7 +364,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"source", PX_ON_ERROR_SOURCE, "it is shipped as .py"},
 		{"omit", PX_ON_ERROR_OMIT, "it is not listed"})},
 	{"jobs", 'j', "N", VIEW,
-	 "compile processes (default: one per CPU)", SET(set_jobs)},
+	 "compile processes (default: one per CPU that we may use, and have the "
+	 "time of by cgroup)", SET(set_jobs)},
 	{"timeout", 0, "SECONDS", VIEW,
 	 "give a module up after so much CPU time (default 60; 0: never)",
 	 SET(set_timeout)},

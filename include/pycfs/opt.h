@@ -35,6 +35,9 @@ enum px_column {
 	PX_N_COLUMNS,
 };
 
+/* What --jobs takes. */
+#define PX_MAX_JOBS 1024
+
 /* All that can be said. Strings point into argv or live as long as this. */
 struct px_opt {
 	enum px_verb_bit verb;
