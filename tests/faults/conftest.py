@@ -19,6 +19,7 @@ def pytest_sessionstart(session):
     path = os.environ.get("PYCFS", "")
     if not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise pytest.UsageError("PYCFS=%s must name the pycfs to test" % path)
+    harness.hear_signals()
     faults.adopt_orphans()
     faults.leave_the_others()
 

@@ -20,6 +20,15 @@ def program():
     return os.path.abspath(os.environ.get("PYCFS", ""))
 
 
+def hear_signals():
+    """What nohup(1) or a shell's & has us ignore, every program we start would
+    ignore as well, and a test that interrupts one would wait for nothing. A
+    handler ends at exec(2), and one that does nothing keeps us as we are."""
+    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, lambda *_: None)
+
+
 def wait_for(what, seconds, message, step=0.02):
     """what() until it is true; its value. Fails after `seconds`."""
     end = time.monotonic() + seconds
