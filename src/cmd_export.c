@@ -5,7 +5,6 @@
 #include "pycfs/log.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
@@ -497,10 +496,6 @@ int px_cmd_export(struct px_opt *o)
 	/* As sink_archive.c needs them. */
 	setenv("TZ", "UTC", 1);
 	tzset();
-	if (!setlocale(LC_CTYPE, "C.UTF-8"))
-		px_log(PX_LOG_WARNING, "this system has no locale C.UTF-8: "
-				       "names that are not ASCII may be "
-				       "garbled in archives");
 	signal(SIGPIPE, SIG_IGN);
 	return px_cmd_fork(work, &job, "DEST is as it was, or complete");
 }

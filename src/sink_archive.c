@@ -6,8 +6,7 @@
  *
  * Nothing of this machine goes in: no names of owners, no times but mtime, no
  * name or time in the gzip header, compression at a level that is ours. (zip
- * holds a local time: the process is to have TZ=UTC, and names are taken in
- * the LC_CTYPE of the process, which is to be UTF-8.)
+ * holds a local time: the process is to have TZ=UTC.)
  */
 #include "sink_i.h"
 
@@ -15,6 +14,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <langinfo.h>
 #include <sys/stat.h>
 
 #define COPY_CHUNK (1u << 18)
@@ -34,6 +34,21 @@ struct px_archive_sink {
 	struct px_sha256 sha256, diff_id;
 	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
 };
+
+/*
+ * Names are UTF-8 wherever we run. libarchive (3.6.2: get_current_charset of
+ * archive_string.c, and archive_write_set_format_zip.c) takes them to be in the
+ * character set of the process's locale, and asks the C library for that alone.
+ * Not every system has a locale of UTF-8, and there is no other way to tell it:
+ * so the answer is ours. A program's own definition comes before those of
+ * libraries, also for libraries.
+ */
+char *nl_langinfo(nl_item item)
+{
+	static char utf8[] = "UTF-8", none[] = "";
+
+	return item == CODESET ? utf8 : none;
+}
 
 static ssize_t write_file(struct archive *a, void *arg, const void *data,
 			  size_t n)

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import subprocess
+import tarfile
 import time
 import zipfile
 
@@ -66,6 +67,41 @@ def test_equal_whoever_makes_them(archives, tree, scratch):
     os.mkdir(os.path.dirname(other))
     subprocess.run(["cp", "-a", tree, other], check=True, timeout=60)
     assert archives(other) == first
+
+
+WITHOUT_LOCALES = ["unshare", "-m", "sh", "-c",
+                   'mount -t tmpfs none /usr/lib/locale && exec "$@"', "sh"]
+
+
+@pytest.mark.root
+def test_equal_where_there_is_no_locale(archives, scratch):
+    """Names are UTF-8, and said to be, also where the C library knows of
+    none."""
+    root = os.path.join(scratch, "names")
+    names = ["\u00e9t\u00e9.txt", "e\u0301.txt", "\u65e5\u672c/\U0001f40d.dat",
+             "x" * 90 + "\u00e9" * 60 + ".txt"]
+    for name in names:
+        trees.write(os.path.join(root, name), "text\n")
+    os.symlink(names[0], os.path.join(root, "link\u2192"))
+    assert archives(root, prefix=WITHOUT_LOCALES) == archives(root)
+    path = archives.pycfs.exported(root, os.path.join(scratch, "x.zip"),
+                                   prefix=WITHOUT_LOCALES)
+    with zipfile.ZipFile(path) as z:
+        assert set(names) <= set(z.namelist())
+        assert all(i.flag_bits & 0x800 for i in z.infolist()
+                   if not i.filename.isascii())
+    path = archives.pycfs.exported(root, os.path.join(scratch, "x.tar"),
+                                   prefix=WITHOUT_LOCALES)
+    with tarfile.open(path) as t:
+        assert set(names) <= set(t.getnames())
+    assert b"hdrcharset" not in read(path)
+    # and what is no UTF-8 is said to be none
+    trees.write(os.path.join(root, "caf\udce9.txt"))
+    one, other = (archives.pycfs.exported(root, os.path.join(scratch, n),
+                                          prefix=p)
+                  for n, p in (("1.tar", ()), ("2.tar", WITHOUT_LOCALES)))
+    assert read(one) == read(other)
+    assert b"hdrcharset=BINARY" in read(one)
 
 
 def checkout(tree, to):

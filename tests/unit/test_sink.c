@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sink_unit.h"
 
-#include <locale.h>
-
 /* ----------------------------------------------------------------- formats */
 
 static void test_formats(void **state PX_UNUSED)
@@ -424,6 +422,5 @@ int main(void)
 
 	/* As the export has it for zip, whose times are local. */
 	setenv("TZ", "UTC", 1);
-	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
