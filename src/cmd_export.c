@@ -203,7 +203,7 @@ static void tell_faults(const struct px_export_fault *f)
 		else if (f->why->line > 0)
 			snprintf(where, sizeof(where), ":%u", f->why->line);
 		px_log(PX_LOG_ERROR, "%s%s: %.*s", f->path, where,
-		       (int)f->why->size, (const char *)f->why->data);
+		       px_blob_shown(f->why), (const char *)f->why->data);
 	}
 }
 

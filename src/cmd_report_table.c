@@ -281,8 +281,8 @@ static void print_faults(const struct px_report *r)
 	for (i = 0; i < r->n_faults; i++) {
 		const struct px_blob *why = r->faults[i].why;
 		PX_AUTOFREE char *path = px_clean(r->faults[i].path);
-		PX_AUTOFREE char *text =
-			strndup((const char *)why->data, why->size);
+		PX_AUTOFREE char *text = strndup((const char *)why->data,
+						 (size_t)px_blob_shown(why));
 		PX_AUTOFREE char *shown = text ? px_clean(text) : NULL;
 
 		printf("  %s:%u: %s\n", path ? path : "?", why->line,

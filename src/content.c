@@ -65,7 +65,7 @@ static void report(struct px_content *c, const char *path,
 		snprintf(where, sizeof(where), ":%u:%u", b->line, b->column);
 	else if (b->line > 0)
 		snprintf(where, sizeof(where), ":%u", b->line);
-	px_log(PX_LOG_WARNING, "%s%s: %.*s%s", path, where, (int)b->size,
+	px_log(PX_LOG_WARNING, "%s%s: %.*s%s", path, where, px_blob_shown(b),
 	       (const char *)b->data, hint);
 }
 

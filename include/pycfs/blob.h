@@ -37,6 +37,13 @@ struct px_blob {
 	uint8_t data[];
 };
 
+/* For "%.*s": bytes of the message to be shown, 1 MiB at most. The size itself
+ * need not be an int, and a negative one would be none at all. */
+static inline int px_blob_shown(const struct px_blob *b)
+{
+	return b->size < 1u << 20 ? (int)b->size : 1 << 20;
+}
+
 #define PX_BLOB_STORED_HEADER (16 + PX_CHECKSUM_SIZE)
 
 /* A new blob with one reference and a copy of `data`, or NULL (ENOMEM). */

@@ -158,6 +158,28 @@ static void test_references(void **state PX_UNUSED)
 	assert_null(px_blob_new(PX_BLOB_CODE, 0, 0, "", SIZE_MAX / 2));
 }
 
+/* Only the size is looked at: a real one of 3 GiB has no place here. */
+static void test_shown(void **state PX_UNUSED)
+{
+	static const struct {
+		size_t size;
+		int shown;
+	} rows[] = {
+		{0, 0},
+		{5, 5},
+		{1u << 20, 1 << 20},
+		{(size_t)1 << 31, 1 << 20},
+		{((size_t)1 << 32) - 1, 1 << 20},
+		{((size_t)1 << 32) + 5, 1 << 20},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		struct px_blob b = {.size = rows[i].size};
+
+		assert_int_equal(px_blob_shown(&b), rows[i].shown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_failures_are_not_stored),
 		cmocka_unit_test(test_header_bytes),
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
