@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* An interpreter behind a version manager's script takes some 50 ms; one on a
@@ -113,7 +114,72 @@ static int drain(int fd, struct px_buf *out, int64_t deadline)
 	}
 }
 
-static int spawn_reading(const char *const argv[], int out_fd, pid_t *ret)
+/* Where PATH has `name`, as posix_spawnp looks for it. */
+static int find_in_path(const char *name, char ret[PATH_MAX])
+{
+	const char *p = getenv("PATH");
+	struct stat st;
+	int n;
+
+	if (!p)
+		p = "/bin:/usr/bin"; /* glibc 2.36, posix/execvpe.c */
+	for (; *name != '\0'; p += n + 1) {
+		n = (int)strcspn(p, ":");
+		/* An empty one stands for the current directory. */
+		if (snprintf(ret, PATH_MAX, "%.*s/%s", n > 0 ? n : 1,
+			     n > 0 ? p : ".", name) < PATH_MAX &&
+		    stat(ret, &st) == 0 && S_ISREG(st.st_mode) &&
+		    access(ret, X_OK) == 0)
+			return 0;
+		if (p[n] == '\0')
+			break;
+	}
+	return -ENOENT;
+}
+
+/* Where `name` is, as an absolute path. -ENOENT, or what getcwd says. */
+static int whole_path(const char *name, char ret[PATH_MAX])
+{
+	char found[PATH_MAX], here[PATH_MAX];
+	int r = 0;
+
+	if (!strchr(name, '/'))
+		r = find_in_path(name, found);
+	else if (snprintf(found, sizeof(found), "%s", name) >= PATH_MAX)
+		r = -ENAMETOOLONG;
+	if (r < 0)
+		return r;
+	if (*found != '/' && !getcwd(here, sizeof(here)))
+		return -errno;
+	if (snprintf(ret, PATH_MAX, "%s%s%s", *found == '/' ? "" : here,
+		     *found == '/' ? "" : "/", found) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/*
+ * Where to start it. CPython looks for its library around the current directory
+ * if it does not find itself in PATH, or lies just below the root as
+ * /bin/python3 does (Modules/getpath.py of 3.11, getpath.c before): a
+ * pyvenv.cfg there may name anybody's. A version manager's stand-in, which is a
+ * script or has another name, chooses the Python by that directory.
+ */
+static const char *place_to_start(const char *path)
+{
+	PX_AUTOFREE char *real = realpath(path, NULL);
+	PX_AUTOCLOSE int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *base = real ? strrchr(real, '/') : NULL;
+	char head[2] = "";
+
+	if (fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+	    memcmp(head, "#!", sizeof(head)) == 0)
+		return NULL;
+	return base && strncmp(base, "/python", 7) != 0 ? NULL : "/";
+}
+
+static int spawn_reading(const char *const argv[], const char *dir, int out_fd,
+			 pid_t *ret)
 {
 	extern char **environ;
 	posix_spawn_file_actions_t actions;
@@ -133,16 +199,19 @@ static int spawn_reading(const char *const argv[], int out_fd, pid_t *ret)
 						 O_RDONLY, 0);
 		posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
 		posix_spawn_file_actions_adddup2(&actions, out_fd, 2);
-		r = posix_spawnp(ret, argv[0], &actions, &attr,
-				 (char *const *)(uintptr_t)argv, environ);
+		if (dir)
+			posix_spawn_file_actions_addchdir_np(&actions, dir);
+		r = posix_spawn(ret, argv[0], &actions, &attr,
+				(char *const *)(uintptr_t)argv, environ);
 		posix_spawnattr_destroy(&attr);
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
 
-/* Runs argv; its output, NUL-terminated, in `out`. Returns the wait status. */
-static int run(const char *const argv[], struct px_buf *out)
+/* Runs argv in `dir`, if that is not NULL; its output, NUL-terminated, in
+ * `out`. Returns the wait status. */
+static int run(const char *const argv[], const char *dir, struct px_buf *out)
 {
 	PX_AUTOCLOSE int read_fd = -1;
 	PX_AUTOCLOSE int write_fd = -1;
@@ -154,7 +223,7 @@ static int run(const char *const argv[], struct px_buf *out)
 		return -errno;
 	read_fd = fds[0];
 	write_fd = fds[1];
-	r = spawn_reading(argv, write_fd, &pid);
+	r = spawn_reading(argv, dir, write_fd, &pid);
 	if (r < 0)
 		return r;
 	close(px_steal_fd(&write_fd));
@@ -284,16 +353,17 @@ static bool version_fits(const struct px_python *py, const char *spec)
 	       (version[n] == '\0' || version[n] == '.');
 }
 
-/* Runs the probe in argv and makes what it says a struct px_python. */
-static int ask(const char *const argv[], const char *name, const char *spec,
-	       struct px_python **ret, struct px_why *why)
+/* Runs the probe in argv, in `dir`, and makes what it says a struct
+ * px_python. */
+static int ask(const char *const argv[], const char *dir, const char *name,
+	       const char *spec, struct px_python **ret, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf out = {.max = PROBE_MAX};
 	PX_AUTO(px_python_freep) struct px_python *py = NULL;
 	char *line[PROBE_LINES], said[256];
 	int status, r;
 
-	status = run(argv, &out);
+	status = run(argv, dir, &out);
 	if (status == -ETIMEDOUT)
 		return px_because(why, status,
 				  "%s does not answer after %d seconds", name,
@@ -330,10 +400,15 @@ static int ask(const char *const argv[], const char *name, const char *spec,
 static int ask_interpreter(const char *program, const char *spec,
 			   struct px_python **ret, struct px_why *why)
 {
-	const char *argv[] = {program, "-I", "-S", "-c", probe_script, NULL};
+	char path[PATH_MAX];
+	const char *argv[] = {path, "-I", "-S", "-c", probe_script, NULL};
 	struct px_python *py = NULL;
-	int r = ask(argv, program, spec, &py, why);
+	int r = whole_path(program, path);
 
+	if (r < 0)
+		return px_because(why, r, "cannot run %s: %s", program,
+				  strerror(-r));
+	r = ask(argv, place_to_start(path), program, spec, &py, why);
 	if (r < 0 || !py)
 		return r;
 	py->executable = strdup(program);
@@ -353,7 +428,7 @@ static int ask_build(const char *compiler, struct px_python **ret,
 			      PX_BUILD_LIBPYTHON, NULL};
 	struct px_why inner;
 
-	if (ask(argv, PX_BUILD_LIBPYTHON, NULL, ret, &inner) == 0)
+	if (ask(argv, "/", PX_BUILD_LIBPYTHON, NULL, ret, &inner) == 0)
 		return 0;
 	return px_because(why, -ENOENT,
 			  "no python3 in PATH and no %s: install python3, or "

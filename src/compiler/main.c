@@ -218,6 +218,10 @@ int main(int argc, char **argv)
 	}
 	if (!o.libpython || optind != argc)
 		return usage();
+	if (chdir("/") < 0) {
+		perror("chdir /");
+		return 1;
+	}
 	r = px_py_start(&o, &w.py, &why);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", why.text);

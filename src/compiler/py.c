@@ -6,12 +6,14 @@
 #include <Python.h>
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 
 /* Every function used, all of them in the stable ABI of 3.8
  * (Doc/data/stable_abi.dat). Reference counts go through Py_DecRef: the macro
  * would compile the layout of one version's objects into this binary. */
 #define PY_FUNCTIONS(X)                 \
+	X(Py_GetVersion)                \
 	X(Py_InitializeEx)              \
 	X(Py_CompileString)             \
 	X(Py_DecRef)                    \
@@ -219,7 +221,32 @@ static const char analysis[] =
 	"    return (0, 0, 0,\n"
 	"            '\\n'.join(out).encode('utf-8', 'surrogateescape'))\n";
 
-static int load(const struct py_options *o, struct py *py, struct px_why *why)
+/* The first directory upwards from libpython with the standard library of its
+ * version in lib or lib64, or NULL. The caller's. */
+static char *home_of(const void *in_libpython, const char *version)
+{
+	static const char *const places[] = {"lib", "lib64"};
+	const int n = (int)strcspn(strchr(version, '.') + 1, ".") + 2;
+	char path[PATH_MAX], library[PATH_MAX + 64], *slash;
+	Dl_info info;
+	size_t i;
+
+	if (dladdr(in_libpython, &info) == 0 || !realpath(info.dli_fname, path))
+		return NULL;
+	while ((slash = strrchr(path, '/'))) {
+		*slash = '\0';
+		for (i = 0; i < PX_ARRAY_LEN(places); i++) {
+			snprintf(library, sizeof(library),
+				 "%s/%s/python%.*s/encodings", path, places[i],
+				 n, version);
+			if (access(library, X_OK) == 0)
+				return strdup(*path ? path : "/");
+		}
+	}
+	return NULL;
+}
+
+static int load(struct py_options *o, struct py *py, struct px_why *why)
 {
 	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
 	 * Python symbols against the global scope. */
@@ -239,6 +266,8 @@ static int load(const struct py_options *o, struct py *py, struct px_why *why)
 	memcpy(&py->api.name, &symbol, sizeof(symbol));
 	PY_FUNCTIONS(PY_LOAD)
 #undef PY_LOAD
+	if (!o->home)
+		o->home = home_of(symbol, py->api.Py_GetVersion());
 	/* Deprecated since 3.12, present in all of 3.8-3.13; the isolated
 	 * configuration API that replaces it is outside the stable ABI. */
 	no_site = dlsym(lib, "Py_NoSiteFlag");
@@ -247,10 +276,12 @@ static int load(const struct py_options *o, struct py *py, struct px_why *why)
 	return 0;
 }
 
+/* Python's own variables decide what code it starts with: PYTHONPATH. */
 static int set_environment(const struct py_options *o)
 {
-	int r = 0;
+	int r = clearenv();
 
+	r |= setenv("LC_ALL", "C.UTF-8", 1);
 	if (o->home)
 		r |= setenv("PYTHONHOME", o->home, 1);
 	r |= setenv("PYTHONHASHSEED", "0", 1);
@@ -359,7 +390,7 @@ static int run_bootstrap(struct py *py, bool analyse)
 	return 0;
 }
 
-int px_py_start(const struct py_options *o, struct py **ret, struct px_why *why)
+int px_py_start(struct py_options *o, struct py **ret, struct px_why *why)
 {
 	PX_AUTOFREE struct py *py = calloc(1, sizeof(*py));
 	int r;

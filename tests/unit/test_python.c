@@ -175,6 +175,70 @@ static void test_without_path(void **state)
 	assert_non_null(strstr(f->why.text, "install python3"));
 }
 
+/* A directory of somebody who wants Python to start with his library: by a
+ * pyvenv.cfg that names it, or by what a PYTHONPATH such as ":/x" lets in. */
+static void enter_hostile(struct fixture *f)
+{
+	char path[300], place[100];
+
+	for (unsigned minor = 8; minor < 20; minor++) {
+		snprintf(place, sizeof(place),
+			 "evil/lib/python3.%u/encodings/__init__.py", minor);
+		put_script(f, place, "__import__('posix').mkdir('let-in')\n",
+			   path);
+		snprintf(place, sizeof(place), "evil/lib/python3.%u/os.py",
+			 minor);
+		put_script(f, place, "", path);
+	}
+	put_script(f, "encodings/__init__.py",
+		   "__import__('posix').mkdir('let-in')\n", path);
+	put_script(f, "pyvenv.cfg", "home = evil/bin\n", path);
+	assert_int_equal(chdir(f->top), 0);
+}
+
+static void test_hostile_directory(void **state)
+{
+	struct fixture *f = *state;
+	char nowhere[200];
+	int with_path, with_build;
+
+	enter_hostile(f);
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	setenv("PYTHONPATH", ":/nonexistent", 1);
+	/* Without PATH an interpreter does not find itself. */
+	unsetenv("PATH");
+	with_path = find(f, NULL);
+	snprintf(nowhere, sizeof(nowhere), "%s/nowhere", f->top);
+	setenv("PATH", nowhere, 1);
+	with_build = find(f, NULL);
+	unsetenv("PYTHONPATH");
+	assert_int_equal(access("let-in", F_OK), -1);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(with_path, 0);
+	assert_int_equal(with_build, 0);
+	/* Workers get it from there as well. */
+	assert_non_null(f->py->home);
+}
+
+/* A name with a directory in PATH that is no absolute one, or is none. */
+static void test_relative_path(void **state)
+{
+	struct fixture *f = *state;
+	char path[300];
+
+	put_script(f, "bin/pycfs-python", "#!/bin/sh\n" GOOD, path);
+	assert_int_equal(chdir(f->top), 0);
+	setenv("PATH", "/nonexistent:bin:/usr/bin:/bin", 1);
+	assert_int_equal(find(f, "pycfs-python"), 0);
+	assert_string_equal(f->py->executable, "pycfs-python");
+	assert_int_equal(chdir("bin"), 0);
+	setenv("PATH", "/usr/bin:/bin:", 1);
+	assert_int_equal(find(f, "pycfs-python"), 0);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	assert_int_equal(find(f, "pycfs-python"), -ENOENT);
+	assert_int_equal(chdir("/"), 0);
+}
+
 static void test_absent(void **state)
 {
 	static const char *const specs[] = {
@@ -420,6 +484,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PYTHON_TEST(test_real),
 		PYTHON_TEST(test_without_path),
+		PYTHON_TEST(test_hostile_directory),
+		PYTHON_TEST(test_relative_path),
 		PYTHON_TEST(test_absent),
 		PYTHON_TEST(test_good_answer),
 		PYTHON_TEST(test_chatty),
