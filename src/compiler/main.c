@@ -218,6 +218,8 @@ int main(int argc, char **argv)
 	}
 	if (!o.libpython || optind != argc)
 		return usage();
+	/* What somebody left open who started pycfs is not for us. */
+	closefrom(probe ? SOCKET_FD : SOCKET_FD + 1);
 	if (chdir("/") < 0) {
 		perror("chdir /");
 		return 1;

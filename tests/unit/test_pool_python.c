@@ -214,6 +214,24 @@ static void test_killed_while_busy(void **state)
 	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
 }
 
+/* What whoever started us left open is not a worker's. */
+static void test_inherits_nothing(void **state)
+{
+	struct unit_pool *u = *state;
+	int fds[2];
+	ssize_t n;
+	char c;
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0); /* not close-on-exec */
+	start(u, 1, 0);
+	check_pyc(u, unit_submit(u, "a.py", "x = 1\n"));
+	close(fds[1]);
+	/* The end, as nobody else has the other end: not EAGAIN. */
+	n = read(fds[0], &c, 1);
+	close(fds[0]);
+	assert_int_equal(n, 0);
+}
+
 static void test_missing_libpython(void **state)
 {
 	struct unit_pool *u = *state;
@@ -246,6 +264,7 @@ int main(void)
 		PYTHON_TEST(test_many_jobs_once_each),
 		PYTHON_TEST(test_deadline),
 		PYTHON_TEST(test_killed_while_busy),
+		PYTHON_TEST(test_inherits_nothing),
 		PYTHON_TEST(test_missing_libpython),
 	};
 
