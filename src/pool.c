@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_i.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 
 /* Jobs queued ahead per worker: enough that none idles while the one who
  * compiles ahead reads the next source. */
 #define AHEAD_PER_WORKER 4
+
 static void wake(struct px_pool *p)
 {
 	const uint64_t one = 1;
@@ -19,6 +21,7 @@ static void pool_free(struct px_pool *p)
 	if (p->wake_fd >= 0)
 		close(p->wake_fd);
 	free(p->workers);
+	free(p->fds);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->changed);
 	free(p);
@@ -53,8 +56,9 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
 	p->workers = calloc(o->n_workers, sizeof(*p->workers));
+	p->fds = calloc(o->n_workers + 1, sizeof(*p->fds));
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!p->workers || p->wake_fd < 0) {
+	if (!p->workers || !p->fds || p->wake_fd < 0) {
 		pool_free(p);
 		return px_because(why, -ENOMEM, "out of memory");
 	}

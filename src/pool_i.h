@@ -50,6 +50,7 @@ struct px_given {
 
 struct px_worker {
 	enum px_worker_state state;
+	bool proven; /* it has answered: it starts and works */
 	pid_t pid;
 	int fd;	       /* stream socket, not blocking */
 	int stderr_fd; /* what Python says when it dies */
@@ -72,9 +73,10 @@ struct px_pool {
 	pthread_t thread;
 	int wake_fd;
 	struct px_worker *workers;
+	struct pollfd *fds; /* wake_fd, then each worker's */
 	/* The pool's thread only: */
-	unsigned start_failures;
-	int64_t paused_until_ms;
+	unsigned start_failures; /* since a new worker answered */
+	int64_t retry_ms;	 /* no worker is started before that */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* ready or room or stopping */
@@ -95,7 +97,8 @@ void *px_pool_main(void *arg);
 int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);
 
 /* Kills and reaps; the slot is unused afterwards. `why`, if not NULL, gets how
- * it ended: its signal or status and the last line it wrote. */
+ * it ended: its signal or status and the last line it wrote. One whose socket
+ * says -EPIPE has ended by itself, and that is how. */
 void px_worker_kill(struct px_worker *w, struct px_why *why);
 
 /* CPU time it has used so far, or 0. */

@@ -10,7 +10,8 @@
 /* A worker is ready in 10-30 ms; one whose disk is slow or whose machine is
  * overloaded may take long. */
 #define START_TIMEOUT_MS 30000
-/* Starts that may fail in a row before jobs are failed for a while. */
+/* Starts that may fail in a row before there is a pause; if no worker is left,
+ * jobs fail meanwhile. */
 #define START_ATTEMPTS 3
 #define RETRY_MS       20
 #define START_PAUSE_MS 1000
@@ -98,15 +99,41 @@ static void fail_queued(struct px_pool *p)
 		complete(job, -EIO, NULL);
 }
 
+/* Whether a worker runs or starts. */
+static bool is_any(const struct px_pool *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->o.n_workers; i++)
+		if (p->workers[i].state != PX_WORKER_NONE)
+			return true;
+	return false;
+}
+
+/* Whether to wait longer before the next start. */
+static bool is_pausing(const struct px_pool *p)
+{
+	return p->start_failures >= START_ATTEMPTS;
+}
+
+/* A limit on processes or memory looks like this, too: who runs or starts goes
+ * on, and nothing fails as long as there is one. */
 static void start_failed(struct px_pool *p, const char *text)
 {
+	p->start_failures++;
+	p->retry_ms = px_now_ms() + (is_pausing(p) ? START_PAUSE_MS : RETRY_MS);
+	if (is_any(p)) {
+		if (p->start_failures == START_ATTEMPTS)
+			px_log(PX_LOG_WARNING,
+			       "fewer compile workers than asked for: %s",
+			       text);
+		return;
+	}
 	report_start(p, -EIO, false, text);
 	/* The first one: who started the pool is told, and will not use it. */
-	if (p->start_error < 0 || ++p->start_failures < START_ATTEMPTS)
+	if (p->start_error < 0 || !is_pausing(p))
 		return;
 	px_log(PX_LOG_ERROR, "no compile worker starts: %s", text);
-	p->start_failures = 0;
-	p->paused_until_ms = px_now_ms() + START_PAUSE_MS;
 	fail_queued(p);
 }
 
@@ -141,24 +168,37 @@ static void take_back(struct px_pool *p, struct px_worker *w)
 		requeue(p, job);
 }
 
-/* The worker is gone or must go; its job, if any, is tried again or failed.
- * Those behind it had no part in that. */
-static void lose(struct px_pool *p, struct px_worker *w, bool late)
+/* Kills it and says why it had to go, in words that follow "the worker". */
+static void end_worker(struct px_worker *w, int err, struct px_why *why)
+{
+	px_worker_kill(w, why);
+	if (err == -ETIMEDOUT)
+		px_because(why, 0, "does not get ready");
+	else if (err == -EBADMSG)
+		px_because(why, 0, "sent what is no answer");
+	else if (err != -EPIPE && err != -ECONNRESET)
+		px_because(why, 0, "is lost: %s", strerror(-err));
+}
+
+/* The worker is gone or must go, for `err`; its job, if any, is tried again or
+ * failed. Those behind it had no part in that. */
+static void lose(struct px_pool *p, struct px_worker *w, int err)
 {
 	const enum px_worker_state state = w->state;
 	struct px_job *job;
 	struct px_why why, text;
 
-	px_worker_kill(w, late ? NULL : &why);
+	end_worker(w, err, &why);
 	w->sent = 0;
 	take_back(p, w);
 	job = px_worker_take(w);
-	if (state == PX_WORKER_STARTING) {
+	/* To say hello is not enough: such a one would be started for ever. */
+	if (state == PX_WORKER_STARTING ||
+	    (state == PX_WORKER_IDLE && !w->proven)) {
 		px_because(&text, 0,
 			   "the compile worker %s: is the package "
 			   "libpython%u.%u whole?",
-			   late ? "does not get ready" : why.text,
-			   p->o.python->hexversion >> 24,
+			   why.text, p->o.python->hexversion >> 24,
 			   p->o.python->hexversion >> 16 & 255);
 		start_failed(p, text.text);
 		return;
@@ -167,10 +207,10 @@ static void lose(struct px_pool *p, struct px_worker *w, bool late)
 		return;
 	if (!job) {
 		px_log(PX_LOG_WARNING, "an idle compile worker was lost: %s",
-		       late ? "" : why.text);
+		       why.text);
 		return;
 	}
-	if (late) {
+	if (err == -ETIMEDOUT) {
 		px_stats_add(p->o.stats, PX_COUNT_timeouts, 1);
 		px_because(&text, 0,
 			   "did not compile within %u.%03u seconds "
@@ -224,7 +264,6 @@ static int hello(struct px_pool *p, struct px_worker *w,
 	}
 	w->state = PX_WORKER_IDLE;
 	w->deadline_ms = 0;
-	p->start_failures = 0;
 	report_start(p, 0, h.sandboxed, "");
 	return 0;
 }
@@ -267,6 +306,10 @@ static int result(struct px_pool *p, struct px_worker *w,
 
 	if (r < 0 || w->n_sent == 0 || res.id != w->given[0].id)
 		return -EBADMSG;
+	if (!w->proven) {
+		w->proven = true;
+		p->start_failures = 0;
+	}
 	job = end(p, w);
 	if (!job)
 		return 0;
@@ -305,13 +348,16 @@ static int receive(struct px_pool *p, struct px_worker *w)
 
 static void give(struct px_pool *p, struct px_worker *w, struct px_job *job)
 {
+	int r;
+
 	px_worker_give(w, job);
 	if (w->state == PX_WORKER_IDLE) {
 		w->state = PX_WORKER_BUSY;
 		begin(p, w);
 	}
-	if (px_worker_send(w) < 0)
-		lose(p, w, false);
+	r = px_worker_send(w);
+	if (r < 0)
+		lose(p, w, r);
 }
 
 static bool is_running(const struct px_worker *w)
@@ -356,11 +402,14 @@ static void dispatch(struct px_pool *p)
 	for (i = 0; i < p->o.n_workers; i++)
 		starting += p->workers[i].state == PX_WORKER_STARTING;
 	left = queued(p);
-	if (p->start_error < 0 || px_now_ms() < p->paused_until_ms) {
+	if (p->start_error < 0 ||
+	    (is_pausing(p) && px_now_ms() < p->retry_ms && !is_any(p))) {
 		fail_queued(p);
 		return;
 	}
-	for (i = 0; i < p->o.n_workers && starting < left; i++) {
+	for (i = 0; i < p->o.n_workers && starting < left &&
+		    px_now_ms() >= p->retry_ms;
+	     i++) {
 		if (p->workers[i].state == PX_WORKER_NONE) {
 			spawn(p, &p->workers[i]);
 			starting++;
@@ -376,22 +425,23 @@ static int64_t patience_ends(const struct px_worker *w)
 static int poll_timeout(struct px_pool *p)
 {
 	int64_t next = INT64_MAX, now = px_now_ms();
-	bool any = false;
+	bool can_start = false;
 	unsigned i;
 
 	for (i = 0; i < p->o.n_workers; i++) {
 		const struct px_worker *w = &p->workers[i];
 
-		any |= w->state != PX_WORKER_NONE;
+		can_start |= w->state == PX_WORKER_NONE;
 		if (patience_ends(w) < next)
 			next = patience_ends(w);
 		if (w->state != PX_WORKER_NONE && w->deadline_ms != 0 &&
 		    w->deadline_ms < next)
 			next = w->deadline_ms;
 	}
-	/* No worker could be started for what is queued: try again soon. */
-	if (!any && queued(p) > 0)
-		return RETRY_MS;
+	/* A worker could not be started for what is queued. */
+	if (can_start && p->retry_ms > now && p->retry_ms < next &&
+	    queued(p) > 0)
+		next = p->retry_ms;
 	if (next == INT64_MAX)
 		return -1;
 	return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
@@ -465,10 +515,10 @@ static void serve_worker(struct px_pool *p, struct px_worker *w, short events)
 	/* A broken pipe still has an answer or a last word to read. */
 	if (events & (POLLIN | POLLHUP | POLLERR))
 		r = receive(p, w);
+	if (r == 0 && is_late(p, w))
+		r = -ETIMEDOUT;
 	if (r < 0)
-		lose(p, w, false);
-	else if (is_late(p, w))
-		lose(p, w, true);
+		lose(p, w, r);
 	else if (px_now_ms() >= patience_ends(w))
 		take_back(p, w);
 }
@@ -493,22 +543,16 @@ static void end_all(struct px_pool *p)
 void *px_pool_main(void *arg)
 {
 	struct px_pool *p = arg;
-	struct pollfd *fds = calloc(p->o.n_workers + 1, sizeof(*fds));
 	unsigned i;
 
-	if (!fds) {
-		report_start(p, -ENOMEM, false, "out of memory");
-		return NULL;
-	}
 	spawn(p, &p->workers[0]);
 	while (!stopping(p)) {
 		dispatch(p);
-		wait_events(p, fds);
+		wait_events(p, p->fds);
 		for (i = 0; i < p->o.n_workers; i++)
-			serve_worker(p, &p->workers[i], fds[1 + i].revents);
+			serve_worker(p, &p->workers[i], p->fds[1 + i].revents);
 	}
 	report_start(p, -ECANCELED, false, "interrupted");
 	end_all(p);
-	free(fds);
 	return NULL;
 }

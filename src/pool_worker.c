@@ -111,6 +111,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	w->fd = px_steal_fd(&ours);
 	w->stderr_fd = px_steal_fd(&err_read);
 	w->state = PX_WORKER_STARTING;
+	w->proven = false;
 	w->n_given = w->n_sent = 0;
 	w->n_bytes = w->sent = 0;
 	w->deadline_ms = 0;
@@ -168,20 +169,13 @@ void px_worker_kill(struct px_worker *w, struct px_why *why)
 	int status = 0;
 	pid_t pid;
 
-	/* One that is ending by itself gets the chance to say why: its socket
-	 * is closed before it can be waited for. */
-	if (why)
-		for (int i = 0; i < 100; i++) {
-			pid = waitpid(w->pid, &status, WNOHANG);
-			if (pid != 0)
-				goto gone;
-			usleep(1000);
-		}
+	/* This changes nothing for one that ends by itself: how is decided
+	 * before its socket is closed (Linux 6.1, do_exit and
+	 * do_group_exit). */
 	kill(w->pid, SIGKILL);
 	do {
 		pid = waitpid(w->pid, &status, 0);
 	} while (pid < 0 && errno == EINTR);
-gone:
 	last_words(w->stderr_fd, words, sizeof(words));
 	if (why)
 		explain(status, words, why);

@@ -12,6 +12,9 @@
  * whose worker dies is tried once more in a fresh one before it is given up:
  * somebody may have killed the worker from outside. What lies behind a module
  * that takes long is taken back, and its answer is dropped.
+ * Where some workers cannot be started, those that run do all the work; jobs
+ * fail only where there is none. One that is lost before its first answer, with
+ * nothing to do, counts as one that did not start.
  * Does not: read files, cache, or log anything but a worker's death.
  */
 

@@ -12,6 +12,7 @@
  *               exit          ends with status 3 and last words
  *               long-words    the same after much other talk
  *               slow          as ok, after 300 ms
+ *               twice         says hello twice, at once
  *
  *   echo         the source comes back as code
  *   reject       a syntax error at 3:4
@@ -51,6 +52,7 @@ static void put_buf(struct px_buf *b)
 static void say_hello(const char *how)
 {
 	struct px_buf b = {.max = 4096};
+	int n = strcmp(how, "twice") == 0 ? 2 : 1;
 	struct px_frame_hello h = {
 		.protocol = PX_FRAME_PROTOCOL + (strcmp(how, "protocol") == 0),
 		.magic = 1 + (strcmp(how, "magic") == 0),
@@ -60,7 +62,8 @@ static void say_hello(const char *how)
 
 	if (strcmp(how, "hexversion") == 0)
 		h.hexversion = 0x030801f0;
-	px_frame_put_hello(&b, &h);
+	while (n-- > 0)
+		px_frame_put_hello(&b, &h);
 	put_buf(&b);
 }
 

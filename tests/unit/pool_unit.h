@@ -275,6 +275,46 @@ static inline uint64_t unit_stat(struct unit_pool *u, enum px_counter c)
 	return px_stats_get(&u->stats, c);
 }
 
+static inline void gate_path(struct unit_pool *u, char ret[200])
+{
+	snprintf(ret, 200, "%s/gate", u->top);
+}
+
+/* A job that keeps a worker busy until open_gate(); of so many bytes. */
+static inline struct unit_job *shut_gate_of(struct unit_pool *u, size_t n)
+{
+	char path[200], name[250];
+	PX_AUTOFREE char *source = calloc(1, n + 1);
+
+	assert_non_null(source);
+	memset(source, 'g', n);
+	gate_path(u, path);
+	snprintf(name, sizeof(name), "wait %s", path);
+	return unit_submit(u, name, source);
+}
+
+/* So large that the worker is given nothing else meanwhile. */
+static inline struct unit_job *shut_gate(struct unit_pool *u)
+{
+	return shut_gate_of(u, 64u << 10);
+}
+
+static inline void open_gate(struct unit_pool *u)
+{
+	char path[200];
+
+	gate_path(u, path);
+	unit_touch(path);
+}
+
+static inline void gate_unlink(struct unit_pool *u)
+{
+	char path[200];
+
+	gate_path(u, path);
+	assert_int_equal(unlink(path), 0);
+}
+
 #define POOL_TEST(f) \
 	cmocka_unit_test_setup_teardown(f, unit_pool_setup, unit_pool_teardown)
 

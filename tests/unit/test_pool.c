@@ -1,50 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool with compilers that fail in every way: tests/unit/fake_compiler.c.
- * With the real one: test_pool_python.c. */
+ * How they start: test_pool_start.c. With the real one: test_pool_python.c. */
 #include "pool_unit.h"
 
 /* Jobs ahead that a pool of one worker has room for. */
 #define AHEAD 4
-
-static void gate_path(struct unit_pool *u, char ret[200])
-{
-	snprintf(ret, 200, "%s/gate", u->top);
-}
-
-/* A job that keeps a worker busy until open_gate(); of so many bytes. */
-static struct unit_job *shut_gate_of(struct unit_pool *u, size_t n)
-{
-	char path[200], name[250];
-	PX_AUTOFREE char *source = calloc(1, n + 1);
-
-	assert_non_null(source);
-	memset(source, 'g', n);
-	gate_path(u, path);
-	snprintf(name, sizeof(name), "wait %s", path);
-	return unit_submit(u, name, source);
-}
-
-/* So large that the worker is given nothing else meanwhile. */
-static struct unit_job *shut_gate(struct unit_pool *u)
-{
-	return shut_gate_of(u, 64u << 10);
-}
-
-static void open_gate(struct unit_pool *u)
-{
-	char path[200];
-
-	gate_path(u, path);
-	unit_touch(path);
-}
-
-static void gate_unlink(struct unit_pool *u)
-{
-	char path[200];
-
-	gate_path(u, path);
-	assert_int_equal(unlink(path), 0);
-}
 
 /* ------------------------------------------------------------- answers */
 
@@ -432,113 +392,6 @@ static void test_taken_back(void **state)
 	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
 }
 
-/* Reinstalled, or its file system is gone: jobs fail, they do not hang, and
- * go on once it is back. */
-static void test_compiler_vanishes(void **state)
-{
-	const char *program = unit_program("PYCFS_FAKE_COMPILER");
-	struct unit_pool *u = *state;
-	char path[200], away[200];
-	struct unit_job *j;
-
-	snprintf(path, sizeof(path), "%s/compiler", u->top);
-	snprintf(away, sizeof(away), "%s/away", u->top);
-	assert_int_equal(symlink(program, path), 0);
-	u->o.compiler = path;
-	unit_fake(u, 1, 0);
-	assert_int_equal(rename(path, away), 0);
-	j = unit_submit(u, "die", "");
-	if (!unit_ends(j, 5000))
-		fail_msg("a job hangs when no worker can be started");
-	assert_int_equal(j->err, -EIO);
-	assert_int_equal(rename(away, path), 0);
-	do
-		j = unit_wait(unit_submit(u, "echo", "back"));
-	while (j->err == -EIO && usleep(100000) == 0 && u->n_jobs < 100);
-	unit_expect(j, PX_BLOB_CODE, "back");
-}
-
-/* -------------------------------------------------------------- starting */
-
-static void test_start_errors(void **state)
-{
-	static const struct {
-		const char *how;
-		const char *text;
-	} cases[] = {
-		{"protocol", "another version"},
-		{"magic", "libpython"},
-		{"hexversion", "3.8.1"},
-		{"garbage", "worker"},
-		{"result", "worker"},
-		{"exit", "the last words"},
-		{"long-words", "the last words"},
-	};
-	struct unit_pool *u = *state;
-
-	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
-		int r = unit_try_fake(u, cases[i].how, 2, 0);
-
-		print_message("%s: %d %s\n", cases[i].how, r, u->why.text);
-		assert_true(r < 0);
-		assert_null(u->p);
-		assert_non_null(strstr(u->why.text, cases[i].text));
-		assert_int_equal(unit_n_fds(), u->n_fds);
-		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	}
-}
-
-/* Asked for at once, answered once a worker is there, or never is. */
-static void test_ready_later(void **state)
-{
-	struct unit_pool *u = *state;
-	struct unit_job *j, *late;
-
-	u->o.later = true;
-	assert_int_equal(unit_try_fake(u, "slow", 1, 0), 0);
-	j = unit_submit(u, "echo", "fine");
-	assert_false(unit_ends(j, 50));
-	assert_int_equal(px_pool_ready(u->p, &u->why), 0);
-	unit_expect(j, PX_BLOB_CODE, "fine");
-	px_pool_free(PX_STEAL(u->p));
-
-	assert_int_equal(unit_try_fake(u, "exit", 1, 0), 0);
-	j = unit_submit(u, "echo", "fine");
-	assert_int_equal(px_pool_ready(u->p, &u->why), -EIO);
-	assert_non_null(strstr(u->why.text, "the last words"));
-	assert_int_equal(unit_wait(j)->err, -EIO);
-	late = unit_submit(u, "echo", "fine");
-	assert_int_equal(unit_wait(late)->err, -EIO);
-	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
-	px_pool_free(PX_STEAL(u->p));
-
-	assert_int_equal(unit_try_fake(u, "slow", 1, 0), 0);
-	px_pool_stop(u->p);
-	assert_int_equal(px_pool_ready(u->p, &u->why), -ECANCELED);
-}
-
-static void test_start_without_compiler(void **state)
-{
-	static const char *const paths[] = {"/nonexistent/pycfs-compiler",
-					    "/dev/null", "/"};
-	struct unit_pool *u = *state;
-
-	for (size_t i = 0; i < PX_ARRAY_LEN(paths); i++) {
-		u->o.compiler = paths[i];
-		assert_true(unit_try_fake(u, "ok", 2, 0) < 0);
-		assert_non_null(strstr(u->why.text, paths[i]));
-		assert_null(u->p);
-	}
-}
-
-static void test_slow_start(void **state)
-{
-	struct unit_pool *u = *state;
-
-	assert_int_equal(unit_try_fake(u, "slow", 2, 50), 0);
-	unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE, "fine");
-}
-
 /* -------------------------------------------------------------- stopping */
 
 static void test_stop(void **state)
@@ -627,11 +480,6 @@ int main(void)
 		POOL_TEST(test_killed_while_busy),
 		POOL_TEST(test_death_spares_those_behind),
 		POOL_TEST(test_taken_back),
-		POOL_TEST(test_compiler_vanishes),
-		POOL_TEST(test_start_errors),
-		POOL_TEST(test_ready_later),
-		POOL_TEST(test_start_without_compiler),
-		POOL_TEST(test_slow_start),
 		POOL_TEST(test_stop),
 		POOL_TEST(test_stop_at_once),
 		POOL_TEST(test_too_large_to_send),
