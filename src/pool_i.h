@@ -46,6 +46,7 @@ enum px_worker_state {
 struct px_given {
 	struct px_job *job; /* NULL: taken back, its answer is for nobody */
 	uint64_t id;
+	size_t size; /* of its frame's payload */
 };
 
 struct px_worker {
@@ -117,7 +118,8 @@ struct px_job *px_worker_take_back(struct px_worker *w);
 int px_worker_send(struct px_worker *w);
 bool px_worker_sending(const struct px_worker *w);
 
-/* Reads what is there. 1 with a whole frame in *ret_type and its payload (in
+/* Reads what is there; a frame longer than may come now is -EBADMSG before
+ * there is memory for it. 1 with a whole frame in *ret_type and its payload (in
  * w->in until px_worker_consume), 0 not yet, -errno: the worker is lost. */
 int px_worker_receive(struct px_worker *w, enum px_frame_type *ret_type,
 		      struct px_str *ret_payload);

@@ -198,7 +198,11 @@ int64_t px_worker_cpu_ms(const struct px_worker *w)
 
 void px_worker_give(struct px_worker *w, struct px_job *job)
 {
-	w->given[w->n_given++] = (struct px_given){job, job->id};
+	w->given[w->n_given++] = (struct px_given){
+		.job = job,
+		.id = job->id,
+		.size = job->frame.size - PX_FRAME_HEADER_SIZE,
+	};
 	w->n_bytes += job->frame.size;
 }
 
@@ -275,10 +279,19 @@ int px_worker_send(struct px_worker *w)
 	return 0;
 }
 
+/* The longest payload that it may send now. */
+static size_t longest(const struct px_worker *w)
+{
+	if (w->state == PX_WORKER_STARTING)
+		return PX_FRAME_HELLO_MAX;
+	return w->n_given > 0 ? px_frame_result_max(w->given[0].size) : 0;
+}
+
 /* 1 with a whole frame, 0 if more is to come, -EBADMSG. */
-static int whole_frame(const struct px_buf *in, enum px_frame_type *ret_type,
+static int whole_frame(const struct px_worker *w, enum px_frame_type *ret_type,
 		       struct px_str *ret, size_t *ret_missing)
 {
+	const struct px_buf *in = &w->in;
 	size_t length;
 	int r;
 
@@ -286,8 +299,8 @@ static int whole_frame(const struct px_buf *in, enum px_frame_type *ret_type,
 	if (in->size < PX_FRAME_HEADER_SIZE)
 		return 0;
 	r = px_frame_get_header(in->data, ret_type, &length);
-	if (r < 0)
-		return r;
+	if (r < 0 || length > longest(w))
+		return -EBADMSG;
 	if (in->size - PX_FRAME_HEADER_SIZE < length) {
 		*ret_missing = length + PX_FRAME_HEADER_SIZE - in->size;
 		return 0;
@@ -302,7 +315,7 @@ int px_worker_receive(struct px_worker *w, enum px_frame_type *ret_type,
 	for (;;) {
 		size_t missing;
 		ssize_t n;
-		int r = whole_frame(&w->in, ret_type, ret_payload, &missing);
+		int r = whole_frame(w, ret_type, ret_payload, &missing);
 
 		if (r != 0)
 			return r;

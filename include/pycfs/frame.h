@@ -31,6 +31,8 @@
 /* A frame's payload. Sources and code objects are far smaller; what is larger
  * is refused before it is sent. */
 #define PX_FRAME_MAX (1u << 30)
+/* A hello's payload; its version is a line of some 60 bytes. */
+#define PX_FRAME_HELLO_MAX 4096
 
 enum px_frame_type {
 	PX_FRAME_HELLO = 1,
@@ -87,6 +89,10 @@ int px_frame_put_result(struct px_buf *b, const struct px_frame_result *r);
  * length over PX_FRAME_MAX. */
 int px_frame_get_header(const uint8_t data[PX_FRAME_HEADER_SIZE],
 			enum px_frame_type *ret_type, size_t *ret_length);
+
+/* How many bytes the payload of a result may have, for a compile frame's
+ * payload of so many: what a worker says beyond is no answer. */
+size_t px_frame_result_max(size_t compile_size);
 
 int px_frame_get_hello(const uint8_t *p, size_t n, struct px_frame_hello *ret);
 int px_frame_get_compile(const uint8_t *p, size_t n,

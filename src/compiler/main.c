@@ -107,9 +107,22 @@ static int make_canonical(struct worker *w, struct px_frame_result *result)
 	return r;
 }
 
+static int put_failed(struct worker *w, uint64_t id, const char *text)
+{
+	const struct px_frame_result result = {
+		.id = id,
+		.status = PX_FRAME_FAILED,
+		.data = {(const uint8_t *)text, strlen(text)},
+	};
+
+	w->out.size = 0;
+	return px_frame_put_result(&w->out, &result);
+}
+
 static int answer(struct worker *w)
 {
-	static const char no_memory[] = "out of memory while compiling";
+	const size_t max =
+		px_frame_result_max(w->in.size) + PX_FRAME_HEADER_SIZE;
 	struct px_frame_compile task;
 	struct px_frame_result result;
 	int r;
@@ -120,15 +133,15 @@ static int answer(struct worker *w)
 	r = px_py_compile(w->py, &task, &result);
 	if (r == 0 && task.canonical && result.status == PX_FRAME_CODE)
 		r = make_canonical(w, &result);
-	if (r < 0)
-		result = (struct px_frame_result){
-			.id = task.id,
-			.status = PX_FRAME_FAILED,
-			.data = {(const uint8_t *)no_memory,
-				 sizeof(no_memory) - 1},
-		};
 	w->out.size = 0;
-	r = px_frame_put_result(&w->out, &result);
+	if (r < 0)
+		r = put_failed(w, task.id, "out of memory while compiling");
+	else
+		r = px_frame_put_result(&w->out, &result);
+	if (r == -EFBIG || w->out.size > max)
+		r = put_failed(w, task.id,
+			       "what it compiles to is too large for a source "
+			       "of its size");
 	if (r < 0)
 		return r;
 	return px_write_full(SOCKET_FD, w->out.data, w->out.size);

@@ -13,6 +13,7 @@
  *               long-words    the same after much other talk
  *               slow          as ok, after 300 ms
  *               twice         says hello twice, at once
+ *               long-hello    begins a hello of 5,000 bytes
  *
  *   echo         the source comes back as code
  *   reject       a syntax error at 3:4
@@ -24,6 +25,8 @@
  *   stall        never answers
  *   starve       answers after 250 ms of CPU time, a third of the time it takes
  *   spin         never answers, and computes
+ *   large        a result as long as one may be
+ *   larger       begins one that is longer
  *   garbage, unknown, huge, short, wrong-id, hello   instead of an answer
  *   twice        two answers
  *   quit         answers, then ends
@@ -84,6 +87,23 @@ static void say_result(const struct px_frame_compile *t, uint64_t id,
 	put_buf(&b);
 }
 
+/* The longest answer there may be. */
+static void say_large(const struct px_frame_compile *t)
+{
+	const size_t fixed = 8 + 3 * 4 + 4; /* frame.h, of a result */
+	const size_t compile =
+		8 + 4 + 4 + 4 + 4 + t->co_filename.size + t->source.size;
+	const size_t n = px_frame_result_max(compile) - fixed;
+	struct px_frame_compile large = {.id = t->id};
+	uint8_t *data = calloc(1, n);
+
+	if (!data)
+		_exit(8);
+	large.source = (struct px_str){data, n};
+	say_result(&large, t->id, PX_FRAME_CODE);
+	free(data);
+}
+
 static _Noreturn void stall(void)
 {
 	for (;;)
@@ -140,6 +160,10 @@ static void misbehave(const char *name, const struct px_frame_compile *t)
 		px_put_le32(raw + 4, PX_FRAME_MAX);
 		put(raw, 16);
 		_exit(4);
+	} else if (is(name, "larger", &file)) {
+		raw[0] = PX_FRAME_RESULT;
+		px_put_le32(raw + 4, 200u << 20);
+		put(raw, 16);
 	} else if (is(name, "short", &file)) {
 		raw[0] = PX_FRAME_RESULT;
 		raw[4] = 5;
@@ -193,6 +217,8 @@ static void act(const struct px_frame_compile *t)
 		say_result(t, t->id, PX_FRAME_REJECTED);
 	else if (is(name, "failed", &file))
 		say_result(t, t->id, PX_FRAME_FAILED);
+	else if (is(name, "large", &file))
+		say_large(t);
 	else if (is(name, "plain", &file))
 		say_result(t, t->id, PX_FRAME_PLAIN);
 	else if (is(name, "echo", &file) || is(name, "wait", &file) ||
@@ -210,12 +236,19 @@ static void act(const struct px_frame_compile *t)
 static void start(const char *how)
 {
 	struct px_frame_compile nothing = {0};
+	uint8_t header[PX_FRAME_HEADER_SIZE];
 	int i;
 
 	if (strcmp(how, "slow") == 0)
 		usleep(300000);
 	if (strcmp(how, "garbage") == 0) {
 		put("what is this?", 13);
+		stall();
+	}
+	if (strcmp(how, "long-hello") == 0) {
+		px_put_le32(header, PX_FRAME_HELLO);
+		px_put_le32(header + 4, 5000);
+		put(header, sizeof(header));
 		stall();
 	}
 	if (strcmp(how, "result") == 0) {

@@ -279,6 +279,20 @@ static void test_too_large_leaves_no_trace(void **state PX_UNUSED)
 	px_buf_fini(&b);
 }
 
+/* It grows with the source, and never beyond what a frame may have. */
+static void test_result_max(void **state PX_UNUSED)
+{
+	const size_t n = 1u << 20;
+
+	assert_in_range(px_frame_result_max(0), 1u << 20, 64u << 20);
+	assert_in_range(px_frame_result_max(n), 20 * n, 200 * n);
+	assert_int_equal(px_frame_result_max(PX_FRAME_MAX), PX_FRAME_MAX);
+	assert_int_equal(px_frame_result_max(SIZE_MAX), PX_FRAME_MAX);
+	for (size_t i = 0; i < 64; i++)
+		assert_true(px_frame_result_max(i * n) <=
+			    px_frame_result_max(i * n + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_empty_strings),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_too_large_leaves_no_trace),
+		cmocka_unit_test(test_result_max),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

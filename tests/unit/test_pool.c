@@ -49,6 +49,20 @@ static void test_large_frames(void **state)
 	free(source);
 }
 
+/* An answer has a bound that follows from the source. */
+static void test_largest_answer(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *j;
+
+	unit_fake(u, 1, 0);
+	j = unit_wait(unit_submit(u, "large", "x = 1"));
+	assert_int_equal(j->err, 0);
+	assert_int_equal(j->blob->kind, PX_BLOB_CODE);
+	assert_true(j->blob->size > 16u << 20);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+}
+
 static void test_many_jobs_once_each(void **state)
 {
 	struct unit_pool *u = *state;
@@ -206,7 +220,8 @@ static void test_death_twice_is_final(void **state)
 		{"signal", "signal 6"},
 		{"garbage", "died"},
 		{"unknown", "died"},
-		{"huge", "status 4"},
+		{"huge", "sent what is no answer"},
+		{"larger", "sent what is no answer"},
 		{"short", "died"},
 		{"wrong-id", "died"},
 		{"hello", "died"},
@@ -225,7 +240,7 @@ static void test_death_twice_is_final(void **state)
 		assert_int_equal(unit_stat(u, PX_COUNT_crashes), 2 * (i + 1));
 		assert_int_equal(unit_stat(u, PX_COUNT_rejected), i + 1);
 	}
-	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1 + 2 * 8);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1 + 2 * 9);
 }
 
 static void test_deadline(void **state)
@@ -465,6 +480,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		POOL_TEST(test_answers),
 		POOL_TEST(test_large_frames),
+		POOL_TEST(test_largest_answer),
 		POOL_TEST(test_many_jobs_once_each),
 		POOL_TEST(test_priorities),
 		POOL_TEST(test_promote_the_last),

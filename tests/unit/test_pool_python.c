@@ -214,6 +214,27 @@ static void test_killed_while_busy(void **state)
 	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
 }
 
+/* CPython 3.9 and later compiles the last block of `finally` twice, and so each
+ * one in which it lies: 60 MB of 700 bytes. */
+static void test_grows_too_much(void **state)
+{
+	struct unit_pool *u = *state;
+	char source[4000], *p = source;
+	struct unit_job *j;
+
+	start(u, 1, 0);
+	for (int depth = 0; depth < 19; depth++)
+		p += sprintf(p, "%*stry: f()\n%*sfinally:\n", depth, "", depth,
+			     "");
+	sprintf(p, "%*sg()\n", 19, "");
+	j = unit_wait(unit_submit(u, "m.py", source));
+	if (u->o.python->hexversion >= 0x030b0000)
+		unit_expect(j, PX_BLOB_FAILED, "too large for a source");
+	check_pyc(u, unit_submit(u, "next.py", "x = 1"));
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1);
+}
+
 /* What whoever started us left open is not a worker's. */
 static void test_inherits_nothing(void **state)
 {
@@ -264,6 +285,7 @@ int main(void)
 		PYTHON_TEST(test_many_jobs_once_each),
 		PYTHON_TEST(test_deadline),
 		PYTHON_TEST(test_killed_while_busy),
+		PYTHON_TEST(test_grows_too_much),
 		PYTHON_TEST(test_inherits_nothing),
 		PYTHON_TEST(test_missing_libpython),
 	};

@@ -30,6 +30,7 @@ static void test_start_errors(void **state)
 		{"hexversion", "3.8.1"},
 		{"garbage", "worker"},
 		{"result", "worker"},
+		{"long-hello", "sent what is no answer"},
 		{"exit", "the last words"},
 		{"long-words", "the last words"},
 	};
