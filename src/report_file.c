@@ -231,6 +231,7 @@ static int measure_pycache(const struct px_report_options *o, const char *path,
 	px_note_keep(o->cache, key, note, sizeof(note));
 	return 0;
 }
+
 /* Each thread has a source in memory, and its frame: those that are larger than
  * this, in bytes, are measured one after the other. */
 #define LARGE (8u << 20)
@@ -329,16 +330,7 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	}
 	r = measure_shipped(o, meter, i, f);
 	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT))
-		r = measure_source(o, meter, i->source, f);
-	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)) {
-		r = ask(o->baseline, i->source, PX_KIND_MODULE, PX_WANT_SIZE,
-			&f->pycache_bytes, NULL);
-		if (r == 0)
-			r = measure_source(o, meter, i, f);
-		/* What compiles at level 2 does at 0, given time. */
-		if (r == 0 && f->pycache_bytes == 0)
-			r = 1;
-	}
+		r = measure_source(o, meter, i, f);
 	if (r == 0 && keep)
 		remember(o, key, f);
 	return r < 0 ? r : 0;
