@@ -43,6 +43,11 @@ enum px_worker_state {
  * a worker has some of those at hand. */
 #define PX_WORKER_JOBS 8
 
+/* The kernel ends a worker that has used so many deadlines of CPU time, should
+ * its pool not do so. After half of them it is replaced, as the jobs that it
+ * then still has may use one each. */
+#define PX_WORKER_DEADLINES (2 * (PX_WORKER_JOBS + 2))
+
 struct px_given {
 	struct px_job *job; /* NULL: taken back, its answer is for nobody */
 	uint64_t id;
@@ -51,7 +56,8 @@ struct px_given {
 
 struct px_worker {
 	enum px_worker_state state;
-	bool proven; /* it has answered: it starts and works */
+	bool proven;  /* it has answered: it starts and works */
+	bool is_worn; /* gets no more jobs: see PX_WORKER_DEADLINES */
 	pid_t pid;
 	int fd;	       /* stream socket, not blocking */
 	int stderr_fd; /* what Python says when it dies */

@@ -274,6 +274,8 @@ static void begin(const struct px_pool *p, struct px_worker *w)
 	w->begun_ms = px_now_ms();
 	w->deadline_ms = p->o.timeout_ms ? w->begun_ms + p->o.timeout_ms : 0;
 	w->cpu_start_ms = w->cpu_seen_ms = px_worker_cpu_ms(w);
+	w->is_worn = p->o.timeout_ms > 0 && w->cpu_start_ms / p->o.timeout_ms >=
+						    PX_WORKER_DEADLINES / 2;
 }
 
 /* It has answered the first; NULL: that was taken back. */
@@ -375,7 +377,7 @@ static struct px_worker *least_busy(struct px_pool *p)
 	for (i = 0; i < p->o.n_workers; i++) {
 		struct px_worker *w = &p->workers[i];
 
-		if (!is_running(w))
+		if (!is_running(w) || w->is_worn)
 			continue;
 		n_running++;
 		if (!found || w->n_bytes < found->n_bytes)
@@ -397,6 +399,11 @@ static void dispatch(struct px_pool *p)
 	struct px_worker *w;
 	struct px_job *job;
 
+	for (i = 0; i < p->o.n_workers; i++) {
+		w = &p->workers[i];
+		if (w->state == PX_WORKER_IDLE && w->is_worn)
+			px_worker_kill(w, NULL);
+	}
 	while ((w = least_busy(p)) && (job = next_job(p)))
 		give(p, w, job);
 	for (i = 0; i < p->o.n_workers; i++)

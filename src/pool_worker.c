@@ -2,6 +2,7 @@
 #include "pool_i.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -24,8 +25,9 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 	const char *libs = getenv("LD_LIBRARY_PATH");
 	char library_path[4096] = "LC_ALL=C.UTF-8";
 	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL};
-	const char *argv[9] = {"pycfs-compiler", "--libpython",
-			       o->python->libpython};
+	const char *argv[11] = {"pycfs-compiler", "--libpython",
+				o->python->libpython};
+	char cpu_seconds[24];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -44,6 +46,13 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 		argv[n++] = "--compileall";
 	if (o->analyse)
 		argv[n++] = "--analyse";
+	if (o->timeout_ms > 0) {
+		snprintf(cpu_seconds, sizeof(cpu_seconds), "%" PRIu64,
+			 (uint64_t)o->timeout_ms * PX_WORKER_DEADLINES / 1000 +
+				 1);
+		argv[n++] = "--cpu";
+		argv[n++] = cpu_seconds;
+	}
 	argv[n] = NULL;
 	sigemptyset(&none);
 	r = posix_spawn_file_actions_init(&actions);
@@ -111,7 +120,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	w->fd = px_steal_fd(&ours);
 	w->stderr_fd = px_steal_fd(&err_read);
 	w->state = PX_WORKER_STARTING;
-	w->proven = false;
+	w->proven = w->is_worn = false;
 	w->n_given = w->n_sent = 0;
 	w->n_bytes = w->sent = 0;
 	w->deadline_ms = 0;

@@ -27,7 +27,8 @@ struct worker {
 static int usage(void)
 {
 	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
-	      "[--debug-ranges] [--compileall] [--analyse] [--probe]\n"
+	      "[--debug-ranges] [--compileall] [--analyse]\n"
+	      "                      [--cpu SECONDS] [--probe]\n"
 	      "       pycfs-compiler --self-test\n"
 	      "Started by pycfs; compiles frames from descriptor 3. "
 	      "--self-test shows\nwhat the sandbox keeps it from.\n",
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
 		{"debug-ranges", no_argument, NULL, 'd'},
 		{"compileall", no_argument, NULL, 'c'},
 		{"analyse", no_argument, NULL, 'a'},
+		{"cpu", required_argument, NULL, 'u'},
 		{"probe", no_argument, NULL, 'p'},
 		{"self-test", no_argument, NULL, 's'},
 		{NULL, 0, NULL, 0},
@@ -200,6 +202,7 @@ int main(int argc, char **argv)
 			   .code = {.max = PX_FRAME_MAX}};
 	struct py_options o = {0};
 	struct px_why why;
+	unsigned cpu_seconds = 0;
 	bool probe = false;
 	int c, r;
 
@@ -219,6 +222,9 @@ int main(int argc, char **argv)
 			break;
 		case 'a':
 			o.analyse = true;
+			break;
+		case 'u':
+			cpu_seconds = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'p':
 			probe = true;
@@ -247,7 +253,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	keep_memory();
-	r = px_sandbox_enter(&why);
+	r = px_sandbox_enter(cpu_seconds, &why);
 	if (r < 0 && r != -ENOTSUP) {
 		fprintf(stderr, "%s\n", why.text);
 		return 1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sandbox.h"
 
+#include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -47,31 +49,78 @@ static const int allowed[] = {
 
 static const int denied[] = {SCMP_SYS(open), SCMP_SYS(openat)};
 
-static int drop_capabilities(void)
+/* Where memory runs out it is better that a worker goes, which is started
+ * again, than a daemon that files are read from. Without /proc it may be
+ * either.
+ */
+static void go_first(void)
+{
+	PX_AUTOCLOSE int fd =
+		open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : write(fd, "1000", 4);
+
+	(void)n;
+}
+
+/*
+ * In a namespace of a single user there is nobody else to become, and it stays
+ * who it is. So it does without CAP_KILL, as its daemon, which has no more than
+ * it has, could not end it any more.
+ */
+static int leave_root(const struct __user_cap_data_struct *caps)
+{
+	if (geteuid() != 0 || SANDBOX_SANITIZED ||
+	    !(caps[0].effective & 1u << CAP_KILL))
+		return 0;
+	if (setgroups(0, NULL) < 0 ||
+	    setresgid(SANDBOX_USER, SANDBOX_USER, SANDBOX_USER) < 0)
+		return -errno;
+	return setresuid(SANDBOX_USER, SANDBOX_USER, SANDBOX_USER) < 0 ? -errno
+								       : 0;
+}
+
+int px_sandbox_drop_privileges(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
+		0};
+	int r;
 
+	if (syscall(SYS_capget, &header, caps) < 0)
+		return -errno;
+	r = leave_root(caps);
+	(void)r; /* the rest holds for root as well */
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
-static int set_limits(void)
+/* Never more than it has. */
+static int limit(int resource, rlim_t n)
 {
-	const struct rlimit no_core = {0, 0};
-	struct rlimit memory;
+	struct rlimit l;
 
-	if (setrlimit(RLIMIT_CORE, &no_core) < 0 ||
-	    getrlimit(RLIMIT_AS, &memory) < 0)
+	if (getrlimit((__rlimit_resource_t)resource, &l) < 0)
 		return -errno;
-	if (SANDBOX_SANITIZED)
-		return 0;
-	if (memory.rlim_max == RLIM_INFINITY ||
-	    memory.rlim_max > SANDBOX_ADDRESS_SPACE)
-		memory.rlim_max = SANDBOX_ADDRESS_SPACE;
-	memory.rlim_cur = memory.rlim_max;
-	return setrlimit(RLIMIT_AS, &memory) < 0 ? -errno : 0;
+	if (n < l.rlim_max)
+		l.rlim_max = n;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit((__rlimit_resource_t)resource, &l) < 0 ? -errno : 0;
+}
+
+static int set_limits(unsigned cpu_seconds)
+{
+	int r = limit(RLIMIT_CORE, 0);
+
+	if (r == 0 && cpu_seconds > 0)
+		r = limit(RLIMIT_CPU, cpu_seconds);
+	/* A sanitizer writes a report. */
+	if (r == 0 && !SANDBOX_SANITIZED)
+		r = limit(RLIMIT_FSIZE, 0);
+	if (r == 0 && !SANDBOX_SANITIZED)
+		r = limit(RLIMIT_AS, SANDBOX_ADDRESS_SPACE);
+	return r;
 }
 
 static int add_rules(scmp_filter_ctx filter)
@@ -118,18 +167,21 @@ static int filter_system_calls(void)
 	return r;
 }
 
-int px_sandbox_enter(struct px_why *why)
+int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why)
 {
 	int r;
 
+	go_first();
+	/* First, as changes of the user undo what follows (Linux 6.1,
+	 * kernel/cred.c, commit_creds). */
+	r = px_sandbox_drop_privileges();
+	if (r < 0)
+		return px_because(why, r, "capset: %s", strerror(-r));
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0) < 0)
 		return px_because(why, -errno, "prctl: %s", strerror(errno));
-	r = drop_capabilities();
-	if (r < 0)
-		return px_because(why, r, "capset: %s", strerror(-r));
-	r = set_limits();
+	r = set_limits(cpu_seconds);
 	if (r < 0)
 		return px_because(why, r, "setrlimit: %s", strerror(-r));
 	if (SANDBOX_SANITIZED)

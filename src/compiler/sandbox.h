@@ -12,10 +12,22 @@
  * largest modules stays below 300 MB; a 100 MB literal needs about 2 GB. */
 #define SANDBOX_ADDRESS_SPACE (4ull << 30)
 
-/* Dies with its parent, loses capabilities, new privileges, core dumps and
- * address space, then closes the system call filter. Returns 0, or -ENOTSUP
- * if the kernel has no seccomp: the rest is in force then all the same. */
-int px_sandbox_enter(struct px_why *why);
+/* Whom a worker of root becomes. */
+#define SANDBOX_USER 65534 /* nobody, Linux's overflow ID */
+
+/* Root becomes SANDBOX_USER, where there is one and who kills workers may still
+ * kill it; loses all capabilities. What is open stays open. */
+int px_sandbox_drop_privileges(void);
+
+/*
+ * Is the first to go where memory runs out, dies with its parent, loses its
+ * privileges and what it could do to files, cannot be read by others of its
+ * user, and gets limits: no core dumps, no bytes in files,
+ * SANDBOX_ADDRESS_SPACE of memory, and `cpu_seconds` of CPU time (0: any). Then
+ * closes the system call filter. Returns 0, or -ENOTSUP if the kernel has no
+ * seccomp: the rest is in force then all the same.
+ */
+int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why);
 
 /* Tries, in processes of their own behind the same filter, what an attacker
  * would try, and what a compile needs; prints a line for each on stdout. The

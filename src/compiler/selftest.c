@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -79,6 +80,14 @@ static long try_huge_memory(void)
 		    0) == MAP_FAILED
 		       ? -1
 		       : 0;
+}
+
+/* Of a file that was open before. */
+static int file_fd = -1;
+
+static long try_fill_a_file(void)
+{
+	return write(file_fd, "x", 1);
 }
 
 static long try_stat(void)
@@ -221,6 +230,7 @@ static const struct probe probes[] = {
 	{"open a file", REFUSED, try_open},
 	{"make a file", REFUSED, try_open_to_write},
 	{"take more memory than its share", REFUSED, try_huge_memory},
+	{"write to a file that is open", DIES, try_fill_a_file},
 	{"look at a file", DIES, try_stat},
 	{"delete a file", DIES, try_unlink},
 	{"socket", DIES, try_socket},
@@ -256,14 +266,53 @@ _Noreturn static void child(const struct probe *p)
 {
 	struct px_why why;
 
-	if (px_sandbox_enter(&why) < 0) {
+	if (px_sandbox_enter(0, &why) < 0) {
 		fprintf(stderr, "%s\n", why.text);
 		_exit(EXIT_OPEN);
 	}
 	_exit(p->try() < 0 ? EXIT_REFUSED : EXIT_WORKS);
 }
 
-/* An outcome, or -errno. */
+/* A worker that waits. */
+_Noreturn static void be_read(int ready_fd)
+{
+	struct px_why why;
+	char c;
+	int r = px_sandbox_enter(0, &why);
+
+	if ((r < 0 && r != -ENOTSUP) || write(ready_fd, "x", 1) != 1)
+		_exit(EXIT_OPEN);
+	for (;;)
+		if (read(ready_fd, &c, 1) <= 0)
+			_exit(EXIT_OPEN);
+}
+
+/* Its parent, so that Yama has nothing against it, of its user. */
+_Noreturn static void reader(void)
+{
+	static const char secret = 'x';
+	char c;
+	struct iovec to = {&c, 1};
+	struct iovec from = {(void *)(uintptr_t)&secret, 1};
+	int fds[2];
+	pid_t pid;
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		_exit(EXIT_OPEN);
+	pid = fork();
+	if (pid == 0)
+		be_read(fds[1]);
+	if (pid < 0 || close(fds[1]) < 0 || read(fds[0], &c, 1) != 1 ||
+	    px_sandbox_drop_privileges() < 0)
+		_exit(EXIT_OPEN);
+	n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	_exit(n < 0 ? EXIT_REFUSED : EXIT_WORKS);
+}
+
+/* An outcome, or -errno. NULL: to read a worker. */
 static int attempt(const struct probe *p)
 {
 	int status = 0;
@@ -271,13 +320,17 @@ static int attempt(const struct probe *p)
 
 	fflush(NULL);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0 && p)
 		child(p);
+	if (pid == 0)
+		reader();
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return -errno;
 	/* Without support for 32-bit programs in the kernel: SIGSEGV. */
 	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV
+		return WTERMSIG(status) == SIGSYS ||
+				       WTERMSIG(status) == SIGSEGV ||
+				       WTERMSIG(status) == SIGXFSZ
 			       ? DIES
 			       : -EPROTO;
 	if (WEXITSTATUS(status) == EXIT_WORKS)
@@ -285,22 +338,31 @@ static int attempt(const struct probe *p)
 	return WEXITSTATUS(status) == EXIT_REFUSED ? REFUSED : -EPERM;
 }
 
+/* Whether it went as it must. */
+static bool report(const char *name, enum outcome want, int got)
+{
+	if (got < 0)
+		printf("FAILED  %s: %s\n", name, strerror(-got));
+	else
+		printf("%s  %s: %s\n", got == (int)want ? "ok    " : "FAILED",
+		       name, outcome_name[got]);
+	return got == (int)want;
+}
+
 int px_sandbox_self_test(void)
 {
 	int failed = 0;
 	size_t i;
 
-	for (i = 0; i < PX_ARRAY_LEN(probes); i++) {
-		const struct probe *p = &probes[i];
-		const int got = attempt(p);
-
-		if (got < 0)
-			printf("FAILED  %s: %s\n", p->name, strerror(-got));
-		else
-			printf("%s  %s: %s\n",
-			       got == (int)p->want ? "ok    " : "FAILED",
-			       p->name, outcome_name[got]);
-		failed += got != (int)p->want;
+	file_fd = memfd_create("self-test", MFD_CLOEXEC);
+	if (file_fd < 0) {
+		perror("memfd_create");
+		return 1;
 	}
+	for (i = 0; i < PX_ARRAY_LEN(probes); i++)
+		failed += !report(probes[i].name, probes[i].want,
+				  attempt(&probes[i]));
+	failed += !report("be read by others of its user", REFUSED,
+			  attempt(NULL));
 	return failed > 0;
 }

@@ -64,6 +64,8 @@ def test_self_test(unsanitized):
     assert len(lines) > 20 and all(l.startswith("ok ") for l in lines)
     for what, how in (("open a file", "is refused"), ("socket", "dies"),
                       ("execve", "dies"), ("ptrace", "dies"),
+                      ("write to a file that is open", "dies"),
+                      ("be read by others of its user", "is refused"),
                       ("map executable memory", "dies")):
         assert "ok      %s: %s" % (what, how) in lines
 
@@ -81,8 +83,16 @@ def status_of(process):
     return dict(l.split(":", 1) for l in text.splitlines() if ":" in l)
 
 
+def limit_of(process, name):
+    line = next(l for l in read("/proc/%d/limits" % process.pid)
+                .decode().splitlines() if l.startswith(name))
+    value = line[len(name):].split()
+    assert value[0] == value[1]
+    return int(value[0])
+
+
 def test_workers_are_in_it(mount, small, unsanitized):
-    with mount(small) as m:
+    with mount(small, "--timeout", 7) as m:
         read(m / "a.pyc")
         workers = harness.workers(m.path)
         assert workers
@@ -94,10 +104,29 @@ def test_workers_are_in_it(mount, small, unsanitized):
             assert status["NoNewPrivs"].strip() == "1"
             for name in ("CapEff", "CapPrm", "CapInh"):
                 assert int(status[name], 16) == 0, name
-            limits = read("/proc/%d/limits" % w.pid).decode()
-            space = next(line for line in limits.splitlines()
-                         if line.startswith("Max address space"))
-            assert int(space.split()[3]) <= 4 << 30
+            assert limit_of(w, "Max address space") <= 4 << 30
+            assert limit_of(w, "Max file size") == 0
+            assert limit_of(w, "Max core file size") == 0
+            assert limit_of(w, "Max cpu time") == 7 * 20 + 1
+            assert read("/proc/%d/oom_score_adj" % w.pid) == b"1000\n"
+            # Who cannot be dumped is root's there.
+            assert os.stat("/proc/%d/mem" % w.pid).st_uid == 0
+            user = 65534 if os.geteuid() == 0 else os.geteuid()
+            assert status["Uid"].split() == [str(user)] * 4
+
+
+def test_a_namespace_of_one_user(pycfs, small, scratch, unsanitized):
+    """Where nobody is nobody, root goes on as root, in the same sandbox."""
+    alone = ["unshare", "--map-root-user"]
+    if subprocess.run([*alone, "true"], timeout=30).returncode:
+        pytest.skip("no user namespaces")
+    run = subprocess.run([*alone, WORKER, "--self-test"], timeout=60,
+                         stdout=subprocess.PIPE, text=True)
+    assert run.returncode == 0, run.stdout
+    want = pycfs.exported(small, os.path.join(scratch, "want"))
+    got = pycfs.exported(small, os.path.join(scratch, "got"), "--no-cache",
+                         prefix=alone)
+    assert harness.tree_bytes(got) == harness.tree_bytes(want)
 
 
 def test_without_seccomp(mount, small, unsanitized, pycfs):

@@ -24,6 +24,7 @@
  *   wait F       comes back once file F is there
  *   stall        never answers
  *   starve       answers after 250 ms of CPU time, a third of the time it takes
+ *   work         answers after 100 ms of CPU time
  *   spin         never answers, and computes
  *   large        a result as long as one may be
  *   larger       begins one that is longer
@@ -202,6 +203,8 @@ static void act(const struct px_frame_compile *t)
 		stall();
 	if (is(name, "spin", &file))
 		compute(INT32_MAX);
+	if (is(name, "work", &file))
+		compute(100);
 	if (is(name, "starve", &file))
 		starve();
 	if (is(name, "die-once", &file)) {
@@ -223,7 +226,8 @@ static void act(const struct px_frame_compile *t)
 		say_result(t, t->id, PX_FRAME_PLAIN);
 	else if (is(name, "echo", &file) || is(name, "wait", &file) ||
 		 is(name, "die-once", &file) || is(name, "twice", &file) ||
-		 is(name, "starve", &file) || is(name, "quit", &file))
+		 is(name, "starve", &file) || is(name, "work", &file) ||
+		 is(name, "quit", &file))
 		say_result(t, t->id, PX_FRAME_CODE);
 	else
 		misbehave(name, t);

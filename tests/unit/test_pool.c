@@ -278,6 +278,24 @@ static void test_deadline_is_of_cpu_time(void **state)
 	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 1);
 }
 
+/* A worker's CPU time has an end, but none that a module dies of. */
+static void test_worn_out(void **state)
+{
+	PX_AUTOFREE char *source = calloc(1, 40001);
+	struct unit_pool *u = *state;
+
+	/* So large that one is sent at a time, and none is done twice. */
+	memset(source, 'w', 40000);
+	unit_fake(u, 1, 200);
+	for (int i = 0; i < 30; i++)
+		unit_submit(u, "work", source);
+	for (int i = 0; i < 30; i++)
+		unit_expect(&u->jobs[i], PX_BLOB_CODE, "w");
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+	assert_int_equal(unit_stat(u, PX_COUNT_timeouts), 0);
+}
+
 /* A deadline is a job's, not a queue's. */
 static void test_waiting_is_not_compiling(void **state)
 {
@@ -491,6 +509,7 @@ int main(void)
 		POOL_TEST(test_deadline),
 		POOL_TEST(test_waiting_is_not_compiling),
 		POOL_TEST(test_deadline_is_of_cpu_time),
+		POOL_TEST(test_worn_out),
 		POOL_TEST(test_one_stalls_others_go_on),
 		POOL_TEST(test_killed_while_idle),
 		POOL_TEST(test_killed_while_busy),
