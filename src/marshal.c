@@ -15,19 +15,24 @@ struct chunk {
 
 /*
  * Magic numbers from the first release candidate to the end of each series:
- * Lib/importlib/_bootstrap_external.py. A number between two series belongs to
- * an alpha, whose layout nobody promised.
+ * Lib/importlib/_bootstrap_external.py up to 3.13. A number between two series
+ * belongs to an alpha, whose layout nobody promised.
  */
 static const struct layout layouts[] = {
 	/* 3.8, 3.9, 3.10 */
-	{3413, 3413, "llllllbcnnnnfqlb", true},
-	{3425, 3425, "llllllbcnnnnfqlb", true},
-	{3439, 3439, "llllllbcnnnnfqlb", true},
+	{3413, 3413, "llllllbcnnnnfqlb", true, 4},
+	{3425, 3425, "llllllbcnnnnfqlb", true, 4},
+	{3439, 3439, "llllllbcnnnnfqlb", true, 4},
 	/* 3.11, 3.12: localsplusnames, then kinds as bytes */
-	{3495, 3495, "lllllbcnnbfqqlbb", false},
-	{3531, 3531, "lllllbcnnbfqqlbb", false},
+	{3495, 3495, "lllllbcnnbfqqlbb", false, 4},
+	{3531, 3531, "lllllbcnnbfqqlbb", false, 4},
 	/* 3.13 interns all names again */
-	{3571, 3571, "lllllbcnnbfqqlbb", true},
+	{3571, 3571, "lllllbcnnbfqqlbb", true, 4},
+	/* 3.14 and 3.15, since their first release candidates
+	 * (Include/internal/pycore_magic_number.h); free-threaded builds have
+	 * the same numbers, and the same code objects. */
+	{3625, 3627, "lllllbcnnbfqqlbb", true, 5},
+	{3666, 3666, "lllllbcnnbfqqlbb", true, 6},
 };
 
 const struct layout *px_marshal_layout(uint32_t magic)
@@ -82,16 +87,19 @@ void px_graph_fini(struct graph *g)
 	free(g->refs);
 }
 
-static bool has_kids(const struct node *n)
+/* Of code objects too, which are never merged nor compared. */
+bool px_node_has_kids(const struct node *n)
 {
-	return n->type == TYPE_TUPLE || n->type == TYPE_FROZENSET;
+	return n->type == TYPE_TUPLE || n->type == TYPE_FROZENSET ||
+	       n->type == TYPE_SLICE || n->type == TYPE_FROZENDICT ||
+	       n->type == TYPE_CODE;
 }
 
 /* Kids are merged, so that equal ones are the same pointer; their addresses
  * only choose a bucket, never an order that is written. */
 static uint64_t hash_node(const struct node *n)
 {
-	if (has_kids(n))
+	if (px_node_has_kids(n))
 		return px_hash64(n->type, n->kids,
 				 n->n * sizeof(struct node *));
 	return px_hash64(n->type, n->data, n->n);
@@ -103,9 +111,9 @@ static bool same(const struct node *a, const struct node *b)
 		return false;
 	if (a->n == 0)
 		return true;
-	return has_kids(a) ? memcmp(a->kids, b->kids,
-				    a->n * sizeof(struct node *)) == 0
-			   : memcmp(a->data, b->data, a->n) == 0;
+	return px_node_has_kids(a) ? memcmp(a->kids, b->kids,
+					    a->n * sizeof(struct node *)) == 0
+				   : memcmp(a->data, b->data, a->n) == 0;
 }
 
 static int grow(struct graph *g)
@@ -173,7 +181,7 @@ int px_node_compare(const struct node *a, const struct node *b)
 		return a->type < b->type ? -1 : 1;
 	if (a->n != b->n)
 		return a->n < b->n ? -1 : 1;
-	if (!has_kids(a))
+	if (!px_node_has_kids(a))
 		return a->n ? memcmp(a->data, b->data, a->n) : 0;
 	for (i = 0, r = 0; i < a->n && r == 0; i++)
 		r = px_node_compare(a->kids[i], b->kids[i]);

@@ -9,7 +9,7 @@
 #include "pycfs/marshal.h"
 
 /* What r_object accepts before it gives up: MAX_MARSHAL_STACK_DEPTH in
- * Python/marshal.c, 2000 on Linux in 3.8-3.13. */
+ * Python/marshal.c, 2000 on Linux in 3.8-3.15. */
 #define MAX_DEPTH 2000
 
 #define FLAG_REF  0x80
@@ -34,6 +34,9 @@ enum type {
 	TYPE_UNICODE = 'u', /* also the kind of every str */
 	TYPE_INTERNED = 't',
 	TYPE_FROZENSET = '>',
+	TYPE_SLICE = ':',      /* start, stop, step; version 5 */
+	TYPE_FROZENDICT = '}', /* key, value, ..., TYPE_NULL; version 6 */
+	TYPE_NULL = '0',
 	TYPE_ASCII = 'a',
 	TYPE_ASCII_INTERNED = 'A',
 	TYPE_SHORT_ASCII = 'z',
@@ -54,6 +57,7 @@ struct layout {
 	const char *fields;
 	/* co_name and co_qualname are interned whatever they look like. */
 	bool interns_names;
+	uint8_t version; /* Py_MARSHAL_VERSION, Include/marshal.h */
 };
 
 const struct layout *px_marshal_layout(uint32_t magic);
@@ -100,6 +104,9 @@ void *px_graph_alloc(struct graph *g, size_t size);
 struct node *px_graph_merge(struct graph *g, const struct node *made);
 /* A node equal to no other. */
 struct node *px_graph_add(struct graph *g, const struct node *made);
+
+/* Whether it is made of others, which are its kids. */
+bool px_node_has_kids(const struct node *n);
 
 /* An order of values: of the same ones it is always the same. */
 int px_node_compare(const struct node *a, const struct node *b);

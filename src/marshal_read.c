@@ -208,6 +208,62 @@ static int read_small_tuple(struct graph *g, unsigned depth, struct node **ret)
 	return read_kids(g, TYPE_TUPLE, *n, depth, ret);
 }
 
+/* The kid of a container that does not say how many it has. */
+static int read_kid(struct graph *g, struct node *made, unsigned depth,
+		    struct node **ret)
+{
+	int r;
+
+	if (++g->claimed > g->size)
+		return bad(g, "more objects than the data has bytes");
+	r = read_object(g, depth, ret);
+	return r == 0 ? adopt(g, made, *ret) : r;
+}
+
+static int read_slice(struct graph *g, unsigned depth, struct node **ret)
+{
+	struct node made = {.type = TYPE_SLICE, .n = 3};
+	uint32_t i;
+	int r;
+
+	made.kids = px_graph_alloc(g, made.n * sizeof(*made.kids));
+	if (!made.kids)
+		return -ENOMEM;
+	for (i = 0; i < made.n; i++) {
+		r = read_kid(g, &made, depth, &made.kids[i]);
+		if (r < 0)
+			return r;
+	}
+	return finish(g, &made, ret);
+}
+
+/* Items stay in their order, which is visible: two frozendicts that differ in
+ * it are two objects, though they are equal. */
+static int read_frozendict(struct graph *g, unsigned depth, struct node **ret)
+{
+	struct node made = {.type = TYPE_FROZENDICT};
+	struct px_buf kids = {.max = SIZE_MAX};
+	struct node *kid;
+	int r = 0;
+
+	while (r == 0 && g->at < g->size &&
+	       (made.n % 2 != 0 || g->data[g->at] != TYPE_NULL)) {
+		r = read_kid(g, &made, depth, &kid);
+		if (r == 0)
+			r = px_buf_add(&kids, &kid, sizeof(struct node *));
+		made.n++;
+	}
+	if (r == 0 && !take(g, 1))
+		r = -EBADMSG;
+	made.kids = px_graph_alloc(g, kids.size + 1);
+	if (r == 0 && !made.kids)
+		r = -ENOMEM;
+	if (r == 0 && kids.size > 0)
+		memcpy(made.kids, kids.data, kids.size);
+	px_buf_fini(&kids);
+	return r == 0 ? finish(g, &made, ret) : r;
+}
+
 /* all_name_chars of Objects/codeobject.c: what becomes interned as a constant.
  * The empty string too. */
 static bool is_name_like(const struct node *s)
@@ -376,13 +432,22 @@ static int read_type(struct graph *g, uint8_t type, unsigned depth,
 		return read_small_tuple(g, depth, ret);
 	case TYPE_FROZENSET:
 		return read_many(g, TYPE_FROZENSET, depth, ret);
+	case TYPE_SLICE:
+		if (g->layout->version < 5)
+			break;
+		return read_slice(g, depth, ret);
+	case TYPE_FROZENDICT:
+		if (g->layout->version < 6)
+			break;
+		return read_frozendict(g, depth, ret);
 	case TYPE_CODE:
 		return read_code(g, depth, ret);
 	case TYPE_REF:
 		return read_ref(g, ret);
 	default:
-		return bad(g, "a type that does not occur in code");
+		break;
 	}
+	return bad(g, "a type that does not occur in code");
 }
 
 /* The number is taken before what is inside, as r_ref_reserve does. */

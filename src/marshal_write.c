@@ -15,18 +15,12 @@ static bool is_singleton(const struct node *n)
 	       n->type == TYPE_STOPITER;
 }
 
-static bool has_kids(const struct node *n)
-{
-	return n->type == TYPE_TUPLE || n->type == TYPE_FROZENSET ||
-	       n->type == TYPE_CODE;
-}
-
 /* What is inside of something shared is written once. */
 static void count_uses(struct node *n)
 {
 	uint32_t i;
 
-	if (n->uses++ > 0 || !has_kids(n))
+	if (n->uses++ > 0 || !px_node_has_kids(n))
 		return;
 	for (i = 0; i < n->n; i++)
 		count_uses(n->kids[i]);
@@ -90,6 +84,19 @@ static int put_kids(struct writer *w, const struct node *n, unsigned flag)
 	return r;
 }
 
+/* Its number of kids is no part of a slice, and of a frozendict its end says
+ * it. */
+static int put_uncounted(struct writer *w, const struct node *n, unsigned flag)
+{
+	uint32_t i;
+	int r = put_byte(w, n->type | flag);
+
+	for (i = 0; i < n->n && r == 0; i++)
+		r = put_object(w, n->kids[i]);
+	return r == 0 && n->type == TYPE_FROZENDICT ? put_byte(w, TYPE_NULL)
+						    : r;
+}
+
 static int put_code(struct writer *w, const struct node *n, unsigned flag)
 {
 	const uint8_t *next_long = n->data;
@@ -124,6 +131,9 @@ static int put_value(struct writer *w, const struct node *n, unsigned flag)
 	case TYPE_TUPLE:
 	case TYPE_FROZENSET:
 		return put_kids(w, n, flag);
+	case TYPE_SLICE:
+	case TYPE_FROZENDICT:
+		return put_uncounted(w, n, flag);
 	case TYPE_CODE:
 		return put_code(w, n, flag);
 	/* Numbers and singletons: their bytes are as they were read. */
@@ -139,6 +149,7 @@ static int put_value(struct writer *w, const struct node *n, unsigned flag)
 		r = put_byte(w, n->type | flag);
 		return r == 0 ? put_data(w, n) : r;
 	case TYPE_REF:
+	case TYPE_NULL:
 	case TYPE_SMALL_TUPLE:
 	case TYPE_INTERNED:
 	case TYPE_ASCII:

@@ -18,7 +18,8 @@
  *   - frozensets are sorted, but for those of numbers only: their order is
  *     the same everywhere and visible
  *
- * Format: CPython's Python/marshal.c, version 4, of 3.8 to 3.13.
+ * Format: CPython's Python/marshal.c, version 4, of 3.8 to 3.13; version 5 of
+ * 3.14, which has slices; version 6 of 3.15, which has frozendicts.
  * Bytes in, bytes out: no disk, no Python. Input is not trusted: depth,
  * counts and sizes are checked against what is there before anything is
  * allocated for them.

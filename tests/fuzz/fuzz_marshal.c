@@ -7,8 +7,8 @@
 #define OUT_MAX	 (1u << 22)
 
 static const uint32_t magics[] = {
-	MAGIC(3413), MAGIC(3425), MAGIC(3439), MAGIC(3495),
-	MAGIC(3531), MAGIC(3571), MAGIC(3600),
+	MAGIC(3413), MAGIC(3425), MAGIC(3439), MAGIC(3495), MAGIC(3531),
+	MAGIC(3571), MAGIC(3600), MAGIC(3627), MAGIC(3666),
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

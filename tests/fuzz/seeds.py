@@ -31,7 +31,8 @@ def frame(kind, payload):
 
 
 def marshal():
-    for choice, minor in enumerate(range(8, 14)):
+    # As in fuzz_marshal.c, where an unknown one stands between.
+    for choice, minor in zip((0, 1, 2, 3, 4, 5, 7, 8), range(8, 16)):
         with open(os.path.join(GOLDEN, "3.%d.txt" % minor)) as f:
             for line in f:
                 name, _, _, data = line.split()

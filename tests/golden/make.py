@@ -101,6 +101,14 @@ class Graph:
                     kids.sort(key=order)
                 return self.merged(">", None, tuple(kids))
             return self.merged("(", None, tuple(kids))
+        if kind == ":":
+            return self.merged(":", None, tuple(self.read() for _ in "abc"))
+        if kind == "}":
+            kids = []
+            while self.data[self.at:self.at + 1] != b"0":
+                kids += [self.read(), self.read()]
+            self.take(1)
+            return self.merged("}", None, tuple(kids))
         if kind == "r":
             return self.refs[self.number()]
         assert kind == "c", kind
@@ -128,7 +136,7 @@ class Graph:
 
 
 def order(n):
-    if n.kids or n.kind in "(>":
+    if n.kids or n.kind in "(>:}":
         return n.kind, len(n.kids), [order(k) for k in n.kids]
     return n.kind, len(n.value), n.value
 
@@ -175,6 +183,11 @@ class Writer:
             self.out += struct.pack("B" if small else "<I", len(n.kids))
             for kid in n.kids:
                 self.put(kid)
+        elif n.kind in ":}":
+            self.head(n.kind, n)
+            for kid in n.kids:
+                self.put(kid)
+            self.out += b"0" if n.kind == "}" else b""
         elif n.kind == "c":
             self.head("c", n)
             longs, kids = iter(n.value), iter(n.kids)

@@ -10,6 +10,8 @@
  *   a'..' A'..' u'..' t'..'   str by type byte, four bytes of length
  *   b'..'             bytes
  *   (..) [..] <..>    small tuple, tuple, frozenset
+ *   /X Y Z/           slice
+ *   %..%              frozendict: keys and values in turn
  *   {..}              code: its objects in order; numbers are made up
  *   m X               a module's code with constants X, the rest made up
  *   r5                a reference
@@ -25,8 +27,8 @@
 #define MAGIC(n) (UINT32_C(0x0a0d0000) | (n))
 
 static const uint32_t unit_magics[] = {
-	MAGIC(3413), MAGIC(3425), MAGIC(3439),
-	MAGIC(3495), MAGIC(3531), MAGIC(3571),
+	MAGIC(3413), MAGIC(3425), MAGIC(3439), MAGIC(3495),
+	MAGIC(3531), MAGIC(3571), MAGIC(3627), MAGIC(3666),
 };
 
 /* The objects of a made-up module behind its constants, in canonical form: no
@@ -137,6 +139,15 @@ static inline void unit_code(struct unit_source *s, unsigned type)
 	assert_int_equal(*s->p++, '}');
 }
 
+/* Everything up to `end`, of which there is no count. */
+static inline void unit_until(struct unit_source *s, unsigned type, char end)
+{
+	unit_byte(s, type);
+	for (unit_blank(s); *s->p != end; unit_blank(s))
+		unit_object(s, 0);
+	s->p++;
+}
+
 static inline unsigned unit_digit(char c)
 {
 	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10) & 15;
@@ -225,6 +236,13 @@ static inline void unit_object(struct unit_source *s, unsigned flag)
 		return;
 	case '<':
 		unit_items(s, '>' | flag, '>', false);
+		return;
+	case '/':
+		unit_until(s, ':' | flag, '/');
+		return;
+	case '%':
+		unit_until(s, '}' | flag, '%');
+		unit_byte(s, '0');
 		return;
 	case '{':
 		unit_code(s, 'c' | flag);

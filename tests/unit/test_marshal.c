@@ -8,10 +8,14 @@
 
 /* Which Pythons a row is about. */
 enum {
-	OLD_CODE = 7,  /* 3.8 - 3.10 */
-	NEW_CODE = 56, /* 3.11 - 3.13 */
-	ALL = 63,
-	SOME_NAMES = 24, /* 3.11 and 3.12 */
+	OLD_CODE = 7,	/* 3.8 - 3.10 */
+	NEW_CODE = 248, /* 3.11 - 3.15 */
+	ALL = 255,
+	NO_SLICES = 63,	   /* 3.8 - 3.13 */
+	SLICES = 192,	   /* 3.14 and 3.15 */
+	NO_DICTS = 127,	   /* 3.8 - 3.14 */
+	FROZENDICTS = 128, /* 3.15 */
+	SOME_NAMES = 24,   /* 3.11 and 3.12 */
 	ALL_NAMES = ALL - SOME_NAMES,
 };
 
@@ -225,6 +229,46 @@ static void test_frozensets(void **state PX_UNUSED)
 	"{b'C' () (z'n') (z'v') (z'f') (z'c') z'file' z'twin' b'L'} " \
 	"{b'C' () (z'n') (z'v') (z'f') (z'c') z'file' z'twin' b'L'}"
 
+static void test_slices(void **state PX_UNUSED)
+{
+	static const struct row rows[] = {
+		{SLICES, "m(/i1 N N/)", "m(/i1 N N/)"},
+		/* Equal ones are one, wherever they are. */
+		{SLICES, "m(/i1 N N/ (/i1 N N/) /N i1 N/)",
+		 "m(@/@i1 N N/ (r0) /N r1 N/)"},
+		{SLICES, "m(@/@z'a b' r1 i1/ r0 z'a b')",
+		 "m(@/@z'a b' r1 i1/ r0 r1)"},
+		/* The number is taken before what is inside. */
+		{SLICES, "m(@/@i1000 N r1/ r0)", "m(@/@i1000 N r1/ r0)"},
+		/* What is inside is not interned by being there. */
+		{SLICES, "m(/Z'a' N N/)", "m(/z'a' N N/)"},
+		{SLICES, "m(/z'a' N N/ z'a')", "m(/@Z'a' N N/ r0)"},
+		{SLICES, "m(/(i1 i2) <z'b c' z'a'> N/)",
+		 "m(/(i1 i2) <z'a' z'b c'> N/)"},
+		/* Not a tuple of the same three. */
+		{SLICES, "m((i1 N N) /i1 N N/)", "m((@i1 N N) /r0 N N/)"},
+	};
+
+	check_rows(rows, PX_ARRAY_LEN(rows));
+}
+
+static void test_frozendicts(void **state PX_UNUSED)
+{
+	static const struct row rows[] = {
+		{FROZENDICTS, "m(%%)", "m(%%)"},
+		{FROZENDICTS, "m(%z'k' i1 z'j' N%)", "m(%z'k' i1 z'j' N%)"},
+		{FROZENDICTS, "m(%z'k' i1% %z'k' i1% %%)",
+		 "m(@%z'k' i1% r0 %%)"},
+		/* In another order it is another one. */
+		{FROZENDICTS, "m(%N i1 T i2% %T i2 N i1%)",
+		 "m(%N @i1 T @i2% %T r1 N r0%)"},
+		{FROZENDICTS, "m(@%z'k' @z'v w'% r0 r1)",
+		 "m(@%z'k' @z'v w'% r0 r1)"},
+	};
+
+	check_rows(rows, PX_ARRAY_LEN(rows));
+}
+
 static void test_code_is_not_merged(void **state PX_UNUSED)
 {
 	static const struct row rows[] = {
@@ -323,8 +367,14 @@ static void test_refused(void **state PX_UNUSED)
 		{ALL, "m(x'660130')"},		   /* float in text */
 		{ALL, "m(x'7801300130')"},	   /* complex in text */
 		{ALL, "m(x'3f')"},		   /* unknown */
-		{ALL, "m(x'3a4e4e4e')"},	   /* slice, 3.14 */
-		{ALL, "m(x'5200000000')"},	   /* stringref of Python 2 */
+		{NO_SLICES, "m(/N N N/)"},
+		{SLICES, "m(/N N/)"}, /* the next object is no part of it */
+		{NO_DICTS, "m(%%)"},
+		{FROZENDICTS, "m(x'7d')"},
+		{FROZENDICTS, "m(%N%)"},
+		{FROZENDICTS, "m(@%r0 N%)"},
+		{SLICES, "m(@/r0 N N/)"},
+		{ALL, "m(x'5200000000')"}, /* stringref of Python 2 */
 		{ALL, "m(x'00')"},
 		{ALL, "m(x'7f')"},
 		{ALL, "m(x'ff')"},
@@ -450,9 +500,11 @@ static void test_nothing_may_follow(void **state PX_UNUSED)
 static void test_unknown_magic(void **state PX_UNUSED)
 {
 	static const uint32_t magics[] = {
-		0,	     UINT32_MAX,  MAGIC(0),    3571,
-		MAGIC(3400), MAGIC(3412), MAGIC(3414), MAGIC(3494),
-		MAGIC(3496), MAGIC(3572), MAGIC(3627), 0x0a0d0000u + 3571 + 1,
+		0,	     UINT32_MAX,  MAGIC(0),
+		3571,	     MAGIC(3400), MAGIC(3412),
+		MAGIC(3414), MAGIC(3494), MAGIC(3496),
+		MAGIC(3572), MAGIC(3624), MAGIC(3628),
+		MAGIC(3665), MAGIC(3667), 0x0a0d0000u + 3571 + 1,
 	};
 	struct px_buf in = unit_marshal(NEW, "m(i1)");
 	struct px_buf out = {.max = 1000};
@@ -616,7 +668,7 @@ static int load_golden(void **state PX_UNUSED)
 	const char *dir = getenv("PYCFS_GOLDEN");
 	char path[4096];
 
-	for (unsigned minor = 8; minor <= 13; minor++) {
+	for (unsigned minor = 8; minor <= 14; minor++) {
 		snprintf(path, sizeof(path), "%s/3.%u.txt",
 			 dir ? dir : "tests/golden", minor);
 		if (load_file(path) < 0) {
@@ -714,6 +766,8 @@ int main(void)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_string_kinds),
 		cmocka_unit_test(test_frozensets),
+		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_frozendicts),
 		cmocka_unit_test(test_code_is_not_merged),
 		cmocka_unit_test(test_short_and_long_forms),
 		cmocka_unit_test(test_refused),
