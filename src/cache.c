@@ -86,6 +86,13 @@ int px_cache_begin(struct px_cache *c, unsigned flags, MDB_txn **ret)
 	return px_cache_hold(c, flags, ret);
 }
 
+/* Without what it did. */
+static void end(struct px_cache *c, MDB_txn *txn)
+{
+	if (!px_readers_put(c->readers, txn))
+		mdb_txn_abort(txn);
+}
+
 int px_cache_hold(struct px_cache *c, unsigned flags, MDB_txn **ret)
 {
 	int rc = 0;
@@ -94,10 +101,12 @@ int px_cache_hold(struct px_cache *c, unsigned flags, MDB_txn **ret)
 		if (atomic_load(&c->broken))
 			return -ESHUTDOWN;
 		pthread_rwlock_rdlock(&c->map_lock);
-		rc = mdb_txn_begin(c->env, NULL, flags, ret);
+		rc = flags & MDB_RDONLY
+			     ? px_readers_take(c->readers, ret)
+			     : mdb_txn_begin(c->env, NULL, flags, ret);
 		/* There may be no meta page any more. */
 		if (rc == 0 && px_bus_hit(c->bus)) {
-			mdb_txn_abort(*ret);
+			end(c, *ret);
 			rc = MDB_CORRUPTED;
 		}
 		if (rc == 0)
@@ -111,7 +120,7 @@ int px_cache_hold(struct px_cache *c, unsigned flags, MDB_txn **ret)
 
 void px_cache_abort(struct px_cache *c, MDB_txn *txn)
 {
-	mdb_txn_abort(txn);
+	end(c, txn);
 	pthread_rwlock_unlock(&c->map_lock);
 }
 
@@ -141,8 +150,10 @@ static void complete_file(struct px_cache *c)
 
 int px_cache_commit(struct px_cache *c, MDB_txn *txn)
 {
-	int rc = mdb_txn_commit(txn);
+	int rc;
 
+	px_readers_forget(c->readers, txn);
+	rc = mdb_txn_commit(txn);
 	if (rc == 0)
 		complete_file(c);
 	px_bus_let_go(c->bus);

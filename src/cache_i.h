@@ -195,7 +195,8 @@ struct px_cache {
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1 if temporary */
 	uint64_t max_bytes;
 	struct px_cache_tuning tuning;
-	struct px_seed *seed;	     /* NULL: none */
+	struct px_seed *seed; /* NULL: none */
+	struct px_readers *readers;
 	int bus;		     /* px_bus_watch's, or -1 */
 	_Atomic uint64_t file_bytes; /* the longest that it was seen */
 	bool rebuilt;
@@ -406,6 +407,26 @@ int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 /* As px_cache_get. */
 int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
 		struct px_blob **ret);
+
+/* ---- cache_readers.c ---- */
+
+struct px_readers;
+
+/* Begins the reading transactions; `env` is of MDB_NOTLS. Waits `give_up_ms` at
+ * most: -ETIMEDOUT, and then *ret and `env` are used for ever. -EAGAIN,
+ * -EACCES: another process has our PID; -errno. Close *ret, if it is set, in
+ * any case. */
+int px_readers_open(MDB_env *env, unsigned give_up_ms, struct px_readers **ret);
+/* Ends and frees them, when none is taken. False: one is being begun, still;
+ * `env` must not be closed. NULL is fine. */
+bool px_readers_close(struct px_readers *rs);
+/* One of them, begun anew; waits until another thread puts one back if there is
+ * none. LMDB's codes. */
+int px_readers_take(struct px_readers *rs, MDB_txn **ret);
+/* Ends it, to be taken again. False: it is none of them, nothing was done. */
+bool px_readers_put(struct px_readers *rs, MDB_txn *txn);
+/* It is the caller's from now on, who commits it, which frees it. */
+void px_readers_forget(struct px_readers *rs, const MDB_txn *txn);
 
 /* ---- cache_bus.c ---- */
 

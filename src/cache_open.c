@@ -30,11 +30,12 @@
  * last batch but never breaks the database. MDB_NOSYNC could, and LMDB has no
  * checksums. No MDB_NORDAHEAD: what one batch wrote lies together in the file
  * and is read together by the next build, so reading ahead is right. No
- * MDB_WRITEMAP: a stray write would be in the file. No MDB_NOTLS: a reader
- * slot per thread is what we want. A temporary cache needs no disk at all.
+ * MDB_WRITEMAP: a stray write would be in the file. MDB_NOTLS: a reader slot
+ * belongs to a transaction, which any thread may take (cache_readers.c). A
+ * temporary cache needs no disk at all.
  */
-#define ENV_FLAGS	    MDB_NOMETASYNC
-#define ENV_FLAGS_TEMPORARY (MDB_NOMETASYNC | MDB_NOSYNC)
+#define ENV_FLAGS	    (MDB_NOMETASYNC | MDB_NOTLS)
+#define ENV_FLAGS_TEMPORARY (MDB_NOMETASYNC | MDB_NOTLS | MDB_NOSYNC)
 
 const char *const px_table_names[PX_N_TABLES] = {
 	[PX_TABLE_INDEX] = "index",
@@ -140,9 +141,6 @@ static int begin_checked(struct px_cache *c, MDB_txn **ret)
 
 	for (int i = 0; i < CHECK_TRIES && r == -EAGAIN; i++) {
 		r = px_cache_begin(c, MDB_RDONLY, ret);
-		if (r == -EAGAIN || r == -EACCES)
-			/* fcntl's two ways to say it */
-			return -EADDRINUSE;
 		if (r < 0)
 			return r;
 		r = check_pages(c, *ret);
@@ -152,11 +150,8 @@ static int begin_checked(struct px_cache *c, MDB_txn **ret)
 	return r;
 }
 
-/*
- * The first transaction is a reading one: it takes the reader slot and with
- * it the lock on our PID now, when there still is somebody to tell, and needs
- * no writer mutex, which a stopped process may hold.
- */
+/* The first transaction is a reading one: it needs no writer mutex, which a
+ * stopped process may hold. */
 static int open_all_tables(struct px_cache *c)
 {
 	MDB_txn *txn;
@@ -176,7 +171,6 @@ static int open_all_tables(struct px_cache *c)
 static int open_env(struct px_cache *c, const char *path, unsigned flags)
 {
 	MDB_stat st;
-	int dead = 0;
 	int fd = -1;
 	int r = map_env(c, path, flags);
 
@@ -186,14 +180,17 @@ static int open_env(struct px_cache *c, const char *path, unsigned flags)
 	/* LMDB leaves this one open across exec. */
 	if (mdb_env_get_fd(c->env, &fd) == 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	r = open_all_tables(c);
+	/* This takes the lock on our PID now, when there still is somebody to
+	 * tell; fcntl says it in two ways. */
+	r = px_readers_open(c->env, c->tuning.give_up_ms, &c->readers);
+	if (r == -EAGAIN || r == -EACCES)
+		return -EADDRINUSE;
+	if (r == 0)
+		r = open_all_tables(c);
 	if (r < 0)
 		return r;
 	if (mdb_env_stat(c->env, &st) == 0)
 		c->kept_pages = px_kept_pages_new(st.ms_psize);
-	/* Slots of processes that were killed; old pages stay in use as long
-	 * as they are there. */
-	mdb_reader_check(c->env, &dead);
 	return 0;
 }
 
@@ -202,7 +199,7 @@ static void close_env(struct px_cache *c)
 	px_bus_forget(c->bus);
 	c->bus = -1;
 	atomic_store(&c->file_bytes, 0);
-	if (c->env)
+	if (px_readers_close(PX_STEAL(c->readers)) && c->env)
 		mdb_env_close(c->env);
 	c->env = NULL;
 	/* The next file's transactions may have the same numbers. */
@@ -245,6 +242,14 @@ static int open_sub(struct px_cache *c, const char *dir, struct px_why *why)
 			"apart by PID: start again under another PID, or use "
 			"another cache (--cache DIR) or none (--no-cache)",
 			dir, getpid());
+	if (r == -ETIMEDOUT)
+		return px_because(
+			why, r,
+			"the cache %s cannot be opened: a process that uses it "
+			"is stopped, or wrote over " PX_CACHE_SUBDIR
+			"/" PX_CACHE_LOCK
+			", which you can delete when no pycfs runs",
+			dir);
 	if (r < 0)
 		return px_because(why, r,
 				  "cannot open the cache %s: %s; use another "

@@ -38,7 +38,7 @@ unsigned px_engine_jobs(const struct px_opt *o)
 /* What is wrong with the place, not with who may write there. */
 static bool is_no_room(int r)
 {
-	return r == -ENOSPC || r == -EDQUOT || r == -EROFS;
+	return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -ETIMEDOUT;
 }
 
 /* Without the seed only time is lost; but a seed that others can write must

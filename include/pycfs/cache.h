@@ -42,6 +42,8 @@ struct px_cache_options {
  *   -EADDRINUSE  a process with our PID, in another PID namespace, uses this
  *                cache: LMDB marks a reader by a file lock at offset PID
  *                (mdb.c 0.9.24, mdb_reader_pid). Fork and try again.
+ *   -ETIMEDOUT   a lock in LMDB's lock file is not let go: its holder is
+ *                stopped, or somebody wrote over the file (5 s)
  *   -EACCES, -EROFS, -EPERM, -ENOTDIR, ...
  *                cannot be used: not ours, open to others, not writable
  */

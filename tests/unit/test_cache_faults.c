@@ -221,6 +221,77 @@ static void test_garbage(void **state)
 	free(data);
 }
 
+/* Both mutexes in the lock file (mdb.c 0.9.24, MDB_txninfo: mti_rmutex and
+ * mti_wmutex) are those of a thread that never lets go: init's. The file stays
+ * open, or LMDB's locks would go. */
+static void hold_locks_for_ever(struct unit_cache *u)
+{
+	static const off_t places[] = {8, 64};
+	char path[2 * UNIT_PATH];
+	uint8_t owner[4];
+	int fd;
+
+	file_path(u, PX_CACHE_LOCK, path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	px_put_le32(owner, 1);
+	for (size_t i = 0; i < PX_ARRAY_LEN(places); i++)
+		CHECK(pwrite(fd, owner, sizeof(owner), places[i]) == 4);
+}
+
+static void *read_all(void *arg)
+{
+	struct unit_cache *u = arg;
+
+	for (unsigned i = 0; i < N; i++) {
+		CHECK(unit_get(u->c, i, SIZE) == 0);
+		CHECK(unit_get_index(u->c, i, SIZE) == 0);
+		unit_put(u->c, N + i, SIZE, true);
+		CHECK(unit_get(u->c, N + i, SIZE) == 0);
+	}
+	return NULL;
+}
+
+static void open_beside(struct unit_cache *u)
+{
+	alarm(30);
+	CHECK(unit_try_open(u) == -ETIMEDOUT);
+	CHECK(strstr(u->why.text, PX_CACHE_LOCK));
+}
+
+/* Threads that have not read before, and more of them than can at once. */
+static void use_with_held_locks(struct unit_cache *u)
+{
+	pthread_t thread[20];
+
+	alarm(30);
+	u->tuning.give_up_ms = 300;
+	CHECK(unit_try_open(u) == 0);
+	hold_locks_for_ever(u);
+	for (size_t i = 0; i < PX_ARRAY_LEN(thread); i++)
+		CHECK(px_thread_start(&thread[i], read_all, u) == 0);
+	for (size_t i = 0; i < PX_ARRAY_LEN(thread); i++)
+		pthread_join(thread[i], NULL);
+	CHECK(px_cache_flush(u->c) == -ETIMEDOUT);
+	px_cache_close(u->c);
+	u->c = NULL;
+	/* LMDB has it open in this process, still. */
+	run(open_beside, u);
+	_exit(0);
+}
+
+static void test_locks_held_for_ever(void **state)
+{
+	struct unit_cache *u = *state;
+
+	fill(u);
+	run(use_with_held_locks, u);
+	/* Who comes when nobody has it open begins the lock file anew. */
+	unit_open(u);
+	assert_int_equal(unit_get(u->c, 5, SIZE), 0);
+	unit_put(u->c, 900, SIZE, true);
+	assert_int_equal(px_cache_flush(u->c), 0);
+}
+
 /* Opens the cache with one bit of its meta pages wrong. */
 static void flip_meta_bit(struct unit_cache *u, uint8_t *data, size_t n,
 			  size_t bit)
@@ -414,6 +485,7 @@ int main(void)
 		WITH_CACHE(test_verify_while_others_evict),
 		WITH_CACHE(test_truncated),
 		WITH_CACHE(test_garbage),
+		WITH_CACHE(test_locks_held_for_ever),
 		WITH_CACHE(test_flipped_metas),
 		WITH_CACHE(test_refusals),
 		WITH_CACHE(test_temporary_place),
