@@ -61,7 +61,7 @@ static const char probe_script[] =
 	"    home += ':' + sys.base_exec_prefix\n"
 	"name = sys.implementation.name\n"
 	"if 't' in sys.abiflags:\n"
-	"    name = 'free-threaded ' + name\n"
+	"    name += '-t'\n"
 	"print('pycfs', name, int.from_bytes(MAGIC_NUMBER, 'little'),\n"
 	"      sys.hexversion, ' '.join(sys.version.split()),\n"
 	"      sys.implementation.cache_tag, home, find(), sep='\\n')\n";
@@ -313,10 +313,13 @@ static int check(const struct px_python *py, const char *name,
 {
 	const unsigned major = py->hexversion >> 24;
 	const unsigned minor = py->hexversion >> 16 & 255;
+	/* Which threads run at once is an ABI of its own. */
+	const bool free_threaded = strcmp(implementation, "cpython-t") == 0;
+	const char *t = free_threaded ? "t" : "";
 	char version[32];
 
 	px_python_short(py, version, sizeof(version));
-	if (strcmp(implementation, "cpython") != 0)
+	if (strcmp(implementation, "cpython") != 0 && !free_threaded)
 		return px_because(why, -EPROTONOSUPPORT,
 				  "%s is %s %s; CPython 3.8 or later is needed",
 				  name, implementation, version);
@@ -324,13 +327,18 @@ static int check(const struct px_python *py, const char *name,
 		return px_because(why, -EPROTONOSUPPORT,
 				  "%s is Python %s; 3.8 or later is needed",
 				  name, version);
+	if (free_threaded && minor < 14)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is a free-threaded Python %s; of those "
+				  "3.14 or later is needed",
+				  name, version);
 	if (!py->libpython)
 		return px_because(
 			why, -ELIBACC,
-			"%s (Python %s) has no libpython%u.%u.so: "
-			"install the package libpython%u.%u, or build "
+			"%s (Python %s%s) has no libpython%u.%u%s.so: "
+			"install the package libpython%u.%u%s, or build "
 			"Python with --enable-shared",
-			name, version, major, minor, major, minor);
+			name, version, t, major, minor, t, major, minor, t);
 	return 0;
 }
 
@@ -343,14 +351,17 @@ static void first_line(const struct px_buf *out, char *buf, size_t n)
 		 (const char *)out->data);
 }
 
-static bool version_fits(const struct px_python *py, const char *spec)
+/* "3.14" or "3.14.2", and "3.14t" of a free-threaded one only. */
+static bool version_fits(const struct px_python *py, const char *spec,
+			 const char *implementation)
 {
-	const size_t n = strlen(spec);
+	const size_t n = strspn(spec, "0123456789.");
 	char version[32];
 
 	px_python_short(py, version, sizeof(version));
 	return strncmp(version, spec, n) == 0 &&
-	       (version[n] == '\0' || version[n] == '.');
+	       (version[n] == '\0' || version[n] == '.') &&
+	       (spec[n] == 't') == (strcmp(implementation, "cpython-t") == 0);
 }
 
 /* Runs the probe in argv, in `dir`, and makes what it says a struct
@@ -387,7 +398,7 @@ static int ask(const char *const argv[], const char *dir, const char *name,
 	if (r < 0)
 		return px_because(why, r,
 				  "%s gave an answer nobody understands", name);
-	if (spec && !version_fits(py, spec))
+	if (spec && !version_fits(py, spec, line[1]))
 		return px_because(why, -ENOENT, "%s is not Python %s", name,
 				  spec);
 	r = check(py, name, line[1], why);
@@ -438,7 +449,10 @@ static int ask_build(const char *compiler, struct px_python **ret,
 
 static bool is_version(const char *spec)
 {
-	return strchr(spec, '.') && spec[strspn(spec, "0123456789.")] == '\0';
+	const char *end = spec + strspn(spec, "0123456789.");
+
+	return strchr(spec, '.') &&
+	       (*end == '\0' || (end[0] == 't' && end[1] == '\0'));
 }
 
 /* The newest of pyenv's that fits; -ENOENT, or what is wrong with those. */
@@ -453,11 +467,12 @@ static int ask_pyenv(const char *spec, struct px_python **ret,
 	size_t i;
 	int err, r = -ENOENT;
 
-	snprintf(pattern, sizeof(pattern), "%s%s/versions/%s*/bin/python3",
+	/* A free-threaded one lies in 3.14.2t: all that fit are asked. */
+	snprintf(pattern, sizeof(pattern), "%s%s/versions/%.*s*/bin/python3",
 		 root	? root
 		 : home ? home
 			: "",
-		 root ? "" : "/.pyenv", spec);
+		 root ? "" : "/.pyenv", (int)strspn(spec, "0123456789."), spec);
 	if (glob(pattern, 0, NULL, &found) != 0)
 		return -ENOENT;
 	for (i = 0; i < found.gl_pathc; i++) {
@@ -487,9 +502,9 @@ static int ask_version(const char *spec, struct px_python **ret,
 	char name[64];
 	int in_path, r;
 
-	snprintf(name, sizeof(name), "python%.*s",
-		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".")),
-		 spec);
+	snprintf(name, sizeof(name), "python%.*s%s",
+		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".t")),
+		 spec, spec[strlen(spec) - 1] == 't' ? "t" : "");
 	in_path = ask_interpreter(name, spec, ret, &first);
 	if (in_path == 0)
 		return 0;

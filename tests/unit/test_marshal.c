@@ -668,7 +668,7 @@ static int load_golden(void **state PX_UNUSED)
 	const char *dir = getenv("PYCFS_GOLDEN");
 	char path[4096];
 
-	for (unsigned minor = 8; minor <= 14; minor++) {
+	for (unsigned minor = 8; minor <= 15; minor++) {
 		snprintf(path, sizeof(path), "%s/3.%u.txt",
 			 dir ? dir : "tests/golden", minor);
 		if (load_file(path) < 0) {
