@@ -3,6 +3,7 @@
 
 #include "pycfs/cpus.h"
 #include "pycfs/log.h"
+#include "pycfs/marshal.h"
 
 #include <stdio.h>
 
@@ -88,6 +89,37 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 	return r < 0 ? r : add_seed(e, o, why);
 }
 
+/* The canonical form is known of released Pythons. Another one works, but what
+ * it writes for a module depends on what it did before. */
+static int check_reproducible(const struct px_engine *e, const struct px_opt *o,
+			      struct px_why *why)
+{
+	char version[32];
+
+	if (!o->plain_marshal && px_marshal_knows(e->python->magic))
+		return 0;
+	px_python_short(e->python, version, sizeof(version));
+	if (o->must_reproduce && o->plain_marshal)
+		return px_because(why, -EINVAL,
+				  "--marshal cpython is not --reproducible: "
+				  "leave out one of them");
+	if (o->must_reproduce)
+		return px_because(
+			why, -EPROTONOSUPPORT,
+			"this pycfs knows no canonical form of Python "
+			"%s (magic number %u): take a newer pycfs, or "
+			"leave out --reproducible required",
+			version, e->python->magic & 0xffff);
+	if (!o->plain_marshal)
+		px_log(PX_LOG_WARNING,
+		       "this pycfs knows no canonical form of Python %s (magic "
+		       "number %u): modules work, but their bytes may differ "
+		       "from build to build (--reproducible required makes "
+		       "this an error)",
+		       version, e->python->magic & 0xffff);
+	return 0;
+}
+
 static int start_pool(struct px_engine *e, const struct px_opt *o,
 		      struct px_why *why)
 {
@@ -106,6 +138,8 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 	if (r < 0)
 		return r;
 	r = px_python_find(o->python, e->compiler, &e->python, why);
+	if (r == 0)
+		r = check_reproducible(e, o, why);
 	if (r < 0)
 		return r;
 	options.compiler = e->compiler;

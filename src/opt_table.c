@@ -328,6 +328,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 CHOICE(plain_marshal,
 		{"canonical", false, "the same bytes everywhere"},
 		{"cpython", true, "as CPython happens to write it"})},
+	{"reproducible", 0, "WHEN", VIEW, "whether the same bytes are promised",
+	 CHOICE(must_reproduce,
+		{"possible", false, "if not, it is said once"},
+		{"required", true, "else nothing is done"})},
 	{"prefix", 0, "PATH", VIEW,
 	 "what file names in tracebacks start with (default: they are relative "
 	 "to SOURCE)", SET(set_prefix)},

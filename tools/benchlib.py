@@ -83,8 +83,8 @@ class Target:
         self.stdlib = os.path.realpath(facts["stdlib"])
         self.version = tuple(facts["version"])
         self.name = "%d.%d.%d" % self.version
-        if not (3, 8) <= self.version[:2] <= (3, 13):
-            raise Trouble("%s is %s, not 3.8 to 3.13" % (word, self.name))
+        if not (3, 8) <= self.version[:2] <= (3, 15):
+            raise Trouble("%s is %s, not 3.8 to 3.15" % (word, self.name))
 
     def compileall(self, directory, jobs=0):
         """The command that compiles a tree as the recipe does."""

@@ -45,12 +45,13 @@ struct px_opt {
 	unsigned optimize;
 	bool debug_ranges;
 	enum px_pyc_mode mode;
-	unsigned plain_marshal; /* CPython's bytes, not the canonical form */
-	unsigned safe;		/* also the rules of src/profile_safe.rules */
-	struct px_rules *rules; /* in the order they were given; or NULL */
-	int64_t uid, gid;	/* --owner; -1: the source's */
-	int64_t mtime;		/* seconds; -1: the source's */
-	unsigned normal_modes;	/* 0755 and 0644 */
+	unsigned plain_marshal;	 /* CPython's bytes, not the canonical form */
+	unsigned must_reproduce; /* nothing else than the canonical form */
+	unsigned safe;		 /* also the rules of src/profile_safe.rules */
+	struct px_rules *rules;	 /* in the order they were given; or NULL */
+	int64_t uid, gid;	 /* --owner; -1: the source's */
+	int64_t mtime;		 /* seconds; -1: the source's */
+	unsigned normal_modes;	 /* 0755 and 0644 */
 	const char *prefix;
 	enum px_on_error on_error;
 	unsigned jobs;		/* 0: one for each CPU we may use */
@@ -118,7 +119,7 @@ struct px_opt_row {
 	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
 };
 
-#define PX_N_OPTS 51
+#define PX_N_OPTS 52
 /* Of the rows of one name each has verbs of its own. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 

@@ -1,4 +1,4 @@
-"""Runs inside a target Python (3.8 to 3.13): are two trees of .pyc the same?
+"""Runs inside a target Python (3.8 to 3.15): are two trees of .pyc the same?
 
 usage: codecmp.py REFERENCE COPY
 

@@ -1,5 +1,6 @@
 """Runs pycfs, watches its processes and its mounts. Every wait has a bound."""
 import contextlib
+import glob
 import json
 import os
 import re
@@ -14,6 +15,7 @@ SUSPICIOUS = re.compile(
 
 ON_A_CI = os.environ.get("CI", "") == "true"
 DEBIAN_PYTHON = "/usr/bin/python3"
+NEWEST = (3, 15)
 
 
 def program():
@@ -371,7 +373,8 @@ class Python:
         self.minor = self.version[:2]
         self.stdlib = facts["stdlib"]
         self.prefix = facts["prefix"]
-        self.name = "%d.%d.%d" % self.version
+        self.free_threaded = facts["abi"] == "t"
+        self.name = "%d.%d.%d" % self.version + facts["abi"]
 
     def __repr__(self):
         return self.name
@@ -382,6 +385,7 @@ import json, os, sys, sysconfig
 lib = os.path.join(sysconfig.get_config_var("LIBDIR") or "",
                    sysconfig.get_config_var("INSTSONAME") or "none")
 print(json.dumps({"version": list(sys.version_info[:3]),
+                  "abi": getattr(sys, "abiflags", "").replace("d", ""),
                   "prefix": sys.base_prefix,
                   "stdlib": sysconfig.get_path("stdlib"),
                   "shared": lib.endswith((".so", ".so.1.0"))
@@ -409,20 +413,25 @@ def ask(exe):
         facts = json.loads(out.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    if (3, 8) <= tuple(facts["version"][:2]) <= (3, 13) and facts["shared"]:
+    if (3, 8) <= tuple(facts["version"][:2]) <= NEWEST and facts["shared"]:
         return Python(exe, facts)
     return None
 
 
 def find_pythons():
-    """Every 3.8 to 3.13 here that has a libpython, one of each build."""
+    """Every 3.8 to 3.15 here that has a libpython, one of each build: Debian's,
+    pyenv's, of PATH, of /opt/py3.*, and those that PYCFS_TEST_PYTHONS names,
+    with colons between."""
     candidates = [DEBIAN_PYTHON]
+    candidates += filter(None, os.environ.get("PYCFS_TEST_PYTHONS",
+                                              "").split(":"))
+    candidates += sorted(glob.glob("/opt/py3.*/bin/python3"))
     root = pyenv_root()
     if root:
         top = os.path.join(root, "versions")
         candidates += [os.path.join(top, v, "bin", "python3")
                        for v in sorted(os.listdir(top))]
-    for minor in range(8, 14):
+    for minor in range(8, NEWEST[1] + 1):
         for d in os.environ.get("PATH", "").split(os.pathsep):
             # pyenv's shims run what is in versions/ anyway
             if not d.endswith("/shims"):
@@ -432,7 +441,7 @@ def find_pythons():
         if os.access(exe, os.X_OK):
             p = ask(exe)
             if p:
-                found.setdefault((p.version, p.prefix), p)
+                found.setdefault((p.version, p.name, p.prefix), p)
     return [found[k] for k in sorted(found)]
 
 

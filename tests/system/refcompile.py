@@ -1,4 +1,4 @@
-"""Runs inside a target Python (3.8 to 3.13): what py_compile makes of files.
+"""Runs inside a target Python (3.8 to 3.15): what py_compile makes of files.
 
 usage: refcompile.py SECONDS SOURCE DEST
 

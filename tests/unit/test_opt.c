@@ -116,6 +116,7 @@ IS(optimize, o->optimize == 1)
 IS(debug_ranges, o->debug_ranges)
 IS(mode, o->mode == PX_PYC_CHECKED_HASH)
 IS(marshal, o->plain_marshal)
+IS(reproducible, o->must_reproduce)
 IS(prefix, strcmp(o->prefix, "/opt/x") == 0)
 IS(exclude, o->rules &&px_rules_excluded(o->rules, "d/a.c", false))
 IS(include, o->rules && !px_rules_hide(o->rules))
@@ -179,6 +180,10 @@ static const struct sample {
 	 is_mode,
 	 {"", "checked", "checked_hash", "Timestamp", "timestamp ", "none"}},
 	{"marshal", "cpython", is_marshal, {"", "CPython", "canonica", "4"}},
+	{"reproducible",
+	 "required",
+	 is_reproducible,
+	 {"", "Required", "require", "yes"}},
 	{"prefix", "/opt/x", is_prefix, {0}},
 	{"exclude", "a.c", is_exclude, {"", "/", "!", "[a", "a//b", "a/\\"}},
 	{"include", "a.c", is_include, {"", "/", "!", "[a", "a//b", "a/\\"}},
