@@ -31,7 +31,7 @@
 	X(PyLong_FromUnsignedLong)      \
 	X(PyObject_CallFunctionObjArgs) \
 	X(PyTuple_GetItem)              \
-	X(PyUnicode_DecodeFSDefaultAndSize)
+	X(PyUnicode_DecodeUTF8)
 
 struct py_api {
 #define PY_MEMBER(name) __typeof__ (&(name))(name);
@@ -443,9 +443,11 @@ static PyObject *call_job(struct py *py, const struct px_frame_compile *t)
 
 	args[0] = api->PyBytes_FromStringAndSize((const char *)t->source.data,
 						 (Py_ssize_t)t->source.size);
-	args[1] = api->PyUnicode_DecodeFSDefaultAndSize(
-		(const char *)t->co_filename.data,
-		(Py_ssize_t)t->co_filename.size);
+	/* Not as the file system's names: how these are decoded depends on a
+	 * locale that a small system does not have. */
+	args[1] = api->PyUnicode_DecodeUTF8((const char *)t->co_filename.data,
+					    (Py_ssize_t)t->co_filename.size,
+					    "surrogateescape");
 	args[2] = api->PyLong_FromUnsignedLong(t->optimize);
 	args[3] = api->PyLong_FromUnsignedLong(t->mode);
 	args[4] = api->PyLong_FromUnsignedLong(t->mtime);
