@@ -329,8 +329,8 @@ static void test_bad_answers(void **state)
 		 "3.8 or later"},
 		{ANSWER("pypy", "51118576", "3.12.1"), -EPROTONOSUPPORT,
 		 "pypy"},
-		{ANSWER("cpython-t", "51183344", "3.13.0"),
-		 -EPROTONOSUPPORT, "free-threaded"},
+		{ANSWER("cpython-t", "51183344", "3.13.0"), -EPROTONOSUPPORT,
+		 "free-threaded"},
 		{"head -c 20000000 /dev/zero\n", -EFBIG, "python"},
 	};
 	struct fixture *f = *state;
