@@ -237,7 +237,7 @@ int px_mountpoint_remove(const struct px_mount_id *id, bool force,
 			 struct px_why *why)
 {
 	struct place place = {.id = id->id};
-	struct px_mount_id found;
+	struct px_mount_id found = {0};
 	PX_AUTOFREE char *path = NULL;
 	PX_AUTOCLOSE int fd = -1;
 	char by_fd[48], said[512] = "";

@@ -57,13 +57,15 @@ static bool parse_line(char *line, struct px_mount *ret)
 		return false;
 	*dash = '\0';
 	dash += 3;
-	ret->id = atoi(cut_field(&line));
+	ret->id = (int)strtol(cut_field(&line), NULL, 10);
 	cut_field(&line);
 	device = cut_field(&line);
 	cut_field(&line);
 	path = cut_field(&line);
-	if (sscanf(device, "%u:%u", &major, &minor) != 2)
+	major = (unsigned)strtoul(device, &device, 10);
+	if (*device != ':')
 		return false;
+	minor = (unsigned)strtoul(device + 1, NULL, 10);
 	ret->is_pycfs = strcmp(cut_field(&dash), PX_MOUNT_TYPE) == 0;
 	source = cut_field(&dash);
 	unescape(path);
@@ -119,7 +121,7 @@ static int id_of(int fd)
 		return (int)n;
 	text[n] = '\0';
 	at = strstr(text, "mnt_id:");
-	return at ? atoi(at + strlen("mnt_id:")) : -ENODATA;
+	return at ? (int)strtol(at + strlen("mnt_id:"), NULL, 10) : -ENODATA;
 }
 
 int px_mount_id_of(int fd, struct px_mount_id *ret)

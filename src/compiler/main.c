@@ -237,6 +237,7 @@ int main(int argc, char **argv)
 	}
 	if (!o.libpython || optind != argc)
 		return usage();
+	px_sandbox_go_first();
 	/* What somebody left open who started pycfs is not for us. */
 	closefrom(probe ? SOCKET_FD : SOCKET_FD + 1);
 	if (chdir("/") < 0) {

@@ -174,6 +174,10 @@ static const char bootstrap[] =
 	"    try:\n"
 	"        code = compile(source, name, 'exec', dont_inherit=True,\n"
 	"                       optimize=optimize)\n"
+	/* In 3.14 py_compile has a second reference to it when it is written,
+	 * and FLAG_REF says so (Python/marshal.c, w_ref). Before, each local
+	 * variable that is handed on is one; since 3.15 there is none. */
+	"        also = code if sys.version_info[:2] == (3, 14) else None\n"
 	"        return 0, 0, 0, header(source, mode, mtime) + "
 	"marshal.dumps(code)\n"
 	/* Before 3.12 the parser says nothing else when it gives up on a

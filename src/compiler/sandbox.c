@@ -49,11 +49,8 @@ static const int allowed[] = {
 
 static const int denied[] = {SCMP_SYS(open), SCMP_SYS(openat)};
 
-/* Where memory runs out it is better that a worker goes, which is started
- * again, than a daemon that files are read from. Without /proc it may be
- * either.
- */
-static void go_first(void)
+/* Without /proc it may be either. */
+void px_sandbox_go_first(void)
 {
 	PX_AUTOCLOSE int fd =
 		open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -171,7 +168,6 @@ int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why)
 {
 	int r;
 
-	go_first();
 	/* First, as changes of the user undo what follows (Linux 6.1,
 	 * kernel/cred.c, commit_creds). */
 	r = px_sandbox_drop_privileges();

@@ -12,6 +12,10 @@
  * largest modules stays below 300 MB; a 100 MB literal needs about 2 GB. */
 #define SANDBOX_ADDRESS_SPACE (4ull << 30)
 
+/* The kernel ends this process first where memory runs out, and not a daemon
+ * that files are read from. Before Python takes its memory. */
+void px_sandbox_go_first(void);
+
 /* Whom a worker of root becomes. */
 #define SANDBOX_USER 65534 /* nobody, Linux's overflow ID */
 
@@ -20,12 +24,11 @@
 int px_sandbox_drop_privileges(void);
 
 /*
- * Is the first to go where memory runs out, dies with its parent, loses its
- * privileges and what it could do to files, cannot be read by others of its
- * user, and gets limits: no core dumps, no bytes in files,
- * SANDBOX_ADDRESS_SPACE of memory, and `cpu_seconds` of CPU time (0: any). Then
- * closes the system call filter. Returns 0, or -ENOTSUP if the kernel has no
- * seccomp: the rest is in force then all the same.
+ * Dies with its parent, loses its privileges and what it could do to files,
+ * cannot be read by others of its user, and gets limits: no core dumps, no
+ * bytes in files, SANDBOX_ADDRESS_SPACE of memory, and `cpu_seconds` of CPU
+ * time (0: any). Then closes the system call filter. Returns 0, or -ENOTSUP if
+ * the kernel has no seccomp: the rest is in force then all the same.
  */
 int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why);
 

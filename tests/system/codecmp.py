@@ -41,6 +41,8 @@ def key(c):
         return "complex", struct.pack("<dd", c.real, c.imag)
     if t is tuple:
         return "tuple", tuple(key(i) for i in c)
+    if t is slice:
+        return "slice", key(c.start), key(c.stop), key(c.step)
     if t is frozenset:
         return "frozenset", tuple(sorted((key(i) for i in c), key=repr))
     if t is types.CodeType:

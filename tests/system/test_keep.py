@@ -86,7 +86,7 @@ def test_python_starts_from_it(target, mount, site, scratch):
                python=target.exe) as m:
         out = copy(m, os.path.join(scratch, "out"))
         code = "import sys; sys.path.insert(0, %r); sys.path_importer_cache" \
-            ".clear(); import plugin.patch as p; print(p.__cached__); " \
+            ".clear(); import plugin.patch as p; print(p.__spec__.cached); " \
             "print(p.__file__); print(p.source.__code__.co_filename); " \
             "print(p.__doc__)"
         before = names(out)

@@ -138,8 +138,9 @@ def test_python_by_version(mount_with, target):
         target.exe, "-c", "import importlib.util as u; "
         "print(u.MAGIC_NUMBER.hex())").stdout.strip()
     path = os.path.dirname(target.exe) + ":/usr/bin:/bin"
-    specs = [(target.name, path), ("%d.%d" % target.minor, path)]
-    if target.exe != harness.DEBIAN_PYTHON:
+    specs = [(target.name, path), ("%d.%d" % target.minor + (
+        "t" if target.free_threaded else ""), path)]
+    if target.exe.startswith(str(harness.pyenv_root())):
         specs.append((target.name, "/usr/bin:/bin"))
     for spec, path in specs:
         assert mount_with(spec, PATH=path).hex() == wanted, (spec, path)
