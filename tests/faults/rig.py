@@ -255,7 +255,8 @@ class Run:
     """A pycfs in a session of its own; `mount` stays in front."""
     started = set()  # whom somebody waits for by himself
 
-    def __init__(self, attempt, verb, *args, at=None, limits=(), env=None):
+    def __init__(self, attempt, verb, *args, at=None, limits=(), env=None,
+                 fds=()):
         self.attempt = attempt
         self.path = at
         self.log = attempt.new("log")
@@ -267,7 +268,7 @@ class Run:
             self.popen = subprocess.Popen(
                 [harness.program(), verb, *map(str, args)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=limited,
+                start_new_session=True, preexec_fn=limited, pass_fds=fds,
                 env=attempt.env(env))
         self.guard = self.popen.pid
         Run.started.add(self.guard)
