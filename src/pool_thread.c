@@ -143,8 +143,13 @@ static void spawn(struct px_pool *p, struct px_worker *w)
 	int r = px_worker_spawn(w, &p->o);
 
 	if (r < 0) {
+		/* The kernel says the same of a program that is not there and
+		 * of one whose loader is not. */
 		px_because(&why, r, "cannot start %s: %s", p->o.compiler,
-			   strerror(-r));
+			   r == -ENOENT && access(p->o.compiler, X_OK) == 0
+				   ? "the loader that it names is missing: "
+				     "it needs a system with glibc"
+				   : strerror(-r));
 		start_failed(p, why.text);
 		return;
 	}
@@ -180,6 +185,24 @@ static void end_worker(struct px_worker *w, int err, struct px_why *why)
 		px_because(why, 0, "is lost: %s", strerror(-err));
 }
 
+/* Why the worker did not start, from what it said itself. */
+static void explain_start(const struct px_pool *p, const char *said,
+			  struct px_why *why)
+{
+	/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
+	if (strstr(said, "version `GLIBC_"))
+		px_because(why, 0,
+			   "the compile worker %s: the glibc of this system is "
+			   "too old for it",
+			   said);
+	else
+		px_because(why, 0,
+			   "the compile worker %s: is the package "
+			   "libpython%u.%u whole?",
+			   said, p->o.python->hexversion >> 24,
+			   p->o.python->hexversion >> 16 & 255);
+}
+
 /* The worker is gone or must go, for `err`; its job, if any, is tried again or
  * failed. Those behind it had no part in that. */
 static void lose(struct px_pool *p, struct px_worker *w, int err)
@@ -195,11 +218,7 @@ static void lose(struct px_pool *p, struct px_worker *w, int err)
 	/* To say hello is not enough: such a one would be started for ever. */
 	if (state == PX_WORKER_STARTING ||
 	    (state == PX_WORKER_IDLE && !w->proven)) {
-		px_because(&text, 0,
-			   "the compile worker %s: is the package "
-			   "libpython%u.%u whole?",
-			   why.text, p->o.python->hexversion >> 24,
-			   p->o.python->hexversion >> 16 & 255);
+		explain_start(p, why.text, &text);
 		start_failed(p, text.text);
 		return;
 	}

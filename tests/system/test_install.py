@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 
@@ -107,6 +108,42 @@ def test_without_a_compiler(installed, pycfs, small, scratch):
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert result.returncode == 1
     assert b"pycfs-compiler is missing" in result.stderr
+
+
+def of_a_newer_glibc(compiler):
+    """Its own bytes, but for one version that it asks the C library for."""
+    program = harness.read(compiler)
+    asked = max(re.findall(rb"\0(GLIBC_2\.\d\d)\0", program))
+    hashes = []
+    for name in (asked, b"GLIBC_9.99"):
+        h = 0
+        for c in name:  # the System V ABI's, which a loader compares first
+            h = (h << 4) + c
+            h = (h ^ (h & 0xf0000000) >> 24) & 0x0fffffff
+        hashes.append(struct.pack("<I", h))
+    return program.replace(asked, b"GLIBC_9.99").replace(*hashes)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda compiler: b"#!/lib/ld-of-another-libc\n",
+     "the loader that it names is missing: it needs a system with glibc"),
+    (of_a_newer_glibc, "the glibc of this system is too old for it"),
+], ids=["none", "old"])
+def test_without_the_glibc_it_needs(installed, pycfs, small, scratch, change,
+                                    message):
+    compiler = os.path.join(installed, "libexec/pycfs/pycfs-compiler")
+    changed = change(compiler)
+    with open(compiler, "wb") as f:
+        f.write(changed)
+    out = os.path.join(scratch, "out")
+    result = subprocess.run(
+        [os.path.join(installed, "bin", "pycfs"), "export", "--python",
+         harness.DEBIAN_PYTHON, small, out], env=pycfs.env(), timeout=60,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "is the package" not in result.stderr
+    assert not os.path.exists(out)
 
 
 @pytest.mark.root
