@@ -141,6 +141,16 @@ def wait_until(what, seconds, step=0.005):
     return True
 
 
+def build_shim(base, name):
+    """The library made of NAME.c beside this file, to be preloaded."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    to = os.path.join(base.scratch, name + ".so")
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1",
+                    "-o", to, os.path.join(here, name + ".c"), "-ldl"],
+                   check=True, timeout=60)
+    return to
+
+
 # what a directory tree shows
 
 class Seen:

@@ -1,7 +1,6 @@
 """Clocks that jump, and times of sources that no clock shows."""
 import os
 import struct
-import subprocess
 
 import pytest
 
@@ -16,12 +15,7 @@ YEAR = 365 * DAY
 @pytest.fixture(scope="session")
 def shim(base):
     """The library that bends a daemon's clock."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    to = os.path.join(base.scratch, "clock_shim.so")
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1",
-                    "-o", to, os.path.join(here, "clock_shim.c"), "-ldl"],
-                   check=True, timeout=60)
-    return to
+    return faults.build_shim(base, "clock_shim")
 
 
 class Clock:

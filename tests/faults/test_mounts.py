@@ -18,12 +18,7 @@ SECONDS = 16
 
 @pytest.fixture(scope="session")
 def interrupt_shim(base):
-    here = os.path.dirname(os.path.abspath(__file__))
-    to = os.path.join(base.scratch, "interrupt_shim.so")
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1",
-                    "-o", to, os.path.join(here, "interrupt_shim.c"), "-ldl"],
-                   check=True, timeout=60)
-    return to
+    return faults.build_shim(base, "interrupt_shim")
 
 
 def ended(a, popen, what):

@@ -2,7 +2,6 @@
 as somebody can who may rename where it lies."""
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -14,12 +13,7 @@ NOBODY = 65534
 @pytest.fixture(scope="session")
 def shim(base):
     """The library that exchanges them."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    to = os.path.join(base.scratch, "swap_shim.so")
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1",
-                    "-o", to, os.path.join(here, "swap_shim.c"), "-ldl"],
-                   check=True, timeout=60)
-    return to
+    return faults.build_shim(base, "swap_shim")
 
 
 def lay(a, theirs):
