@@ -14,7 +14,8 @@ struct making {
 	const struct px_report_options *o;
 	struct px_walk *walk;
 	pthread_mutex_t lock;
-	struct px_report *r; /* under lock */
+	pthread_mutex_t one_large; /* held while a large source is in memory */
+	struct px_report *r;	   /* under lock */
 	size_t room_files, room_hidden, room_faults;
 	int err; /* under lock: the first */
 	char *err_path;
@@ -122,7 +123,7 @@ static int report_file(struct making *m, struct px_meter *meter,
 	int r = 0;
 
 	if (i->attr.kind != PX_KIND_LINK)
-		r = px_report_measure(m->o, meter, i, &f);
+		r = px_report_measure(m->o, meter, &m->one_large, i, &f);
 	else
 		f.bytes = 0;
 	f.path = r < 0 ? NULL : malloc(n + k);
@@ -438,7 +439,10 @@ static int run(struct making *m, struct px_why *why)
 int px_report_make(const struct px_report_options *o, struct px_report *ret,
 		   struct px_why *why)
 {
-	struct making m = {.o = o, .r = ret, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct making m = {.o = o,
+			   .r = ret,
+			   .lock = PTHREAD_MUTEX_INITIALIZER,
+			   .one_large = PTHREAD_MUTEX_INITIALIZER};
 	int r;
 
 	*ret = (struct px_report){0};

@@ -235,7 +235,6 @@ static int measure_pycache(const struct px_report_options *o, const char *path,
 /* Each thread has a source in memory, and its frame: those that are larger than
  * this, in bytes, are measured one after the other. */
 #define LARGE (8u << 20)
-static pthread_mutex_t one_large = PTHREAD_MUTEX_INITIALIZER;
 
 /* 1: done, but not worth remembering. */
 static int read_source(const struct px_report_options *o,
@@ -268,17 +267,17 @@ static int read_source(const struct px_report_options *o,
 }
 
 static int measure_source(const struct px_report_options *o,
-			  struct px_meter *meter, const struct px_item *i,
-			  struct px_report_file *f)
+			  struct px_meter *meter, pthread_mutex_t *one_large,
+			  const struct px_item *i, struct px_report_file *f)
 {
 	const bool large = i->source_size > LARGE;
 	int r;
 
 	if (large)
-		pthread_mutex_lock(&one_large);
+		pthread_mutex_lock(one_large);
 	r = read_source(o, meter, i->source, f);
 	if (large)
-		pthread_mutex_unlock(&one_large);
+		pthread_mutex_unlock(one_large);
 	return r;
 }
 
@@ -315,7 +314,8 @@ static int measure_shipped(const struct px_report_options *o,
 }
 
 int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
-		      const struct px_item *i, struct px_report_file *f)
+		      pthread_mutex_t *one_large, const struct px_item *i,
+		      struct px_report_file *f)
 {
 	/* A RECORD depends on more than its source. */
 	const bool keep = i->st_known && f->kind != PX_KIND_RECORD &&
@@ -330,7 +330,7 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	}
 	r = measure_shipped(o, meter, i, f);
 	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT))
-		r = measure_source(o, meter, i, f);
+		r = measure_source(o, meter, one_large, i, f);
 	if (r == 0 && keep)
 		remember(o, key, f);
 	return r < 0 ? r : 0;

@@ -34,9 +34,12 @@ int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 
 /* ---- report_file.c: the figures of one file ---- */
 
-/* Fills what depends on bytes. `i` and `f` are of the same file. -errno. */
+/* Fills what depends on bytes. `i` and `f` are of the same file; `one_large` is
+ * the report's, so that its threads have one large source in memory at a time.
+ * -errno. */
 int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
-		      const struct px_item *i, struct px_report_file *f);
+		      pthread_mutex_t *one_large, const struct px_item *i,
+		      struct px_report_file *f);
 
 /* ---- report_risk.c ---- */
 
