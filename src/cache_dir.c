@@ -49,13 +49,19 @@ static int make_parents(char *path)
 	return 0;
 }
 
+/* `r` is of a system call. -EPERM of one (a file that is immutable, a seccomp
+ * profile) is no more than not being allowed to write. */
 static int refuse(struct px_why *why, const char *path, int r)
 {
+	if (r == -EPERM)
+		r = -EACCES;
 	return px_because(why, r, "the cache directory %s: %s; " WAYS_OUT, path,
 			  strerror(-r));
 }
 
-/* Whoever can write a cache can put code into the image. */
+/* Whoever can write a cache can put code into the image. Root can anyway: a
+ * directory of root's is only one that cannot be written, such as a cache mount
+ * of an image's builder in a step of another user. */
 static int check_owner(int fd, const char *path, const char *sub,
 		       struct px_why *why)
 {
@@ -63,6 +69,14 @@ static int check_owner(int fd, const char *path, const char *sub,
 
 	if (fstat(fd, &st) < 0)
 		return refuse(why, path, -errno);
+	if (st.st_uid != geteuid() && st.st_uid == 0 &&
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return px_because(
+			why, -EACCES,
+			"the cache directory %s%s belongs to root, and user %u "
+			"cannot write there: give it to him (a cache mount "
+			"takes uid=%u), or " WAYS_OUT,
+			path, sub, geteuid(), geteuid());
 	if (st.st_uid != geteuid())
 		return px_because(
 			why, -EPERM,

@@ -11,9 +11,10 @@ int px_engine_cache_dir(const struct px_opt *o, char **ret)
 {
 	const char *said = o->cache ? o->cache : getenv("PYCFS_CACHE");
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const bool is_usual = !said || !*said;
 	int n;
 
-	if (said && *said)
+	if (!is_usual)
 		n = asprintf(ret, "%s", said);
 	else if (geteuid() == 0)
 		n = asprintf(ret, "/var/cache/pycfs");
@@ -23,7 +24,7 @@ int px_engine_cache_dir(const struct px_opt *o, char **ret)
 		n = asprintf(ret, "%s/.cache/pycfs", home);
 	else
 		return -ENOENT;
-	return n < 0 ? -ENOMEM : 0;
+	return n < 0 ? -ENOMEM : is_usual;
 }
 
 unsigned px_engine_jobs(const struct px_opt *o)
@@ -36,10 +37,27 @@ unsigned px_engine_jobs(const struct px_opt *o)
 	return n < PX_MAX_JOBS ? n : PX_MAX_JOBS;
 }
 
-/* What is wrong with the place, not with who may write there. */
-static bool is_no_room(int r)
+/*
+ * Without its cache a build takes longer, and is right; so a place that cannot
+ * be used is no reason to end. What may not be passed over: somebody else could
+ * write there (-EPERM); we can be told apart by another PID; and a directory
+ * that the user named and that is none.
+ */
+static bool can_do_without(int r, bool is_usual)
 {
-	return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -ETIMEDOUT;
+	switch (r) {
+	case -EPERM:
+	case -EADDRINUSE:
+		return false;
+	case -EACCES:
+	case -EROFS:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -ETIMEDOUT:
+		return true;
+	default:
+		return is_usual;
+	}
 }
 
 /* Without the seed only time is lost; but a seed that others can write must
@@ -55,6 +73,33 @@ static int add_seed(struct px_engine *e, const struct px_opt *o,
 	return 0;
 }
 
+/* Opens the cache where the options say; *dir is the caller's. */
+static int open_persistent(struct px_engine *e, const struct px_opt *o,
+			   struct px_cache_options *options, char **dir,
+			   struct px_why *why)
+{
+	bool is_usual = true;
+	int r = px_engine_cache_dir(o, dir);
+
+	if (r < 0) {
+		px_because(why, r,
+			   "no place for a cache: set HOME, or say --cache DIR "
+			   "or --no-cache");
+	} else {
+		is_usual = r > 0;
+		options->dir = *dir;
+		r = px_cache_open(options, &e->cache, why);
+		options->dir = NULL;
+	}
+	if (r == 0 || !can_do_without(r, is_usual))
+		return r;
+	px_log(PX_LOG_WARNING,
+	       "what is compiled now is not kept, and compiled again by the "
+	       "next run: %s",
+	       why->text);
+	return px_cache_open(options, &e->cache, why);
+}
+
 static int open_cache(struct px_engine *e, const struct px_opt *o,
 		      struct px_why *why)
 {
@@ -63,24 +108,9 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 		.max_bytes = o->cache_size,
 		.stats = &e->stats,
 	};
-	int r;
+	int r = o->no_cache ? px_cache_open(&options, &e->cache, why)
+			    : open_persistent(e, o, &options, &dir, why);
 
-	if (!o->no_cache) {
-		r = px_engine_cache_dir(o, &dir);
-		if (r < 0)
-			return px_because(why, r,
-					  "no place for a cache: set "
-					  "HOME, or say --cache DIR or "
-					  "--no-cache");
-		options.dir = dir;
-	}
-	r = px_cache_open(&options, &e->cache, why);
-	if (options.dir && is_no_room(r)) {
-		px_log(PX_LOG_WARNING, "%s: what is compiled now is not kept",
-		       why->text);
-		options.dir = NULL;
-		r = px_cache_open(&options, &e->cache, why);
-	}
 	if (r == 0 && px_cache_was_rebuilt(e->cache))
 		px_log(PX_LOG_WARNING,
 		       "the cache in %s was damaged or of "

@@ -44,8 +44,9 @@ struct px_cache_options {
  *                (mdb.c 0.9.24, mdb_reader_pid). Fork and try again.
  *   -ETIMEDOUT   a lock in LMDB's lock file is not let go: its holder is
  *                stopped, or somebody wrote over the file (5 s)
- *   -EACCES, -EROFS, -EPERM, -ENOTDIR, ...
- *                cannot be used: not ours, open to others, not writable
+ *   -EPERM       it must not be used: somebody else than root could write it
+ *   -EACCES, -EROFS, -ENOSPC, -ENOTDIR, ...
+ *                it cannot be used: not writable, root's, no directory
  */
 int px_cache_open(const struct px_cache_options *o, struct px_cache **ret,
 		  struct px_why *why);

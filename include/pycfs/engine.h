@@ -35,7 +35,9 @@ struct px_engine_needs {
 };
 
 /* 0, or -errno with a sentence in `why`; -EADDRINUSE as px_cache_open: fork
- * and try again. Call px_engine_stop in any case. Starts threads. */
+ * and try again. A cache that cannot be used, though nobody else could write
+ * it, is replaced by a temporary one, with a warning. Call px_engine_stop in
+ * any case. Starts threads. */
 int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why);
@@ -47,8 +49,9 @@ void px_engine_quiet(struct px_engine *e);
 /* Commits the cache (5 s at most) and frees all of it, once quiet. */
 void px_engine_stop(struct px_engine *e);
 
-/* Where the cache is when nobody said: $PYCFS_CACHE, /var/cache/pycfs for
- * root, else $XDG_CACHE_HOME/pycfs or ~/.cache/pycfs. -ENOENT: nowhere. */
+/* Where the cache is. 0: where --cache or $PYCFS_CACHE says; 1: where it
+ * usually is, which is /var/cache/pycfs for root, else $XDG_CACHE_HOME/pycfs or
+ * ~/.cache/pycfs. -ENOENT: nowhere; -ENOMEM. *ret is the caller's. */
 int px_engine_cache_dir(const struct px_opt *o, char **ret);
 /* Compile processes that --jobs, or the CPUs we may use, ask for. */
 unsigned px_engine_jobs(const struct px_opt *o);

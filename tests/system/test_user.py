@@ -194,6 +194,92 @@ def test_in_a_user_namespace(pycfs, scratch, tree):
     assert trees.listing(out) == trees.shape(trees.expected(tree))
 
 
+# no place for a cache
+
+def is_cold(user, small, *options):
+    """One warning, the right bytes, and nothing is left anywhere."""
+    user.env["TMPDIR"] = os.path.join(user.home, "tmp")
+    os.mkdir(user.env["TMPDIR"])
+    os.chown(user.env["TMPDIR"], NOBODY, NOBODY)
+    for name in ("one", "two"):
+        out = os.path.join(user.home, name)
+        result = user.ok("export", "--python", harness.DEBIAN_PYTHON, *options,
+                         small, out)
+        assert sorted(os.listdir(out)) == ["a.pyc", "b.pyc", "c.pyc",
+                                           "data.txt"]
+        said = result.stderr.splitlines()
+        assert said[0].startswith("pycfs: warning: "), said
+        assert "not kept" in said[0] and "--cache DIR" in said[0], said
+        assert len(said) == 1, said
+        assert os.listdir(user.env["TMPDIR"]) == []
+    return said[0]
+
+
+@pytest.mark.parametrize("verb", ["mount", "run", "export", "report"])
+def test_no_home_and_any_verb(user, small, verb):
+    user.env["HOME"] = "/"
+    args = {"mount": [user.at], "run": [user.at, "--", "true"],
+            "export": [os.path.join(user.home, "out")], "report": []}
+    result = user.ok(verb, "--python", harness.DEBIAN_PYTHON, small,
+                     *args[verb])
+    assert result.stderr.count("is not kept") == 1, result.stderr
+    assert verb != "mount" or user.ok("umount", user.at)
+
+
+@pytest.mark.parametrize("home", [None, "", "/", "/nonexistent", "/dev/null",
+                                  "/proc/self", "/root"])
+def test_no_home(user, small, home):
+    """A uid without a home, as `docker run --user 1000` gives one."""
+    del user.env["HOME"]
+    if home is not None:
+        user.env["HOME"] = home
+    said = is_cold(user, small)
+    if home and home != "/":
+        assert home + "/.cache" in said
+    elif not home:
+        assert "set HOME" in said
+
+
+@pytest.mark.parametrize("what", ["XDG_CACHE_HOME", "PYCFS_CACHE", "--cache"])
+def test_a_cache_that_root_owns(user, small, scratch, what):
+    """A cache mount of an image's builder, in a step of another user."""
+    theirs = os.path.join(scratch, "theirs")
+    os.mkdir(theirs, 0o755)
+    if what == "--cache":
+        said = is_cold(user, small, what, theirs)
+    else:
+        user.env[what] = theirs
+        said = is_cold(user, small)
+    assert theirs in said
+    if what != "XDG_CACHE_HOME":
+        assert "belongs to root" in said and "uid=%d" % NOBODY in said
+
+
+def test_a_cache_that_cannot_be_written(user, small, scratch):
+    closed = os.path.join(scratch, "closed")
+    os.mkdir(closed)
+    os.chmod(closed, 0o555)
+    os.chown(closed, NOBODY, NOBODY)
+    assert closed in is_cold(user, small, "--cache", closed)
+
+
+@pytest.mark.parametrize("uid, mode", [(0, 0o777), (0, 0o775), (1, 0o755),
+                                       (NOBODY, 0o777)])
+@pytest.mark.parametrize("said", [True, False])
+def test_a_cache_that_others_can_write_is_an_error(user, small, uid, mode,
+                                                   said):
+    bad = os.path.join(user.home, "bad", "pycfs")
+    os.makedirs(bad)
+    os.chown(bad, uid, uid)
+    os.chmod(bad, mode)
+    user.env["XDG_CACHE_HOME"] = os.path.dirname(bad)
+    result = user.pycfs("export", "--python", harness.DEBIAN_PYTHON,
+                        *(["--cache", bad] if said else []), small,
+                        os.path.join(user.home, "out"))
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert bad in result.stderr and "code in your image" in result.stderr
+
+
 # what fusermount3 says is passed on
 
 def test_umount_of_what_root_mounted(user, pycfs, tree, scratch):
