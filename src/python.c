@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/python.h"
+#include "python_i.h"
 
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -408,8 +407,8 @@ static int ask(const char *const argv[], const char *dir, const char *name,
 	return 0;
 }
 
-static int ask_interpreter(const char *program, const char *spec,
-			   struct px_python **ret, struct px_why *why)
+int px_python_ask(const char *program, const char *spec, struct px_python **ret,
+		  struct px_why *why)
 {
 	char path[PATH_MAX];
 	const char *argv[] = {path, "-I", "-S", "-c", probe_script, NULL};
@@ -431,9 +430,8 @@ static int ask_interpreter(const char *program, const char *spec,
 	return 0;
 }
 
-/* No python3 anywhere: the libpython that this build was made with. */
-static int ask_build(const char *compiler, struct px_python **ret,
-		     struct px_why *why)
+int px_python_ask_build(const char *compiler, struct px_python **ret,
+			struct px_why *why)
 {
 	const char *argv[] = {compiler, "--probe", "--libpython",
 			      PX_BUILD_LIBPYTHON, NULL};
@@ -445,103 +443,6 @@ static int ask_build(const char *compiler, struct px_python **ret,
 			  "no python3 in PATH and no %s: install python3, or "
 			  "say --python PATH",
 			  PX_BUILD_LIBPYTHON);
-}
-
-static bool is_version(const char *spec)
-{
-	const char *end = spec + strspn(spec, "0123456789.");
-
-	return strchr(spec, '.') &&
-	       (*end == '\0' || (end[0] == 't' && end[1] == '\0'));
-}
-
-/* The newest of pyenv's that fits; -ENOENT, or what is wrong with those. */
-static int ask_pyenv(const char *spec, struct px_python **ret,
-		     struct px_why *why)
-{
-	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
-	struct px_python *best = NULL, *py;
-	char pattern[PATH_MAX];
-	struct px_why inner;
-	glob_t found;
-	size_t i;
-	int err, r = -ENOENT;
-
-	/* A free-threaded one lies in 3.14.2t: all that fit are asked. */
-	snprintf(pattern, sizeof(pattern), "%s%s/versions/%.*s*/bin/python3",
-		 root	? root
-		 : home ? home
-			: "",
-		 root ? "" : "/.pyenv", (int)strspn(spec, "0123456789."), spec);
-	if (glob(pattern, 0, NULL, &found) != 0)
-		return -ENOENT;
-	for (i = 0; i < found.gl_pathc; i++) {
-		py = NULL;
-		err = ask_interpreter(found.gl_pathv[i], spec, &py, &inner);
-		if (err < 0 && err != -ENOENT) {
-			r = err;
-			*why = inner;
-		} else if (py && (!best || py->hexversion > best->hexversion)) {
-			px_python_free(best);
-			best = py;
-		} else {
-			px_python_free(py);
-		}
-	}
-	globfree(&found);
-	*ret = best;
-	return best ? 0 : r;
-}
-
-/* 3.12 or 3.12.1: python3.12 of PATH if it fits, else one of pyenv's. */
-static int ask_version(const char *spec, struct px_python **ret,
-		       struct px_why *why)
-{
-	const char *dot = strchr(spec, '.');
-	struct px_why first, second;
-	char name[64];
-	int in_path, r;
-
-	snprintf(name, sizeof(name), "python%.*s%s",
-		 (int)(dot - spec + 1 + (ptrdiff_t)strcspn(dot + 1, ".t")),
-		 spec, spec[strlen(spec) - 1] == 't' ? "t" : "");
-	in_path = ask_interpreter(name, spec, ret, &first);
-	if (in_path == 0)
-		return 0;
-	r = ask_pyenv(spec, ret, &second);
-	if (r == 0)
-		return 0;
-	/* It is there, but of no use: that is what has to be mended. */
-	if (r == -ELIBACC || in_path == -ELIBACC) {
-		*why = r == -ELIBACC ? second : first;
-		return -ELIBACC;
-	}
-	return px_because(why, -ENOENT,
-			  "no Python %s found, as %s in PATH or in pyenv: "
-			  "install it, or say --python PATH",
-			  spec, name);
-}
-
-int px_python_find(const char *spec, const char *compiler,
-		   struct px_python **ret, struct px_why *why)
-{
-	struct px_why inner;
-	int r;
-
-	if (spec && is_version(spec))
-		return ask_version(spec, ret, why);
-	r = ask_interpreter(spec ? spec : "python3", NULL, ret, &inner);
-	if (r == 0)
-		return 0;
-	if (r == -ENOENT && !spec)
-		return ask_build(compiler, ret, why);
-	if (r == -ENOENT)
-		return px_because(why, r,
-				  "no Python '%s' found: install it, or say "
-				  "--python PATH",
-				  spec);
-	*why = inner;
-	return r;
 }
 
 void px_python_free(struct px_python *p)

@@ -22,13 +22,17 @@ struct px_python {
 
 /*
  * Finds a Python. `spec` is a path (it has a slash), a program name
- * ("python3.12"), a version ("3.12"), or NULL for python3 of PATH.
+ * ("python3.12"), a version ("3.12", "3.12.1"; "3.14t" is a free-threaded
+ * build and no other), or NULL for python3 of PATH.
  * `compiler` is the path of pycfs-compiler, asked where there is no python3.
- * Versions are looked for in PATH, then among pyenv's.
+ * Versions are looked for in PATH, then among those that uv, mise, asdf, pyenv
+ * and conda have installed, the newest that fits: only where nobody but root
+ * and the caller can write.
  *
  * Returns 0 (free with px_python_free), or with a sentence in `why`: -ENOENT
  * no such interpreter, -ELIBACC it has no libpython, -EPROTONOSUPPORT older
- * than 3.8 or not CPython, -ETIMEDOUT, -EIO it ran but made no sense.
+ * than 3.8 (free-threaded: than 3.14) or not CPython, there or not; -EPERM
+ * others could exchange it, -ETIMEDOUT, -EIO it ran but made no sense.
  */
 int px_python_find(const char *spec, const char *compiler,
 		   struct px_python **ret, struct px_why *why);

@@ -138,12 +138,32 @@ def test_python_by_version(mount_with, target):
         target.exe, "-c", "import importlib.util as u; "
         "print(u.MAGIC_NUMBER.hex())").stdout.strip()
     path = os.path.dirname(target.exe) + ":/usr/bin:/bin"
-    specs = [(target.name, path), ("%d.%d" % target.minor + (
-        "t" if target.free_threaded else ""), path)]
+    specs = [(target.name, path),
+             ("%d.%d" % target.minor + "t" * target.free_threaded, path)]
     if target.exe.startswith(str(harness.pyenv_root())):
         specs.append((target.name, "/usr/bin:/bin"))
     for spec, path in specs:
         assert mount_with(spec, PATH=path).hex() == wanted, (spec, path)
+
+
+@pytest.mark.parametrize("place", [
+    ".local/share/uv/python/cpython-%s-linux-x86_64-gnu",
+    ".local/share/mise/installs/python/%s", ".asdf/installs/python/%s",
+    ".pyenv/versions/%s", "miniconda3/envs/py%s"])
+def test_python_of_a_version_manager(mount_with, scratch, place):
+    """Laid out as it does, with a real Python."""
+    p = [p for p in harness.PYTHONS if p.exe.startswith("/")
+         and p.exe != harness.DEBIAN_PYTHON and not p.free_threaded]
+    if not p:
+        pytest.skip("Debian's Python only")
+    home = os.path.join(scratch, "home")
+    top = os.path.join(home, place % p[-1].name)
+    os.makedirs(os.path.dirname(top))
+    os.symlink(p[-1].prefix, top)
+    wanted = harness.python(p[-1].exe, "-c", "import importlib.util as u; "
+                            "print(u.MAGIC_NUMBER.hex())").stdout.strip()
+    assert mount_with("%d.%d" % p[-1].minor, PATH="/usr/bin:/bin", HOME=home,
+                      PYENV_ROOT="", XDG_DATA_HOME="").hex() == wanted
 
 
 @pytest.fixture

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "unit.h"
-#include "pycfs/python.h"
-
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include "python_unit.h"
 
 /* What a good interpreter answers; line 8 is its libpython. */
 #define ANSWER(implementation, hexversion, version)                    \
@@ -14,93 +7,6 @@
 	"\\n" version " (fake)\\ncpython-312\\n/opt/python\\n/opt/lib" \
 	"python3.12.so\\n'\n"
 #define GOOD ANSWER("cpython", "51118576", "3.12.1") /* 0x030c01f0 */
-
-struct fixture {
-	char top[100];
-	char *path; /* PATH before */
-	struct px_python *py;
-	struct px_why why;
-};
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR"), *path = getenv("PATH");
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return -1;
-	snprintf(f->top, sizeof(f->top), "%s/px-python-XXXXXX",
-		 tmp ? tmp : "/tmp");
-	if (!mkdtemp(f->top))
-		return -1;
-	f->path = strdup(path ? path : "/usr/bin:/bin");
-	*state = f;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st PX_UNUSED,
-		      int type PX_UNUSED, struct FTW *w PX_UNUSED)
-{
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	const int children = waitpid(-1, NULL, WNOHANG);
-
-	setenv("PATH", f->path, 1);
-	unsetenv("PYENV_ROOT");
-	px_python_free(f->py);
-	nftw(f->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(f->path);
-	free(f);
-	return children == -1 ? 0 : -1;
-}
-
-static const char *compiler(void)
-{
-	const char *path = getenv("PYCFS_COMPILER");
-
-	if (!path)
-		fail_msg("PYCFS_COMPILER must name the compiler");
-	return path;
-}
-
-/* A script TOP/name that does what `body` says; its path in `ret`. */
-static void put_script(struct fixture *f, const char *name, const char *body,
-		       char ret[300])
-{
-	char *slash;
-	int fd;
-
-	snprintf(ret, 300, "%s/%s", f->top, name);
-	for (slash = strchr(ret + strlen(f->top) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(ret, 0755);
-		*slash = '/';
-	}
-	fd = open(ret, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-	assert_true(fd >= 0);
-	assert_int_equal(px_write_full(fd, body, strlen(body)), 0);
-	close(fd);
-}
-
-static int find(struct fixture *f, const char *spec)
-{
-	int r;
-
-	px_python_free(f->py);
-	f->py = NULL;
-	f->why.text[0] = '\0';
-	r = px_python_find(spec, compiler(), &f->py, &f->why);
-	print_message("%s: %d %s\n", spec ? spec : "(none)", r, f->why.text);
-	/* A sentence exactly with an error, a Python exactly without. */
-	assert_true((r < 0) == (f->why.text[0] != '\0'));
-	assert_true((r < 0) == (f->py == NULL));
-	return r;
-}
 
 static int find_script(struct fixture *f, const char *body)
 {
@@ -377,63 +283,6 @@ static void test_closes_its_output(void **state)
 	assert_true(px_now_ms() - start < 20000);
 }
 
-/* ------------------------------------------------------------- versions */
-
-/* TOP/versions/NAME/bin/python3, as pyenv lays them out. */
-static void put_version(struct fixture *f, const char *name, unsigned minor,
-			unsigned micro, const char *libpython)
-{
-	char path[300], body[600], place[100];
-
-	snprintf(place, sizeof(place), "versions/%s/bin/python3", name);
-	snprintf(body, sizeof(body),
-		 "#!/bin/sh\nprintf 'pycfs\\ncpython\\n168627659\\n%u\\n"
-		 "3.%u.%u (fake)\\ncpython-3%u\\n/opt\\n%s\\n'\n",
-		 0x030000f0 | minor << 16 | micro << 8, minor, micro, minor,
-		 libpython);
-	put_script(f, place, body, path);
-}
-
-static void test_pyenv(void **state)
-{
-	static const struct {
-		const char *spec;
-		uint32_t hexversion; /* 0: not found */
-	} cases[] = {
-		{"3.28", 0x031c01f0},	 {"3.28.1", 0x031c01f0},
-		{"3.28.0", 0},		 {"3.2", 0},
-		{"3.29", 0x031d0af0}, /* the newest is 10, not 9 */
-		{"3.29.9", 0x031d09f0},	 {"3.29.1", 0},
-		{"3.29.10", 0x031d0af0}, {"3.30", 0},
-	};
-	struct fixture *f = *state;
-
-	setenv("PYENV_ROOT", f->top, 1);
-	put_version(f, "3.28.1", 28, 1, "/lib/libpython3.28.so");
-	put_version(f, "3.29.9", 29, 9, "/lib/libpython3.29.so");
-	put_version(f, "3.29.10", 29, 10, "/lib/libpython3.29.so");
-	put_version(f, "3.29-broken", 7, 1, "/lib/libpython3.7.so");
-	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
-		int r = find(f, cases[i].spec);
-
-		assert_int_equal(r, cases[i].hexversion ? 0 : -ENOENT);
-		if (r == 0)
-			assert_int_equal(f->py->hexversion,
-					 cases[i].hexversion);
-	}
-}
-
-/* It is there: "install it" would be wrong advice. */
-static void test_version_without_libpython(void **state)
-{
-	struct fixture *f = *state;
-
-	setenv("PYENV_ROOT", f->top, 1);
-	put_version(f, "3.28.1", 28, 1, "");
-	assert_int_equal(find(f, "3.28"), -ELIBACC);
-	assert_non_null(strstr(f->why.text, "libpython3.28"));
-}
-
 static void test_version_in_path(void **state)
 {
 	struct fixture *f = *state;
@@ -477,8 +326,6 @@ static void test_compiler_is_found(void **state)
 	free(path);
 }
 
-#define PYTHON_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,8 +339,6 @@ int main(void)
 		PYTHON_TEST(test_bad_answers),
 		PYTHON_TEST(test_no_program),
 		PYTHON_TEST(test_closes_its_output),
-		PYTHON_TEST(test_pyenv),
-		PYTHON_TEST(test_version_without_libpython),
 		PYTHON_TEST(test_version_in_path),
 		PYTHON_TEST(test_hangs),
 		PYTHON_TEST(test_compiler_is_found),
