@@ -280,6 +280,26 @@ def test_a_cache_that_others_can_write_is_an_error(user, small, uid, mode,
     assert bad in result.stderr and "code in your image" in result.stderr
 
 
+def test_one_user_in_a_namespace(user, small, scratch):
+    """As some builders without root have it: a cache of one's own is warm, and
+    whose files cannot be made there must be said."""
+    one = ["unshare", "-Ur"]
+    cache = ["--cache", os.path.join(user.home, "cache")]
+
+    def export(to, *options):
+        return user.run(*one, user.exe, "export", "--python",
+                        harness.DEBIAN_PYTHON, *options, small,
+                        os.path.join(user.home, to))
+    for to in ("cold.tar", "warm.tar"):
+        result = export(to, *cache)
+        assert result.returncode == 0 and result.stderr == ""
+    result = export("dir", *cache)  # they are root's, who is not there
+    assert result.returncode == 1 and "Invalid argument" in result.stderr
+    assert export("dir", *cache, "--owner", "0:0").returncode == 0
+    result = export("usual.tar")
+    assert result.returncode == 0 and "is not kept" in result.stderr
+
+
 # what fusermount3 says is passed on
 
 def test_umount_of_what_root_mounted(user, pycfs, tree, scratch):
