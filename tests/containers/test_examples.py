@@ -13,6 +13,7 @@ import builder as b
 COMPILED = {
     "context": r"^ +(\d+)  modules compiled by a worker",
     "export": r"\((\d+) modules compiled",
+    "image": r"\((\d+) modules compiled",
     "lambda": r"\((\d+) modules compiled",
     "mount": r"(\d+) modules compiled",
 }
@@ -57,10 +58,11 @@ def check_site(root, site, scratch):
     assert os.listdir(root + "/mnt") == []
 
 
-def check_example(builder, name, env, scratch):
+def check_example(builder, name, env, scratch, *args):
     """Runs the script of an example; both of its images are right, equal in
     every layer, and the second was made without compiling anything."""
-    done = builder.run(os.path.join(b.EXAMPLES, name, "build"), env=env)
+    done = builder.run(os.path.join(b.EXAMPLES, name, "build"), *args,
+                       env=env)
     n = len(modules(b.make_site(os.path.join(scratch, "site"))))
     assert compiled(name, done) == [n, 0], done.stdout + done.stderr
     images = ["localhost/%s-example:%s" % (name, tag)
