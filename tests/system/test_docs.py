@@ -81,6 +81,7 @@ FOREIGN_OPTIONS = {
     "buildah": {"--isolation", "--timestamp", "--from"},
     "CPython": {"--enable-shared"},
     "docker": {"--build-context", "--cap-add", "--device", "--no-cache"},
+    "pip": {"--no-index"},
     "tar": {"--sort"},
     "pycfs-compiler": {"--self-test"},
 }
