@@ -25,9 +25,9 @@ int px_cmd_umount(struct px_opt *o)
 	if (!o->lazy && px_bounded(ask_to_flush, mountpoint, NULL, 0,
 				   FLUSH_TIMEOUT_MS) == -ETIMEDOUT) {
 		px_log(PX_LOG_WARNING,
-		       "%s: its daemon does not answer: the connection to it "
-		       "is ended, and what it compiled last may be missing "
-		       "from the cache",
+		       "%s: its daemon does not answer: unmounted all the "
+		       "same, and what it compiled last may be missing from "
+		       "the cache",
 		       mountpoint);
 		how = PX_UMOUNT_FORCE;
 	}

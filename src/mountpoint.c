@@ -83,13 +83,7 @@ static char *absolute(const char *path)
 	return realpath(path, NULL);
 }
 
-/*
- * Ends the connection between the kernel and a daemon: all who wait for an
- * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
- * filesystem connection"). Its owner may, and root, where that file system is
- * mounted; root may force an unmount everywhere.
- */
-static int abort_connection(const char *path, unsigned minor)
+static int try_abort(const char *path, unsigned minor)
 {
 	char file[64];
 	PX_AUTOCLOSE int fd = -1;
@@ -103,6 +97,23 @@ static int abort_connection(const char *path, unsigned minor)
 	if (umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW) == 0 || errno == EBUSY)
 		return 0;
 	return -errno;
+}
+
+/*
+ * Ends the connection between the kernel and a daemon: all who wait for an
+ * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
+ * filesystem connection"). Its owner may, and root, where that file system is
+ * mounted; root may force an unmount everywhere.
+ */
+static void abort_connection(const char *path, unsigned minor)
+{
+	const int r = try_abort(path, minor);
+
+	if (r < 0)
+		px_log(PX_LOG_WARNING,
+		       "%s: its connection could not be ended (%s): who waits "
+		       "for its daemon does so until that is killed",
+		       path, strerror(-r));
 }
 
 /* Runs argv with stderr into `fd`; its wait status. */
