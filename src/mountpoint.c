@@ -83,6 +83,12 @@ static char *absolute(const char *path)
 	return realpath(path, NULL);
 }
 
+/*
+ * Ends the connection between the kernel and a daemon: all who wait for an
+ * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
+ * filesystem connection"). Its owner may, and root, where that file system is
+ * mounted; root may force an unmount everywhere. 1: that took the mount away.
+ */
 static int try_abort(const char *path, unsigned minor)
 {
 	char file[64];
@@ -93,19 +99,14 @@ static int try_abort(const char *path, unsigned minor)
 	fd = open(file, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 && px_write_full(fd, "1", 1) == 0)
 		return 0;
-	/* Refused as busy, as a rule, but not before the connection ended. */
-	if (umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW) == 0 || errno == EBUSY)
-		return 0;
-	return -errno;
+	if (umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW) == 0)
+		return 1;
+	/* Refused as busy, but not before the connection ended. */
+	return errno == EBUSY ? 0 : -errno;
 }
 
-/*
- * Ends the connection between the kernel and a daemon: all who wait for an
- * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
- * filesystem connection"). Its owner may, and root, where that file system is
- * mounted; root may force an unmount everywhere.
- */
-static void abort_connection(const char *path, unsigned minor)
+/* True if the mount is gone with it. */
+static bool abort_connection(const char *path, unsigned minor)
 {
 	const int r = try_abort(path, minor);
 
@@ -114,6 +115,7 @@ static void abort_connection(const char *path, unsigned minor)
 		       "%s: its connection could not be ended (%s): who waits "
 		       "for its daemon does so until that is killed",
 		       path, strerror(-r));
+	return r > 0;
 }
 
 /* Runs argv with stderr into `fd`; its wait status. */
@@ -209,13 +211,9 @@ int px_mountpoint_umount(const char *mountpoint, enum px_umount how,
 	if (!top.is_pycfs)
 		return px_because(why, -EINVAL,
 				  "%s is a mount, but not of pycfs", path);
-	if (how == PX_UMOUNT_FORCE)
-		abort_connection(path, top.minor);
+	if (how == PX_UMOUNT_FORCE && abort_connection(path, top.minor))
+		return 0;
 	r = do_umount(path, how != PX_UMOUNT_PLAIN, said, sizeof(said));
-	/* Forcing it may have been enough. */
-	if (r < 0 && how == PX_UMOUNT_FORCE && find_top(path, &top) == 0 &&
-	    !top.is_pycfs)
-		r = 0;
 	return r < 0 ? umount_error(r, path, said, why) : 0;
 }
 
@@ -273,8 +271,8 @@ int px_mountpoint_remove(const struct px_mount_id *id, bool force,
 				  "mounted there later: unmount that, and then "
 				  "'pycfs umount %s'",
 				  path, path);
-	if (force)
-		abort_connection(path, place.minor);
+	if (force && abort_connection(path, place.minor))
+		return 1;
 	/* By the descriptor: what is mounted there from now on is not meant. */
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
 	r = umount2(by_fd, MNT_DETACH) < 0 ? -errno : 0;
