@@ -124,7 +124,8 @@ if [ "$kill" = yes ]; then
 fi
 cp -a "$at/." "$to"; echo $? >"$to.status"
 wait
-grep -q "$at" /proc/self/mounts && { "$pycfs" umount "$at" || exit 8; }
+# The guard of a daemon that was killed may be about to do it.
+grep -q "$at" /proc/self/mounts && "$pycfs" umount "$at"
 i=0
 while grep -q "$at" /proc/self/mounts; do
 	i=$((i + 1))
