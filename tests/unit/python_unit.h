@@ -85,7 +85,8 @@ static inline void put_script(struct fixture *f, const char *name,
 	char *slash;
 	int fd;
 
-	snprintf(ret, 300, "%s/%s", f->top, name);
+	assert_true(strlen(name) + sizeof(f->top) < 300);
+	stpcpy(stpcpy(stpcpy(ret, f->top), "/"), name);
 	for (slash = strchr(ret + strlen(f->top) + 1, '/'); slash;
 	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
