@@ -31,6 +31,7 @@ NOT_RUN = {
     "apt-get": "changes the machine",
     "meson": "tests run in what it built; test_install.py installs",
     "tools/bench": "measures; test_bench.py runs it",
+    "tools/cells": "makes three Debians, takes minutes",
     "tools/coldstart": "measures; test_bench.py runs it",
     "tools/e2e": "makes a Debian, takes minutes",
     "tools/examples/base-image": "makes images; tests/containers runs it",
