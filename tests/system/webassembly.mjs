@@ -1,5 +1,5 @@
 // Runs a Python script in Pyodide: node webassembly.mjs PYODIDE DIR SCRIPT
-// ARGUMENT... DIR is what it sees of the file system, as /work.
+// ARGUMENT... DIR is what it sees of the file system, as /in.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
@@ -9,7 +9,7 @@ const python = await loadPyodide({
   indexURL: pyodide + "/",
   env: { PYTHONNODEBUGRANGES: "1", HOME: "/" },
 });
-python.mountNodeFS("/work", dir);
+python.mountNodeFS("/in", dir);
 python.globals.set("ARGS", python.toPy(args));
 try {
   python.runPython(readFileSync(script, "utf8"));

@@ -1,10 +1,10 @@
 """Run inside Pyodide by webassembly.mjs. ARGS are what to do and for how many
 seconds.
 
-write  compiles and marshals /work/golden/*.py, and of the standard library
-       what there is time for, into /work/NAME.in, twice: the second time with
+write  compiles and marshals /in/golden/*.py, and of the standard library
+       what there is time for, into /in/NAME.in, twice: the second time with
        much interned before and kept alive.
-check  loads /work/NAME.out, the canonical forms, and compares them with what
+check  loads /in/NAME.out, the canonical forms, and compares them with what
        is compiled.
 """
 import importlib.util
@@ -17,15 +17,15 @@ import sys
 import time
 import zipfile
 
-sys.path.insert(0, "/work/golden")
+sys.path.insert(0, "/in/golden")
 import make  # tests/golden/make.py, the second implementation
 
 
 def sources():
     """(name, bytes) of what is compiled, the golden modules first."""
-    for name in sorted(os.listdir("/work/golden")):
+    for name in sorted(os.listdir("/in/golden")):
         if name.endswith(".py"):
-            with open("/work/golden/" + name, "rb") as f:
+            with open("/in/golden/" + name, "rb") as f:
                 yield name, f.read()
     for entry in sys.path:
         if entry.endswith(".zip"):
@@ -47,8 +47,8 @@ def blocks(path):
 
 def write(seconds):
     end, names, kept = time.monotonic() + seconds, [], []
-    with open("/work/plain.in", "wb") as plain, \
-            open("/work/stirred.in", "wb") as stirred:
+    with open("/in/plain.in", "wb") as plain, \
+            open("/in/stirred.in", "wb") as stirred:
         for name, source in sources():
             if time.monotonic() > end:
                 break
@@ -62,7 +62,7 @@ def write(seconds):
                 data = marshal.dumps(code(name, source, level))
                 stirred.write(struct.pack("<I", len(data)) + data)
             names.append(name)
-    with open("/work/names.json", "w") as f:
+    with open("/in/names.json", "w") as f:
         json.dump({"names": names, "version": sys.version,
                    "platform": sys.platform,
                    "magic": int.from_bytes(importlib.util.MAGIC_NUMBER,
@@ -70,10 +70,10 @@ def write(seconds):
 
 
 def check():
-    with open("/work/names.json") as f:
+    with open("/in/names.json") as f:
         names = set(json.load(f)["names"])
-    plain = blocks("/work/plain.in")
-    forms = blocks("/work/plain.out")
+    plain = blocks("/in/plain.in")
+    forms = blocks("/in/plain.out")
     n = 0
     for name, source in sources():
         if name not in names:
@@ -89,7 +89,7 @@ def check():
                     "%s at level %d: two forms" % (name, level)
             n += 1
     assert not names, names
-    with open("/work/checked", "w") as f:
+    with open("/in/checked", "w") as f:
         f.write(str(n))
 
 
