@@ -124,8 +124,9 @@ def test_mounts_that_show_each_other(rig):
                                     stdout=subprocess.DEVNULL)
             ended(a, walk, "ls")
             for run in runs:
-                seen = look(run.path)
-                a.expect(one_dir_more(seen, rig.reference), "not the same")
+                # What is mounted below SOURCE is left out.
+                a.expect(look(run.path).values == rig.reference.values,
+                         "not the same")
                 a.expect("a mount of pycfs" in run.said(), run.said())
             for run in reversed(runs):
                 run.finish()
@@ -136,12 +137,6 @@ def place(a, source, at):
     """A mount at a place that is there already."""
     return faults.Run(a, "mount", "--python", faults.PYTHON, "-f", "--cache",
                       a.new("cache"), source, at, at=at)
-
-
-def one_dir_more(seen, reference):
-    """All of the reference and nothing else: what is mounted below SOURCE is
-    left out."""
-    return seen.values == reference.values
 
 
 @pytest.mark.root

@@ -3,7 +3,6 @@ processes, a user namespace of somebody who is not root, an fstab."""
 import contextlib
 import os
 import re
-import stat
 import subprocess
 
 import pytest
@@ -138,11 +137,8 @@ exit 0
 
 @pytest.fixture
 def everybodys_fuse():
-    """/dev/fuse as on any machine that has users."""
-    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
-    os.chmod("/dev/fuse", 0o666)
-    yield
-    os.chmod("/dev/fuse", before)
+    with harness.fuse_for_everybody():
+        yield
 
 
 @pytest.mark.root
@@ -158,7 +154,8 @@ def test_a_user_namespace(rig, everybodys_fuse):
                            check=True)
             for path in (a.dir, a.cache, at, to, os.path.join(a.dir, "tmp")):
                 os.chown(path, NOBODY, NOBODY)
-            in_a_user_namespace(a, NAMESPACE_SCRIPT, harness.program(),
+            in_a_user_namespace(a, NAMESPACE_SCRIPT,
+                                harness.copy_program(a.dir),
                                 faults.PYTHON, site, at, to,
                                 "yes" if a.n % 2 else "no")
             with open(to + ".status") as f:

@@ -4,7 +4,9 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -66,6 +68,26 @@ def is_mounted(path):
 def detach(path):
     how = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"]
     subprocess.run([*how, str(path)], stderr=subprocess.DEVNULL, timeout=30)
+
+
+@contextlib.contextmanager
+def fuse_for_everybody():
+    """/dev/fuse as on any machine that has users."""
+    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o666)
+    try:
+        yield
+    finally:
+        os.chmod("/dev/fuse", before)
+
+
+def copy_program(to):
+    """pycfs and its worker in directory `to`, for a user who may not go where
+    they were built; the path of pycfs there."""
+    built = os.path.dirname(program())
+    for name in ("pycfs", "pycfs-compiler"):
+        shutil.copy2(os.path.join(built, name), to)
+    return os.path.join(to, "pycfs")
 
 
 def _read(path, mode="rb"):

@@ -2,7 +2,6 @@
 import errno
 import json
 import os
-import shutil
 import stat
 import subprocess
 
@@ -21,11 +20,8 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture
 def device():
-    """/dev/fuse as on any machine that has users."""
-    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
-    os.chmod("/dev/fuse", 0o666)
-    yield
-    os.chmod("/dev/fuse", before)
+    with harness.fuse_for_everybody():
+        yield
 
 
 class User:
@@ -33,10 +29,7 @@ class User:
         # the build may lie where nobody may go
         where = os.path.join(scratch, "bin")
         os.mkdir(where)
-        built = os.path.dirname(harness.program())
-        for name in ("pycfs", "pycfs-compiler"):
-            shutil.copy2(os.path.join(built, name), where)
-        self.exe = os.path.join(where, "pycfs")
+        self.exe = harness.copy_program(where)
         self.home = os.path.join(scratch, "home")
         self.at = os.path.join(self.home, "mnt")
         for path in (self.home, self.at):
