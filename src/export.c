@@ -57,6 +57,13 @@ static int cannot(struct run *run, int err, const char *path)
 				  "%s: a zip cannot hold a name that is not "
 				  "UTF-8 (--exclude it, or write a tar)",
 				  path);
+	if (err == -EOVERFLOW)
+		return px_because(
+			run->why, err,
+			"%s belongs to a user that this user "
+			"namespace does not have: say --owner 0:0, or "
+			"write an archive",
+			*path ? path : "SOURCE");
 	/* No fault of what was read. */
 	if (err == -ENOSPC || err == -EDQUOT || err == -EPIPE || err == -EBADF)
 		return px_because(run->why, err, "%s: %s (at %s)", run->o->dest,

@@ -60,7 +60,9 @@ static int give(const struct px_dir_sink *s, int fd, const char *path,
 	if (!s->owns || fchownat(fd, path, a->uid, a->gid,
 				 AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0)
 		return 0;
-	return -errno;
+	/* The user namespace has no such user (Linux 6.1, fs/open.c,
+	 * chown_common). */
+	return errno == EINVAL ? -EOVERFLOW : -errno;
 }
 
 static int set_times(int fd, const char *path, const struct px_attr *a)

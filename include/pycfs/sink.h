@@ -57,7 +57,8 @@ int px_sink_open(const struct px_sink_options *o, struct px_sink **ret,
 		 struct px_why *why);
 
 /* Writes one entry; `data` are the attr->size bytes of a file. The errors of
- * the file system; -EILSEQ: the format cannot hold such a name. */
+ * the file system; -EILSEQ: the format cannot hold such a name; -EOVERFLOW: a
+ * directory cannot have such an owner in this user namespace. */
 int px_sink_put(struct px_sink *s, const struct px_sink_entry *e,
 		const void *data);
 /* The same for a file whose bytes are those of descriptor `fd`, read from its
