@@ -4,11 +4,13 @@
  */
 #include "content_i.h"
 
+#include "pycfs/marshal.h"
+
 #include <stdio.h>
 
 /* Part of every key: raise it when the same source and options would be
  * stored as other bytes. */
-#define FORMAT 2
+#define FORMAT 3
 
 char *px_content_co_filename(const struct px_content *c, const char *path)
 {
@@ -52,6 +54,9 @@ void px_content_make_profile(struct px_content *c)
 	px_digest_u64(&d, "magic", py->magic);
 	px_digest_u64(&d, "ranges", ranges);
 	px_digest_u64(&d, "canonical", c->o.canonical);
+	/* What was stored for a Python before its form was known is CPython's,
+	 * and must not be taken for the form. */
+	px_digest_u64(&d, "known", px_marshal_knows(py->magic));
 	px_digest_final(&d, c->profile);
 	name_profiles(c, ranges);
 }
