@@ -128,6 +128,12 @@ def test_mounts_that_show_each_other(rig):
                 a.expect(look(run.path).values == rig.reference.values,
                          "not the same")
                 a.expect("a mount of pycfs" in run.said(), run.said())
+            # A view of x, to be mounted in x: it would contain itself.
+            os.mkdir(os.path.join(x, "z"))
+            r = a.call("mount", "--cache", a.new("cache"), runs[0].path,
+                       os.path.join(x, "z"))
+            a.expect(r and r.returncode == 1 and
+                     b"contain itself" in r.stderr, str(r))
             for run in reversed(runs):
                 run.finish()
             a.after()
