@@ -404,24 +404,9 @@ static int work(void *arg, int signal_fd)
  * links; the caller's. NULL: its directory is not there. */
 static char *resolve(const char *path)
 {
-	PX_AUTOFREE char *copy = strdup(path), *parent = NULL;
-	char *found = realpath(path, NULL), *slash;
-	size_t n = copy ? strlen(copy) : 0;
+	char *found = realpath(path, NULL);
 
-	if (found || !copy)
-		return found;
-	while (n > 1 && copy[n - 1] == '/')
-		copy[--n] = '\0';
-	slash = strrchr(copy, '/');
-	if (slash)
-		*slash = '\0';
-	parent = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
-	if (!parent)
-		return NULL;
-	if (asprintf(&found, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
-		     slash ? slash + 1 : copy) < 0)
-		return NULL;
-	return found;
+	return found ? found : px_path_real_parent(path);
 }
 
 /* 0, or -EINVAL: what is written would be read, or what is read replaced. */

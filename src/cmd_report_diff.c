@@ -9,7 +9,6 @@
 #include <math.h>
 
 #define MAX_OLD (1u << 30)
-#define PIECE	(1u << 16)
 
 /* A distribution that is not as it was. */
 struct change {
@@ -104,32 +103,13 @@ static void print_name(const char *name, int width)
 	printf("%*s", width > 0 ? width : 0, "");
 }
 
-static int slurp(const char *path, struct px_buf *text)
-{
-	PX_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		r = px_buf_reserve(text, PIECE);
-		if (r < 0)
-			return r;
-		n = px_read_full(fd, text->data + text->size, PIECE);
-		if (n < 0)
-			return (int)n;
-		text->size += (size_t)n;
-	} while (n == PIECE);
-	return 0;
-}
-
 static int load(const char *path, json_t **ret, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = MAX_OLD};
 	json_error_t err;
 	json_t *old;
-	int r = slurp(path, &text);
+	PX_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : px_slurp(fd, &text);
 
 	if (r < 0)
 		return px_because(why, r, "%s: %s", path, strerror(-r));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/export.h"
+#include "pycfs/map.h"
 #include "pycfs/walk.h"
 
 #include <fcntl.h>
@@ -12,19 +13,17 @@
 
 /* A file that equal ones may become links to. */
 struct twin {
-	struct twin *next; /* in its bucket */
+	struct px_map_node node;
 	uint8_t digest[PX_DIGEST_SIZE];
 	char path[];
 };
-
-#define N_BUCKETS 4096
 
 struct run {
 	const struct px_export_options *o;
 	struct px_export_summary *sum;
 	struct px_export_fault **last_fault;
 	struct px_why *why;
-	struct twin **twins; /* N_BUCKETS; NULL: not asked for */
+	struct px_map twins; /* by the begin of their digests */
 	char *path;	     /* in the sink, of the item in hand */
 	uint8_t *buffer;     /* HASH_CHUNK; NULL until needed */
 };
@@ -157,41 +156,44 @@ static int find_twin(struct run *run, const struct px_item *i, int fd,
 {
 	const size_t n = strlen(run->path) + 1;
 	uint8_t digest[PX_DIGEST_SIZE];
-	struct twin *t, **bucket;
+	uint64_t hash;
+	struct px_map_node *at;
+	struct twin *t;
 	int r;
 
-	if (!run->twins || i->attr.size == 0)
+	if (!run->o->hardlink_dupes || i->attr.size == 0)
 		return 0;
 	r = digest_item(run, i, fd, digest);
 	if (r < 0)
 		return r;
-	bucket = &run->twins[px_get_le64(digest) % N_BUCKETS];
-	for (t = full ? NULL : *bucket; t; t = t->next)
+	hash = px_get_le64(digest);
+	at = full ? NULL : px_map_first(&run->twins, hash);
+	for (; at; at = px_map_next(at)) {
+		t = PX_CONTAINER(at, struct twin, node);
 		if (memcmp(t->digest, digest, sizeof(digest)) == 0) {
 			*ret = t->path;
 			return 1;
 		}
+	}
 	t = calloc(1, sizeof(*t) + n);
-	if (!t)
+	if (!t || px_map_add(&run->twins, &t->node, hash) < 0) {
+		free(t);
 		return -ENOMEM;
+	}
 	memcpy(t->digest, digest, sizeof(digest));
 	memcpy(t->path, run->path, n);
-	t->next = *bucket;
-	*bucket = t;
 	return 0;
 }
 
-static void free_twins(struct twin **twins)
+static void free_twins(struct px_map *twins)
 {
-	struct twin *next;
-	size_t i;
+	struct px_map_node *at = px_map_each(twins, NULL), *next;
 
-	for (i = 0; twins && i < N_BUCKETS; i++)
-		for (; twins[i]; twins[i] = next) {
-			next = twins[i]->next;
-			free(twins[i]);
-		}
-	free(twins);
+	for (; at; at = next) {
+		next = px_map_each(twins, at);
+		free(PX_CONTAINER(at, struct twin, node));
+	}
+	px_map_fini(twins);
 }
 
 /* -------------------------------------------------------------- writing */
@@ -326,22 +328,17 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 	struct run run = {
 		.o = o, .sum = ret, .why = why, .last_fault = &ret->faults};
 	struct px_walk *w = NULL;
-	int r = 0;
+	int r;
 
 	*ret = (struct px_export_summary){0};
-	if (o->hardlink_dupes) {
-		run.twins = calloc(N_BUCKETS, sizeof(struct twin *));
-		r = run.twins ? 0 : -ENOMEM;
-	}
-	if (r == 0)
-		r = px_walk_start(
-			&(struct px_walk_options){
-				.content = o->content,
-				.tree = o->tree,
-				.jobs = o->jobs,
-				.want = PX_WANT_BYTES,
-			},
-			&w);
+	r = px_walk_start(
+		&(struct px_walk_options){
+			.content = o->content,
+			.tree = o->tree,
+			.jobs = o->jobs,
+			.want = PX_WANT_BYTES,
+		},
+		&w);
 	if (r < 0)
 		px_because(why, r, "cannot start: %s", strerror(-r));
 	else
@@ -349,7 +346,7 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 	if (r < 0)
 		o->give_up(o->tick_arg);
 	px_walk_free(w);
-	free_twins(run.twins);
+	free_twins(&run.twins);
 	free(run.path);
 	free(run.buffer);
 	if (r == 0 && ret->n_faults > 0)

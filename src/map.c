@@ -12,9 +12,22 @@ static void link_node(struct px_map *m, struct px_map_node *node)
 	*bucket = node;
 }
 
+/* The chain in the opposite order. */
+static struct px_map_node *reverse(struct px_map_node *chain)
+{
+	struct px_map_node *reversed = NULL, *next;
+
+	for (; chain; chain = next) {
+		next = chain->next;
+		chain->next = reversed;
+		reversed = chain;
+	}
+	return reversed;
+}
+
 static int grow(struct px_map *m)
 {
-	struct px_map_node **old = m->buckets, *node;
+	struct px_map_node **old = m->buckets, *node, *next;
 	const size_t n_old = m->n_buckets;
 	const size_t n_new = n_old ? n_old * 2 : FIRST_BUCKETS;
 	struct px_map_node **buckets =
@@ -25,9 +38,10 @@ static int grow(struct px_map *m)
 		return -ENOMEM;
 	m->buckets = buckets;
 	m->n_buckets = n_new;
+	/* Nodes are put in front, so the oldest goes first. */
 	for (i = 0; i < n_old; i++)
-		while ((node = old[i])) {
-			old[i] = node->next;
+		for (node = reverse(old[i]); node; node = next) {
+			next = node->next;
 			link_node(m, node);
 		}
 	free(old);

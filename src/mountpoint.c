@@ -48,26 +48,7 @@ static int find_top(const char *path, struct top *ret)
  * where there is no such name ("." and the like), or with errno. */
 static char *with_real_parent(const char *path)
 {
-	PX_AUTOFREE char *copy = strdup(path);
-	PX_AUTOFREE char *dir = NULL;
-	const char *name;
-	char *slash, *joined;
-
-	if (!copy)
-		return NULL;
-	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
-		copy[strlen(copy) - 1] = '\0';
-	slash = strrchr(copy, '/');
-	name = slash ? slash + 1 : copy;
-	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return NULL;
-	if (slash)
-		*slash = '\0';
-	dir = realpath(!slash ? "." : *copy ? copy : "/", NULL);
-	if (!dir ||
-	    asprintf(&joined, "%s/%s", strcmp(dir, "/") ? dir : "", name) < 0)
-		return NULL;
-	return joined;
+	return px_path_real_parent(path);
 }
 
 /* The absolute path of `path`, without links. Where it is a mount, that is not

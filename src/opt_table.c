@@ -223,21 +223,12 @@ static int set_rules(struct px_opt *o, const char *v)
 	PX_AUTOCLOSE int fd = open(v, O_RDONLY | O_CLOEXEC);
 	const char *what = NULL;
 	size_t line = 0;
-	ssize_t n = 1;
-	int r;
+	int r = fd < 0 ? -errno : px_slurp(fd, &text);
 
-	while (fd >= 0 && n > 0 && px_buf_reserve(&text, 4096) == 0) {
-		n = px_read_full(fd, text.data + text.size, 4096);
-		text.size += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || n != 0)
-		return px_because(&o->bad, -EINVAL,
-				  "cannot read rules '%s': "
-				  "%s",
-				  v,
-				  fd < 0  ? strerror(errno)
-				  : n < 0 ? strerror((int)-n)
-					  : "larger than 1 MiB");
+	if (r < 0)
+		return px_because(
+			&o->bad, -EINVAL, "cannot read rules '%s': %s", v,
+			r == -EFBIG ? "larger than 1 MiB" : strerror(-r));
 	if (!o->rules && px_rules_new(&o->rules) < 0)
 		return -ENOMEM;
 	r = px_rules_parse(o->rules, (const char *)text.data, text.size, &line,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/path.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 char *px_path_join(const char *dir, const char *name)
@@ -36,11 +38,54 @@ char *px_path_parent(const char *path)
 	return strndup(path, px_path_parent_length(path));
 }
 
+int px_path_split(const char *path, char **ret_parent, char **ret_name)
+{
+	PX_AUTOFREE char *copy = strdup(path);
+	PX_AUTOFREE char *name = NULL;
+	size_t n = copy ? strlen(copy) : 0, n_parent;
+
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	name = copy ? strdup(px_path_name(copy)) : NULL;
+	if (!name)
+		return -ENOMEM;
+	n_parent = px_path_parent_length(copy);
+	/* The root's slash stays. */
+	copy[n_parent > 0 ? n_parent : *copy == '/'] = '\0';
+	*ret_parent = *copy ? PX_STEAL(copy) : strdup(".");
+	if (!*ret_parent)
+		return -ENOMEM;
+	*ret_name = PX_STEAL(name);
+	return 0;
+}
+
+bool px_path_is_name(const char *name)
+{
+	return *name != '\0' && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
+}
+
+char *px_path_real_parent(const char *path)
+{
+	PX_AUTOFREE char *parent = NULL;
+	PX_AUTOFREE char *name = NULL;
+	PX_AUTOFREE char *real = NULL;
+	char *joined;
+
+	if (px_path_split(path, &parent, &name) < 0 || !px_path_is_name(name))
+		return NULL;
+	real = realpath(parent, NULL);
+	if (!real || asprintf(&joined, "%s/%s",
+			      strcmp(real, "/") == 0 ? "" : real, name) < 0)
+		return NULL;
+	return joined;
+}
+
 bool px_ends_in(const char *name, const char *suffix)
 {
 	const size_t n = strlen(name), n_suffix = strlen(suffix);
 
-	return n > n_suffix && strcmp(name + n - n_suffix, suffix) == 0;
+	return n >= n_suffix && strcmp(name + n - n_suffix, suffix) == 0;
 }
 
 bool px_path_inside(const char *path, const char *dir)

@@ -71,13 +71,6 @@ static size_t claimed_by(const struct claims *c, const char *path)
 	return found ? found->dist : NONE;
 }
 
-static bool ends_in(const char *name, size_t n, const char *suffix)
-{
-	const size_t m = strlen(suffix);
-
-	return n > m && memcmp(name + n - m, suffix, m) == 0;
-}
-
 static int add_dist(struct px_report *r, const char *name, size_t n,
 		    const char *version, size_t n_version, bool installed)
 {
@@ -143,13 +136,15 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 	for (i = 0; i < l.n && err == 0; i++) {
 		const char *name = l.names[i].name;
 		const size_t n = strlen(name);
-		const bool is_wheel = ends_in(name, n, ".dist-info");
+		const bool is_wheel = px_ends_in(name, ".dist-info");
 		const char *dash, *version;
 		size_t stem, n_version;
 
-		if (!is_wheel && !ends_in(name, n, ".egg-info"))
+		if (!is_wheel && !px_ends_in(name, ".egg-info"))
 			continue;
 		stem = n - strlen(".dist-info") + (is_wheel ? 0 : 1);
+		if (stem == 0)
+			continue;
 		dash = memchr(name, '-', stem);
 		version = dash ? dash + 1 : name + stem;
 		/* An egg's may be followed by -py3.11. */

@@ -72,13 +72,6 @@ static int set_times(int fd, const char *path, const struct px_attr *a)
 	return utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static const char *last_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* From now on everything comes into the directory open as `fd`. */
 static void set_at(struct px_dir_sink *s, int fd)
 {
@@ -144,7 +137,7 @@ static int put_dir(struct px_dir_sink *s, const struct px_sink_entry *e)
 	if (!d)
 		return -ENOMEM;
 	if (n > 0)
-		r = px_temp_mkdir(s->at, last_name(e->path), &fd);
+		r = px_temp_mkdir(s->at, px_path_name(e->path), &fd);
 	if (r < 0)
 		return r;
 	set_at(s, fd);
@@ -162,7 +155,7 @@ static int put_dir(struct px_dir_sink *s, const struct px_sink_entry *e)
 
 static int put_link(struct px_dir_sink *s, const struct px_sink_entry *e)
 {
-	const char *name = last_name(e->path);
+	const char *name = px_path_name(e->path);
 	int r;
 
 	if (symlinkat(e->target, s->at, name) < 0)
@@ -193,7 +186,8 @@ static int put_hardlink(struct px_dir_sink *s, const struct px_sink_entry *e)
 		held = at;
 		rest += n + 1;
 	}
-	return linkat(at, rest, s->at, last_name(e->path), 0) < 0 ? -errno : 0;
+	return linkat(at, rest, s->at, px_path_name(e->path), 0) < 0 ? -errno
+								     : 0;
 }
 
 /* Within the kernel where it can; 1: it cannot here, nothing was copied. */
@@ -251,7 +245,7 @@ static int put_file(struct px_dir_sink *s, const struct px_sink_entry *e,
 		    const void *data, int from)
 {
 	PX_AUTOCLOSE int fd = openat(
-		s->at, last_name(e->path),
+		s->at, px_path_name(e->path),
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	const struct timespec times[] = {time_of(e->attr), time_of(e->attr)};
 	uint8_t more;

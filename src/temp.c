@@ -109,22 +109,12 @@ static void sweep(const struct px_temp *t)
 /* Splits `dest` into a parent, opened, and a name. */
 static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 {
-	PX_AUTOFREE char *copy = strdup(dest);
-	size_t n = copy ? strlen(copy) : 0;
-	const char *parent = ".", *name;
-	char *slash;
+	PX_AUTOFREE char *parent = NULL;
+	PX_AUTOFREE char *name = NULL;
 
-	if (!copy)
+	if (px_path_split(dest, &parent, &name) < 0)
 		return px_because(why, -ENOMEM, "out of memory");
-	while (n > 1 && copy[n - 1] == '/')
-		copy[--n] = '\0';
-	slash = strrchr(copy, '/');
-	name = slash ? slash + 1 : copy;
-	if (slash) {
-		*slash = '\0';
-		parent = slash == copy ? "/" : copy;
-	}
-	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (!px_path_is_name(name))
 		return px_because(why, -EINVAL,
 				  "%s: it is put into its place by renaming, "
 				  "so say it by a name of its own",
@@ -133,10 +123,8 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 	if (strlen(name) + 1 + strlen(MARK) + N_LETTERS > NAME_MAX)
 		return px_because(why, -ENAMETOOLONG,
 				  "%s: the name is too long", dest);
-	t->target = strdup(name);
+	t->target = PX_STEAL(name);
 	t->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!t->target)
-		return px_because(why, -ENOMEM, "out of memory");
 	if (t->parent < 0)
 		return px_because(why, -errno, "%s: cannot open %s: %s", dest,
 				  parent, strerror(errno));

@@ -382,13 +382,6 @@ static int look_at(const struct lister *l, const struct dirent *e,
 	return 0;
 }
 
-static bool ends_in_py(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n >= 3 && memcmp(name + n - 3, ".py", 3) == 0;
-}
-
 /* Whether an error says where a link leads, and not that we cannot tell now:
  * that would show a module as a link. */
 static bool leads_elsewhere(int r)
@@ -429,7 +422,7 @@ static int lister_add(struct lister *l, const struct dirent *e)
 		return 0;
 	if (r < 0)
 		return r;
-	if (item.type == PX_TYPE_LNK && ends_in_py(e->d_name)) {
+	if (item.type == PX_TYPE_LNK && px_ends_in(e->d_name, ".py")) {
 		r = link_leads_to_file(l, e->d_name);
 		if (r < 0)
 			return r;

@@ -39,14 +39,6 @@ static const char hidden_stale[] =
 static const char hidden_signature[] =
 	"signs the RECORD in SOURCE, not the one that is shipped";
 
-static bool ends_in(const char *name, const char *suffix)
-{
-	size_t n = strlen(name);
-	size_t m = strlen(suffix);
-
-	return n >= m && memcmp(name + n - m, suffix, m) == 0;
-}
-
 /* ------------------------------------------------------------ the rules */
 
 enum fate {
@@ -71,7 +63,7 @@ static bool is_module(const struct px_name *e)
 	bool file = e->type == PX_TYPE_REG ||
 		    (e->type == PX_TYPE_LNK && e->leads_to_file);
 
-	return file && ends_in(e->name, ".py") && strlen(e->name) < NAME_MAX;
+	return file && px_ends_in(e->name, ".py") && strlen(e->name) < NAME_MAX;
 }
 
 /* Finds the first `n` bytes of `name`, as a whole name. */
@@ -102,7 +94,7 @@ static const struct px_name *find_source(const struct px_listing *l,
 {
 	const struct px_name *source;
 
-	if (!ends_in(name, ".pyc"))
+	if (!px_ends_in(name, ".pyc"))
 		return NULL;
 	source = find_name(l, name, strlen(name) - 1);
 	return source && is_module(source) ? source : NULL;
@@ -162,7 +154,7 @@ static enum fate decide(const struct px_listing *l, const struct place *p,
 	}
 	if (is_dir && strcmp(e->name, "__pycache__") == 0)
 		return FATE_HIDDEN;
-	if (!is_dir && ends_in(e->name, ".pyo"))
+	if (!is_dir && px_ends_in(e->name, ".pyo"))
 		return FATE_HIDDEN;
 	if (is_module(e))
 		return decide_module(p, e);
@@ -179,7 +171,7 @@ static enum fate decide(const struct px_listing *l, const struct place *p,
 		return FATE_RECORD;
 	if (is_void_signature(l, p, e))
 		return FATE_HIDDEN;
-	if (ends_in(e->name, ".py") && strlen(e->name) >= NAME_MAX &&
+	if (px_ends_in(e->name, ".py") && strlen(e->name) >= NAME_MAX &&
 	    (e->type == PX_TYPE_REG || e->leads_to_file))
 		*ret_note = note_long;
 	return FATE_SELF;
@@ -192,9 +184,9 @@ static const char *why_hidden(const struct px_name *e, enum fate fate,
 		return note;
 	if (fate == FATE_EXCLUDED)
 		return hidden_rule;
-	if (e->type == PX_TYPE_DIR || ends_in(e->name, ".pyo"))
+	if (e->type == PX_TYPE_DIR || px_ends_in(e->name, ".pyo"))
 		return hidden_made;
-	return ends_in(e->name, ".pyc") ? hidden_stale : hidden_signature;
+	return px_ends_in(e->name, ".pyc") ? hidden_stale : hidden_signature;
 }
 
 static enum px_kind kind_of(enum px_type type)
@@ -298,7 +290,7 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 
 static bool is_dist_info(const char *dir)
 {
-	return ends_in(dir, ".dist-info");
+	return px_ends_in(dir, ".dist-info");
 }
 
 static int place_init(struct place *p, const char *dir,

@@ -56,8 +56,8 @@ static inline struct px_map_node *px_map_same(struct px_map_node *n,
 	return n;
 }
 
-/* The first object of that hash, and the next one of the same. NULL: there is
- * none. */
+/* The first object of that hash, and the next one of the same, from the latest
+ * that was added to the oldest. NULL: there is none. */
 static inline struct px_map_node *px_map_first(const struct px_map *m,
 					       uint64_t hash)
 {

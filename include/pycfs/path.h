@@ -2,7 +2,8 @@
 #ifndef PX_PATH_H
 #define PX_PATH_H
 /*
- * Paths as text: nothing here asks the file system but px_path_inside.
+ * Paths. They are taken as text, but by the functions that say that they ask
+ * the file system.
  *
  * Threads: any.
  */
@@ -23,8 +24,20 @@ size_t px_path_parent_length(const char *path);
 /* A copy of those bytes, which the caller frees. NULL: no memory. */
 char *px_path_parent(const char *path);
 
-/* Whether `name` ends in `suffix` and has something before it: a file named
- * just ".py" is not one whose name ends in ".py". */
+/* Splits `path` into the directory that has it and its name there, as
+ * dirname(1) and basename(1) do: "a" is in ".", "/a" in "/", and slashes at the
+ * end do not count. The caller frees both. 0, -ENOMEM. */
+int px_path_split(const char *path, char **ret_parent, char **ret_name);
+
+/* Whether a name is one that something can be given: not "", "." or "..". */
+bool px_path_is_name(const char *name);
+
+/* `path` with its directory made absolute and free of links; its name, which
+ * need not exist, stays as it is. The caller frees it. NULL: the directory is
+ * not there, or it is no name to give. Asks the file system, and may block. */
+char *px_path_real_parent(const char *path);
+
+/* Whether `name` ends in `suffix`, or is just that. */
 bool px_ends_in(const char *name, const char *suffix);
 
 /* Whether `path`, absolute and without links, is the directory `dir` or below

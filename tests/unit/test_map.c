@@ -29,7 +29,7 @@ static void check_map(unsigned n_hashes)
 {
 	static struct thing things[N_THINGS];
 	struct px_map m = {0};
-	const struct px_map_node *at;
+	struct px_map_node *at;
 	unsigned i, n = 0;
 
 	assert_null(px_map_first(&m, 7));
@@ -43,6 +43,11 @@ static void check_map(unsigned n_hashes)
 	for (i = 0; i < N_THINGS; i++)
 		assert_ptr_equal(find(&m, i, i % n_hashes), &things[i]);
 	assert_null(find(&m, N_THINGS, N_THINGS % n_hashes));
+	/* The latest comes first, however often the table has grown. */
+	for (i = N_THINGS - n_hashes, at = px_map_first(&m, i % n_hashes); at;
+	     at = px_map_next(at), i -= n_hashes)
+		assert_int_equal(
+			PX_CONTAINER(at, struct thing, node)->key, i);
 	for (i = 0; i < N_THINGS; i += 2)
 		px_map_remove(&m, &things[i].node);
 	for (i = 0; i < N_THINGS; i++)

@@ -66,9 +66,43 @@ static void test_path_parts(void **state PX_UNUSED)
 static void test_ends_in(void **state PX_UNUSED)
 {
 	assert_true(px_ends_in("a.py", ".py"));
-	assert_false(px_ends_in(".py", ".py"));
+	assert_true(px_ends_in(".py", ".py"));
+	assert_false(px_ends_in("y", ".py"));
 	assert_false(px_ends_in("a.pyc", ".py"));
 	assert_false(px_ends_in("", ".py"));
+}
+
+static void test_path_split(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *path, *parent, *name;
+	} rows[] = {
+		{"a", ".", "a"},     {"a/b/", "a", "b"},    {"/a", "/", "a"},
+		{"/a//", "/", "a"},  {"/", "/", ""},	    {"", ".", ""},
+		{"a/..", "a", ".."}, {"a/b/c", "a/b", "c"},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		PX_AUTOFREE char *parent = NULL;
+		PX_AUTOFREE char *name = NULL;
+
+		assert_int_equal(px_path_split(rows[i].path, &parent, &name),
+				 0);
+		assert_string_equal(parent, rows[i].parent);
+		assert_string_equal(name, rows[i].name);
+	}
+}
+
+static void test_path_real_parent(void **state PX_UNUSED)
+{
+	PX_AUTOFREE char *in_root = px_path_real_parent("/x");
+	PX_AUTOFREE char *below = px_path_real_parent("/proc/../proc/x/");
+
+	assert_string_equal(in_root, "/x");
+	assert_string_equal(below, "/proc/x");
+	assert_null(px_path_real_parent("/proc/no such directory/x"));
+	assert_null(px_path_real_parent("/"));
+	assert_null(px_path_real_parent("/proc/.."));
 }
 
 int main(void)
@@ -78,6 +112,8 @@ int main(void)
 		cmocka_unit_test(test_path_inside),
 		cmocka_unit_test(test_path_parts),
 		cmocka_unit_test(test_ends_in),
+		cmocka_unit_test(test_path_split),
+		cmocka_unit_test(test_path_real_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
