@@ -1,79 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "opt_i.h"
+#include "opt_table.h"
+#include "opt_value.h"
 
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 
 #define LONG_BASE 256 /* getopt's values for long options: row + this */
-
-static const struct px_opt defaults = {
-	.optimize = 2,
-	.mode = PX_PYC_UNCHECKED_HASH,
-	.prefix = "",
-	.prefix_dir = "",
-	.sort = PX_COLUMN_SHIPPED,
-	.max_age = UINT_MAX,
-	.max_growth = -1,
-	.max_growth_percent = -1,
-	.uid = -1,
-	.gid = -1,
-	.mtime = -1,
-	.timeout_ms = 60000,
-	.cache_size = 2ull << 30,
-	.max_source = 64u << 20,
-};
-
-bool px_opt_is_default(const struct px_opt_row *row,
-		       const struct px_opt_choice *choice)
-{
-	unsigned value;
-
-	memcpy(&value, (const char *)&defaults + row->at, sizeof(value));
-	return value == choice->value;
-}
-
-static int apply(struct px_opt *o, const struct px_opt_row *row,
-		 const char *value)
-{
-	char *at = (char *)o + row->at;
-	const struct px_opt_choice *c;
-
-	if (row->set)
-		return row->set(o, value);
-	for (c = row->choices; c && c->name; c++)
-		if (strcmp(c->name, value) == 0) {
-			memcpy(at, &c->value, sizeof(c->value));
-			return 0;
-		}
-	if (row->choices)
-		return -EINVAL;
-	*(bool *)at = true;
-	return 0;
-}
-
-/* The choices of `row`, for a sentence. */
-static const char *choices_text(const struct px_opt_row *row, bool explain,
-				char *buf, size_t n)
-{
-	const struct px_opt_choice *c;
-	size_t used = 0;
-
-	for (c = row->choices; c->name && used < n; c++) {
-		const bool usual = explain && px_opt_is_default(row, c);
-		const char *help = explain && c->help ? c->help : "";
-		const char *before = c == row->choices	    ? ""
-				     : explain || c[1].name ? ", "
-							    : " or ";
-
-		used += (size_t)snprintf(
-			buf + used, n - used, "%s%s%s%s%s%s%s", before, c->name,
-			usual || *help ? " (" : "", help,
-			usual && *help ? "; " : "", usual ? "default" : "",
-			usual || *help ? ")" : "");
-	}
-	return buf;
-}
 
 /* Options that mount(8) and fstab add and that need nothing from us: the mount
  * is read-only, nosuid and nodev anyhow, and the rest is for other programs. */
@@ -121,7 +53,7 @@ static const struct px_opt_row *find_row(unsigned verb, const char *name,
 		const char *want = px_opt_rows[i].name;
 
 		if (strlen(want) != n || !(px_opt_rows[i].verbs & verb) ||
-		    px_opt_rows[i].set == px_opt_mount_options)
+		    px_opt_rows[i].type == PX_OPT_LIST)
 			continue;
 		for (k = 0; k < n; k++)
 			if (want[k] != (name[k] == '_' ? '-' : name[k]))
@@ -151,7 +83,7 @@ static int set_item(struct px_opt *o, const char *item)
 	const struct px_opt_row *row = find_row(o->verb, item, n);
 
 	if (row && !row->argument == !equals)
-		return apply(o, row, equals ? equals + 1 : NULL);
+		return px_opt_take(o, row, equals ? equals + 1 : NULL);
 	if (strcmp(item, "nonempty") == 0) {
 		o->nonempty = true;
 		return 0;
@@ -182,7 +114,8 @@ static char *cut_item(char *p)
 	return p;
 }
 
-int px_opt_mount_options(struct px_opt *o, const char *value)
+/* The value of -o. */
+static int take_list(struct px_opt *o, const char *value)
 {
 	char *copy = strdup(value), *item, *next;
 	char **kept;
@@ -266,8 +199,8 @@ static int bad_value(const struct px_opt *o, const struct px_opt_row *row,
 				  o->bad_item, verb->name);
 	return px_because(why, -EINVAL, "bad value '%s' for --%s: %s", value,
 			  row->name,
-			  row->choices ? choices_text(row, false, choices,
-						      sizeof(choices))
+			  row->choices ? px_opt_choices(row, false, choices,
+							sizeof(choices))
 				       : row->help);
 }
 
@@ -277,7 +210,7 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 	struct option longs[PX_N_OPTS + 1] = {0};
 	char shorts[PX_N_OPTS * 2 + 16];
 	const struct px_opt_row *row;
-	int c;
+	int c, r;
 
 	make_getopt(verb, helper, longs, shorts);
 	optind = 0; /* GNU: begin anew, also within an argument */
@@ -301,7 +234,9 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 					? (char[]){'-', (char)optopt, '\0'}
 					: argv[optind - 1],
 				verb->name);
-		if (apply(o, row, optarg) < 0)
+		r = row->type == PX_OPT_LIST ? take_list(o, optarg)
+					     : px_opt_take(o, row, optarg);
+		if (r < 0)
 			return bad_value(o, row, optarg, verb, why);
 	}
 	return optind;
@@ -313,7 +248,7 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	int r;
 
-	*o = defaults;
+	*o = px_opt_defaults;
 	o->verb = verb->bit;
 	o->fuse_options = strdup("");
 	if (!o->fuse_options)
@@ -354,58 +289,4 @@ void px_opt_fini(struct px_opt *o)
 	free(o->kept);
 	px_rules_free(o->rules);
 	free(o->fuse_options);
-}
-
-/* Prints `text` from column `indent` on, within 80 columns. */
-static void print_wrapped(const char *text, int indent)
-{
-	int column = indent;
-
-	while (*text) {
-		const int n = (int)strcspn(text, " ");
-
-		if (column > indent && column + 1 + n > 79) {
-			printf("\n%*s", indent, "");
-			column = indent;
-		}
-		if (column > indent) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", n, text);
-		column += n;
-		text += n + (text[n] == ' ');
-	}
-	putchar('\n');
-}
-
-void px_opt_help(const struct px_verb *verb)
-{
-	char text[512], choices[400];
-	size_t i;
-	int n;
-
-	printf("usage: pycfs %s [options] %s\n\n", verb->name, verb->arguments);
-	print_wrapped(verb->details, 0);
-	printf("\noptions:\n");
-	for (i = 0; i < PX_N_OPTS; i++) {
-		const struct px_opt_row *row = &px_opt_rows[i];
-
-		if (!(row->verbs & (unsigned)verb->bit))
-			continue;
-		n = row->letter ? printf("  -%c, --%s", row->letter, row->name)
-				: printf("      --%s", row->name);
-		if (row->argument)
-			n += printf(" %s", row->argument);
-		if (n < 29)
-			printf("%*s", 30 - n, "");
-		else
-			printf("\n%*s", 30, "");
-		snprintf(text, sizeof(text), "%s%s%s", row->help,
-			 row->choices ? ": " : "",
-			 row->choices ? choices_text(row, true, choices,
-						     sizeof(choices))
-				      : "");
-		print_wrapped(text, 30);
-	}
 }

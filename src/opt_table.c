@@ -3,307 +3,95 @@
  * Every option, once: what it is called, what it takes, what it does, and how
  * --help says it.
  */
-#include "opt_i.h"
-
-#include "pycfs/export.h"
+#include "opt_table.h"
+#include "opt_value.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 
-#define RULES_MAX (1u << 20)
-
-#define VIEW	  PX_VERBS_VIEW
-#define MOUNT	  PX_VERBS_MOUNT
-#define EXPORT	  PX_VERB_EXPORT
-#define REPORT	  PX_VERB_REPORT
-#define CACHE	  PX_VERB_CACHE
-#define ALL	  (VIEW | PX_VERB_UMOUNT | CACHE)
-
-static int take_uint(const char *text, unsigned max, unsigned *ret)
-{
-	unsigned long v;
-	char *end;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 ||
-	    v > max)
-		return -EINVAL;
-	*ret = (unsigned)v;
-	return 0;
-}
-
-static int take_size(const char *v, uint64_t *ret)
-{
-	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
-}
-
-static int set_python(struct px_opt *o, const char *v)
-{
-	o->python = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_prefix(struct px_opt *o, const char *v)
-{
-	o->prefix = v;
-	return 0;
-}
-
-static int set_jobs(struct px_opt *o, const char *v)
-{
-	return take_uint(v, PX_MAX_JOBS, &o->jobs);
-}
-
-/* Seconds, possibly with a fraction; strtod would take much more than that. */
-static int set_timeout(struct px_opt *o, const char *v)
-{
-	static const char digits[] = "0123456789";
-	const size_t whole = strspn(v, digits);
-	const size_t part = v[whole] == '.' ? strspn(v + whole + 1, digits) : 0;
-	double seconds;
-
-	if (whole == 0 || v[whole + (part > 0) + part] != '\0')
-		return -EINVAL;
-	seconds = strtod(v, NULL);
-	if (!(seconds >= 0 && seconds <= 86400))
-		return -EINVAL;
-	o->timeout_ms = (unsigned)(seconds * 1000);
-	if (seconds > 0 && o->timeout_ms == 0)
-		o->timeout_ms = 1; /* 0 would mean no deadline at all */
-	return 0;
-}
+#define VIEW   PX_VERBS_VIEW
+#define MOUNT  PX_VERBS_MOUNT
+#define EXPORT PX_VERB_EXPORT
+#define REPORT PX_VERB_REPORT
+#define CACHE  PX_VERB_CACHE
+#define ALL    (VIEW | PX_VERB_UMOUNT | CACHE)
 
 /* A frame to a worker has at most 1 GiB, with the module's path in it. */
 #define LARGEST_SOURCE (1023u << 20)
+#define MAX_DAYS       1000000
 
-static int set_max_source(struct px_opt *o, const char *v)
+const struct px_opt px_opt_defaults = {
+	.optimize = 2,
+	.mode = PX_PYC_UNCHECKED_HASH,
+	.prefix = "",
+	.prefix_dir = "",
+	.sort = PX_COLUMN_SHIPPED,
+	.max_age = UINT_MAX,
+	.max_growth = -1,
+	.max_growth_percent = -1,
+	.uid = -1,
+	.gid = -1,
+	.mtime = -1,
+	.timeout_ms = 60000,
+	.cache_size = 2ull << 30,
+	.max_source = 64u << 20,
+};
+
+bool px_opt_is_default(const struct px_opt_row *row,
+		       const struct px_opt_choice *choice)
 {
-	const int r = take_size(v, &o->max_source);
+	unsigned value;
 
-	return r == 0 && o->max_source > LARGEST_SOURCE ? -EINVAL : r;
+	memcpy(&value, (const char *)&px_opt_defaults + row->at, sizeof(value));
+	return value == choice->value;
 }
 
-static int set_cache_from(struct px_opt *o, const char *v)
+const char *px_opt_choices(const struct px_opt_row *row, bool explain,
+			   char *buf, size_t n)
 {
-	o->cache_from = v;
-	return *v ? 0 : -EINVAL;
-}
+	const struct px_opt_choice *c;
+	size_t used = 0;
 
-static int set_cache(struct px_opt *o, const char *v)
-{
-	o->cache = v;
-	return *v ? 0 : -EINVAL;
-}
+	for (c = row->choices; c->name && used < n; c++) {
+		const bool usual = explain && px_opt_is_default(row, c);
+		const char *help = explain && c->help ? c->help : "";
+		const char *before = c == row->choices	    ? ""
+				     : explain || c[1].name ? ", "
+							    : " or ";
 
-static int set_cache_size(struct px_opt *o, const char *v)
-{
-	return take_size(v, &o->cache_size);
-}
-
-static int set_cache_limit(struct px_opt *o, const char *v)
-{
-	return take_size(v, &o->max_size);
-}
-
-static int set_prefix_dir(struct px_opt *o, const char *v)
-{
-	o->prefix_dir = v;
-	return px_export_check_prefix(v);
-}
-
-/* What AWS Lambda takes, unzipped and zipped, in bytes ("Lambda quotas" of its
- * developer guide: 250 MB and 50 MB, which are MiB). */
-#define LAMBDA_SIZE	  (250u << 20)
-#define LAMBDA_COMPRESSED (50u << 20)
-
-static int take_limit(const char *v, uint64_t lambda, uint64_t *ret)
-{
-	*ret = lambda;
-	return strcmp(v, "lambda") == 0 ? 0 : take_size(v, ret);
-}
-
-static int set_max_size(struct px_opt *o, const char *v)
-{
-	return take_limit(v, LAMBDA_SIZE, &o->max_size);
-}
-
-static int set_max_compressed(struct px_opt *o, const char *v)
-{
-	return take_limit(v, LAMBDA_COMPRESSED, &o->max_compressed_size);
-}
-
-static int set_max_age(struct px_opt *o, const char *v)
-{
-	return take_uint(v, 1000000, &o->max_age);
-}
-
-static int set_top(struct px_opt *o, const char *v)
-{
-	return take_uint(v, UINT_MAX, &o->top);
-}
-
-static int set_diff(struct px_opt *o, const char *v)
-{
-	o->diff = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_html(struct px_opt *o, const char *v)
-{
-	o->html = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int set_max_growth(struct px_opt *o, const char *v)
-{
-	const size_t n = strlen(v);
-	uint64_t bytes;
-	char *end;
-
-	if (n > 1 && v[n - 1] == '%') {
-		if (strspn(v, "0123456789.") != n - 1 || *v == '.')
-			return -EINVAL;
-		o->max_growth_percent = strtod(v, &end);
-		return end == v + n - 1 ? 0 : -EINVAL;
+		used += (size_t)snprintf(
+			buf + used, n - used, "%s%s%s%s%s%s%s", before, c->name,
+			usual || *help ? " (" : "", help,
+			usual && *help ? "; " : "", usual ? "default" : "",
+			usual || *help ? ")" : "");
 	}
-	if (px_parse_size(v, &bytes) < 0 || bytes > INT64_MAX)
-		return -EINVAL;
-	o->max_growth = (int64_t)bytes;
-	return 0;
+	return buf;
 }
 
-static int set_log_file(struct px_opt *o, const char *v)
-{
-	o->log_file = v;
-	return *v ? 0 : -EINVAL;
-}
-
-static int add_rule(struct px_opt *o, enum px_rule_verb verb, unsigned level,
-		    const char *pattern)
-{
-	const char *what = NULL;
-	int r;
-
-	if (!o->rules && px_rules_new(&o->rules) < 0)
-		return -ENOMEM;
-	r = px_rules_add(o->rules, verb, level, pattern, &what);
-	if (r == -EINVAL)
-		px_because(&o->bad, r, "bad pattern '%s': %s", pattern, what);
-	return r;
-}
-
-static int set_exclude(struct px_opt *o, const char *v)
-{
-	return add_rule(o, PX_RULE_EXCLUDE, 0, v);
-}
-
-static int set_include(struct px_opt *o, const char *v)
-{
-	return add_rule(o, PX_RULE_INCLUDE, 0, v);
-}
-
-static int set_keep_source(struct px_opt *o, const char *v)
-{
-	return add_rule(o, PX_RULE_KEEP_SOURCE, 0, v);
-}
-
-static int set_optimize_for(struct px_opt *o, const char *v)
-{
-	if (*v < '0' || *v > '2' || v[1] != ':')
-		return -EINVAL;
-	return add_rule(o, PX_RULE_OPTIMIZE, (unsigned)(*v - '0'), v + 2);
-}
-
-static int set_rules(struct px_opt *o, const char *v)
-{
-	PX_AUTO(px_buf_fini) struct px_buf text = {.max = RULES_MAX};
-	PX_AUTOCLOSE int fd = open(v, O_RDONLY | O_CLOEXEC);
-	const char *what = NULL;
-	size_t line = 0;
-	int r = fd < 0 ? -errno : px_slurp(fd, &text);
-
-	if (r < 0)
-		return px_because(
-			&o->bad, -EINVAL, "cannot read rules '%s': %s", v,
-			r == -EFBIG ? "larger than 1 MiB" : strerror(-r));
-	if (!o->rules && px_rules_new(&o->rules) < 0)
-		return -ENOMEM;
-	r = px_rules_parse(o->rules, (const char *)text.data, text.size, &line,
-			   &what);
-	if (r == -EINVAL)
-		px_because(&o->bad, r, "%s:%zu: %s", v, line, what);
-	return r;
-}
-
-/* src/profile_safe.rules, by tools/embed. */
-extern const unsigned char px_profile_safe[];
-extern const size_t px_profile_safe_size;
-
-int px_opt_add_profile(struct px_opt *o)
-{
-	struct px_rules *all;
-	const char *what;
-	size_t line;
-	int r = px_rules_new(&all);
-
-	if (r < 0)
-		return r;
-	r = px_rules_parse(all, (const char *)px_profile_safe,
-			   px_profile_safe_size, &line, &what);
-	if (r == 0 && o->rules)
-		r = px_rules_append(all, o->rules);
-	if (r < 0) {
-		px_rules_free(all);
-		return r;
+#define AT(member) .at = offsetof(struct px_opt, member)
+#define CHOICE(member, ...)                       \
+	.type = PX_OPT_CHOICE, AT(member),        \
+	.choices = (const struct px_opt_choice[]) \
+	{                                         \
+		__VA_ARGS__,                      \
+		{                                 \
+			0                         \
+		}                                 \
 	}
-	o->rules = all;
-	return 0;
-}
-
-static int set_owner(struct px_opt *o, const char *v)
-{
-	const char *colon = strchr(v, ':');
-	unsigned uid, gid;
-	char text[16];
-
-	if (!colon || colon - v >= (ptrdiff_t)sizeof(text))
-		return -EINVAL;
-	memcpy(text, v, (size_t)(colon - v));
-	text[colon - v] = '\0';
-	/* -1 means "unchanged" to chown(2): no owner of anything. */
-	if (take_uint(text, UINT_MAX - 1, &uid) < 0 ||
-	    take_uint(colon + 1, UINT_MAX - 1, &gid) < 0)
-		return -EINVAL;
-	o->uid = uid;
-	o->gid = gid;
-	return 0;
-}
-
-/* What a 32-bit field of a .pyc or a gzip header holds. */
-int px_opt_mtime(struct px_opt *o, const char *v)
-{
-	unsigned seconds;
-
-	if (take_uint(v, UINT_MAX, &seconds) < 0)
-		return -EINVAL;
-	o->mtime = seconds;
-	return 0;
-}
-
-#define CHOICES(...) ((const struct px_opt_choice[]){__VA_ARGS__, {0}})
-#define CHOICE(member, ...) \
-	NULL, CHOICES(__VA_ARGS__), offsetof(struct px_opt, member)
-#define FLAG(member)  NULL, NULL, offsetof(struct px_opt, member)
-#define SET(function) function, NULL, 0
+#define FLAG(member)	    .type = PX_OPT_FLAG, AT(member)
+#define TEXT(member)	    .type = PX_OPT_TEXT, AT(member), .max = 1
+#define EMPTY_TEXT(member)  .type = PX_OPT_TEXT, AT(member)
+#define COUNT(member, most) .type = PX_OPT_COUNT, AT(member), .max = most
+#define BYTES(member, most) .type = PX_OPT_BYTES, AT(member), .max = most
+#define SET(function)	    .type = PX_OPT_OTHER, .set = function
+#define LIST		    .type = PX_OPT_LIST
 
 /* clang-format off */
 const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"python", 0, "PY", VIEW,
 	 "compile with this Python: a path, a program name or a version "
-	 "(default: python3 of PATH)", SET(set_python)},
+	 "(default: python3 of PATH)", TEXT(python)},
 	{"optimize", 'O', "N", VIEW, "optimize level",
 	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
 		{"2", 2, "no docstrings either"})},
@@ -325,27 +113,27 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"required", true, "else nothing is done"})},
 	{"prefix", 0, "PATH", VIEW,
 	 "what file names in tracebacks start with (default: they are relative "
-	 "to SOURCE)", SET(set_prefix)},
+	 "to SOURCE)", EMPTY_TEXT(prefix)},
 	{"exclude", 0, "PATTERN", VIEW,
 	 "do not ship what matches, as in .gitignore; the last of these rules "
-	 "that matches decides", SET(set_exclude)},
+	 "that matches decides", SET(px_opt_exclude)},
 	{"include", 0, "PATTERN", VIEW,
-	 "ship it all the same", SET(set_include)},
+	 "ship it all the same", SET(px_opt_include)},
 	{"keep-source", 0, "PATTERN", VIEW,
 	 "ship X.py itself, with its bytecode in __pycache__",
-	 SET(set_keep_source)},
+	 SET(px_opt_keep_source)},
 	{"optimize-for", 0, "N:PATTERN", VIEW,
-	 "compile what matches at level N", SET(set_optimize_for)},
+	 "compile what matches at level N", SET(px_opt_optimize_for)},
 	{"rules", 0, "FILE", VIEW,
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P",
-	 SET(set_rules)},
+	 SET(px_opt_rules)},
 	{"profile", 0, "PROFILE", VIEW, "rules that come before yours",
 	 CHOICE(safe, {"strict", false, "none"},
 		{"safe", true, "those for packages known to break without "
 		 "source or docstrings"})},
 	{"owner", 0, "UID:GID", VIEW,
 	 "show everything as owned by these (default: as in SOURCE; in an "
-	 "archive 0:0)", SET(set_owner)},
+	 "archive 0:0)", SET(px_opt_owner)},
 	{"mtime", 0, "EPOCH", VIEW,
 	 "modification time of everything, in seconds (default: "
 	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)", SET(px_opt_mtime)},
@@ -360,25 +148,25 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"omit", PX_ON_ERROR_OMIT, "it is not listed"})},
 	{"jobs", 'j', "N", VIEW,
 	 "compile processes (default: one per CPU that we may use, and have the "
-	 "time of by cgroup)", SET(set_jobs)},
+	 "time of by cgroup)", COUNT(jobs, PX_MAX_JOBS)},
 	{"timeout", 0, "SECONDS", VIEW,
 	 "give a module up after so much CPU time (default 60; 0: never)",
-	 SET(set_timeout)},
+	 SET(px_opt_timeout)},
 	{"max-source", 0, "BYTES", VIEW,
 	 "compile no module whose source is larger; K, M, at most 1023M "
-	 "(default 64M)", SET(set_max_source)},
+	 "(default 64M)", BYTES(max_source, LARGEST_SOURCE)},
 	{"require-sandbox", 0, NULL, VIEW,
 	 "fail where compile workers cannot be kept from system calls",
 	 FLAG(require_sandbox)},
 	{"cache", 0, "DIR", VIEW | CACHE,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
-	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", SET(set_cache)},
+	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", TEXT(cache)},
 	{"cache-from", 0, "DIR", VIEW,
 	 "also take what this cache has, and only read it",
-	 SET(set_cache_from)},
+	 TEXT(cache_from)},
 	{"cache-size", 0, "BYTES", VIEW,
 	 "evict what was not used for longest above this size; K, M, G "
-	 "(default 2G)", SET(set_cache_size)},
+	 "(default 2G)", BYTES(cache_size, 0)},
 	{"no-cache", 0, NULL, VIEW,
 	 "keep compiled modules for this mount only", FLAG(no_cache)},
 	{"immutable", 0, NULL, MOUNT,
@@ -391,7 +179,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "stay in front; messages go to stderr", FLAG(foreground)},
 	{"log-file", 0, "FILE", MOUNT,
 	 "append messages to this file (default: stderr, or syslog in the "
-	 "background)", SET(set_log_file)},
+	 "background)", TEXT(log_file)},
 	{"verbose", 'v', NULL, VIEW,
 	 "say more: what was mounted, and counters at the end", FLAG(verbose)},
 	{"fuse-debug", 0, NULL, PX_VERB_MOUNT,
@@ -399,30 +187,30 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"options", 'o', "OPTIONS", MOUNT,
 	 "comma separated: any option above as name or name=value, allow_other, "
 	 "auto_unmount, nonempty, and what mount(8) knows",
-	 SET(px_opt_mount_options)},
+	 LIST},
 	{"lazy", 'z', NULL, PX_VERB_UMOUNT,
 	 "detach now even if it is in use", FLAG(lazy)},
 	{"force", 0, NULL, EXPORT,
 	 "replace DEST if it is a directory that is not empty", FLAG(force)},
 	{"prefix-dir", 0, "PATH", EXPORT,
 	 "put everything below this directory of DEST, such as "
-	 "python/lib/python3.12/site-packages", SET(set_prefix_dir)},
+	 "python/lib/python3.12/site-packages", SET(px_opt_prefix_dir)},
 	{"hardlink-dupes", 0, NULL, EXPORT,
 	 "write equal files once, and hard links to it", FLAG(hardlink_dupes)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
-	 SET(set_max_size)},
+	 SET(px_opt_max_size)},
 	{"max-compressed-size", 0, "BYTES", EXPORT,
 	 "fail if the archive is larger; K, M, G, or lambda (50M)",
-	 SET(set_max_compressed)},
+	 SET(px_opt_max_compressed)},
 	{"print-digest", 0, NULL, EXPORT,
 	 "print the sha256 of the archive, and of the tar in it (diff_id)",
 	 FLAG(print_digest)},
 	{"max-age", 0, "DAYS", CACHE,
-	 "gc: forget what was not used for so many days", SET(set_max_age)},
+	 "gc: forget what was not used for so many days", COUNT(max_age, MAX_DAYS)},
 	{"max-size", 0, "BYTES", CACHE,
 	 "gc: forget what was not used for longest above this size; K, M, G",
-	 SET(set_cache_limit)},
+	 BYTES(max_size, 0)},
 	{"sort", 0, "COLUMN", REPORT, "order of the table",
 	 CHOICE(sort, {"name", PX_COLUMN_NAME, NULL},
 		{"modules", PX_COLUMN_MODULES, NULL},
@@ -433,17 +221,17 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"deflate", PX_COLUMN_DEFLATE, NULL},
 		{"zstd", PX_COLUMN_ZSTD, NULL})},
 	{"top", 0, "N", REPORT,
-	 "only the first N rows of the table", SET(set_top)},
+	 "only the first N rows of the table", COUNT(top, UINT_MAX)},
 	{"files", 0, NULL, REPORT,
 	 "one row for each file, not for each distribution", FLAG(all_files)},
 	{"diff", 0, "OLD", REPORT,
-	 "compare with what --json printed earlier", SET(set_diff)},
+	 "compare with what --json printed earlier", TEXT(diff)},
 	{"max-growth", 0, "SIZE", REPORT,
 	 "with --diff: fail if the layer grew by more bytes (K, M, G) or "
-	 "percent (3%)", SET(set_max_growth)},
+	 "percent (3%)", SET(px_opt_max_growth)},
 	{"html", 0, "FILE", REPORT,
 	 "write a page with a picture of the layer, for any browser",
-	 SET(set_html)},
+	 TEXT(html)},
 	{"suggest", 0, NULL, REPORT,
 	 "print the rules that keep what breaks from breaking; with "
 	 "--fail-on may-break, those for what may break too", FLAG(suggest)},

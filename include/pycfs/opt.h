@@ -107,16 +107,28 @@ struct px_opt_choice {
 	const char *help; /* NULL: the name says it */
 };
 
+enum px_opt_type {
+	PX_OPT_FLAG,   /* sets a bool; takes no value */
+	PX_OPT_CHOICE, /* an unsigned: one of the words in `choices` */
+	PX_OPT_TEXT,   /* a const char *, which may be "" if `max` is 0 */
+	PX_OPT_COUNT,  /* an unsigned, up to `max` */
+	PX_OPT_BYTES,  /* a uint64_t over 0, up to `max` if that is not 0 */
+	PX_OPT_OTHER,  /* whatever `set` makes of it */
+	PX_OPT_LIST,   /* -o: other options, separated by commas */
+};
+
 struct px_opt_row {
 	const char *name;
 	char letter;	      /* 0: none */
 	const char *argument; /* what the value is called; NULL: a flag */
 	unsigned verbs;	      /* those that take it: enum px_verb_bit */
 	const char *help;
-	/* What it does, one of three. */
-	int (*set)(struct px_opt *o, const char *value); /* -EINVAL: bad */
+	enum px_opt_type type;
+	size_t at; /* offset in struct px_opt of the member that it sets */
+	unsigned max;
 	const struct px_opt_choice *choices; /* up to one without a name */
-	size_t at; /* offset in px_opt: of a choice's unsigned, a flag's bool */
+	/* -EINVAL: a value that the option does not take. */
+	int (*set)(struct px_opt *o, const char *value);
 };
 
 #define PX_N_OPTS 52
