@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/cache.h"
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
+#include "pycfs/json.h"
+#include "pycfs/child.h"
 #include "pycfs/log.h"
 #include "pycfs/engine.h"
 
@@ -40,7 +43,7 @@ static void print_info_json(const struct px_cache_info *i, ull modules,
 	       (ull)i->n_served, (ull)i->n_added);
 	for (k = 0; k < i->n_profiles; k++) {
 		printf("%s{\"profile\": ", k ? ", " : "");
-		px_cmd_json_string(stdout, i->profile[k].text);
+		px_json_string(stdout, i->profile[k].text);
 		printf(", \"modules\": %llu, \"bytes\": %llu}",
 		       (ull)i->profile[k].n_blobs, (ull)i->profile[k].bytes);
 	}
@@ -159,7 +162,7 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 	if (r == -EADDRINUSE)
 		return PX_EXIT_PID_TAKEN;
 	if (r < 0)
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	if (px_cache_was_rebuilt(cache))
 		px_log(PX_LOG_WARNING,
 		       "the cache in %s was damaged or of another format: "
@@ -192,21 +195,21 @@ int px_cmd_cache(struct px_opt *o)
 			   "unknown 'pycfs cache %s': stat, clear, gc or "
 			   "verify",
 			   o->args[0]);
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (job.act == do_gc && o->max_age == UINT_MAX && o->max_size == 0) {
 		px_because(&why, 0, "cache gc needs --max-age or --max-size");
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (px_engine_cache_dir(o, &dir) < 0) {
 		px_because(&why, 0, "no place for a cache: say --cache DIR");
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	}
 	if (stat(dir, &st) < 0 && errno == ENOENT) {
 		px_because(&why, 0, "there is no cache in %s yet", dir);
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	}
 	job.dir = dir;
-	return px_cmd_fork(work, &job,
-			   "the cache is damaged beyond reading: remove it");
+	return px_run_in_child(
+		work, &job, "the cache is damaged beyond reading: remove it");
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
+#include "pycfs/json.h"
+#include "pycfs/child.h"
 #include "pycfs/engine.h"
 #include "pycfs/export.h"
 #include "pycfs/log.h"
@@ -144,10 +147,10 @@ static void print_json_faults(const struct px_export_fault *f)
 			strndup((const char *)f->why->data, f->why->size);
 
 		printf("%s{\"path\": ", comma);
-		px_cmd_json_string(stdout, f->path);
+		px_json_string(stdout, f->path);
 		printf(", \"line\": %u, \"column\": %u, \"message\": ",
 		       f->why->line, f->why->column);
-		px_cmd_json_string(stdout, message ? message : "");
+		px_json_string(stdout, message ? message : "");
 		putchar('}');
 		free(message);
 	}
@@ -162,7 +165,7 @@ static void print_json(const struct running *run, bool done)
 
 	printf("{\"version\": 1, \"done\": %s, \"dest\": ",
 	       done ? "true" : "false");
-	px_cmd_json_string(stdout, run->job->dest);
+	px_json_string(stdout, run->job->dest);
 	printf(", \"files\": %llu, \"directories\": %llu, \"links\": %llu, "
 	       "\"hardlinks\": %llu, \"bytes\": %llu, \"compiled\": %llu, "
 	       "\"cached\": %llu",
@@ -182,7 +185,7 @@ static void print_json(const struct running *run, bool done)
 	fputs(", \"parts\": [", stdout);
 	for (i = 0; i < sum->n_parts; i++) {
 		printf("%s{\"name\": ", i ? ", " : "");
-		px_cmd_json_string(stdout, sum->parts[i].name);
+		px_json_string(stdout, sum->parts[i].name);
 		printf(", \"files\": %llu, \"bytes\": %llu}",
 		       (ull)sum->parts[i].files, (ull)sum->parts[i].bytes);
 	}
@@ -382,14 +385,14 @@ static int work(void *arg, int signal_fd)
 		       "them)",
 		       why.text, run.job->dest);
 	else if (r < 0 && r != -EADDRINUSE)
-		px_cmd_fail(0, &why);
+		px_fail(0, &why);
 	if (r == 0 && o->print_digest && !o->json)
 		print_digests(&run);
 	if (o->json && r != -EADDRINUSE)
 		print_json(&run, r == 0);
 	if (fflush(stdout) != 0 && r == 0) {
 		r = px_because(&why, -errno, "stdout: %s", strerror(errno));
-		px_cmd_fail(0, &why);
+		px_fail(0, &why);
 	}
 	px_engine_quiet(&run.engine);
 	px_sink_free(run.sink);
@@ -472,7 +475,7 @@ int px_cmd_export(struct px_opt *o)
 
 	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
 	if (check(&job, &why) < 0)
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	/* An archive is for other machines: ours has no say in who owns it. */
 	if (job.format != PX_SINK_DIR && o->uid < 0)
 		o->uid = o->gid = 0;
@@ -482,5 +485,5 @@ int px_cmd_export(struct px_opt *o)
 	setenv("TZ", "UTC", 1);
 	tzset();
 	signal(SIGPIPE, SIG_IGN);
-	return px_cmd_fork(work, &job, "DEST is as it was, or complete");
+	return px_run_in_child(work, &job, "DEST is as it was, or complete");
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
+#include "pycfs/json.h"
+#include "pycfs/child.h"
 #include "cmd_report_i.h"
 
 #include "pycfs/bounded.h"
@@ -39,7 +42,7 @@ static void print_counters_json(const char *mountpoint,
 	int i;
 
 	printf("{\"version\": 1, \"mountpoint\": ");
-	px_cmd_json_string(stdout, mountpoint);
+	px_json_string(stdout, mountpoint);
 	printf(", \"counters\": {");
 	for (i = 0; i < PX_N_COUNTERS; i++)
 		printf("%s\"%s\": %llu", i ? ", " : "",
@@ -219,7 +222,7 @@ static int work(void *arg, int signal_fd)
 	if (r == 0)
 		r = show(&run, &why);
 	if (r < 0 && r != -EADDRINUSE)
-		px_cmd_fail(0, &why);
+		px_fail(0, &why);
 	px_engine_quiet(&run.engine);
 	px_pool_free(run.analyser);
 	px_pool_free(run.baseline);
@@ -243,19 +246,19 @@ int px_cmd_report(struct px_opt *o)
 			   r == -ETIMEDOUT ? "its daemon does not answer: "
 					     "'pycfs umount' ends it"
 					   : strerror(-r));
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	}
 	if (o->json + o->suggest + (o->diff != NULL) > 1) {
 		px_because(&why, 0,
 			   "--json, --suggest and --diff each print something "
 			   "else: say one of them");
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if ((o->max_growth >= 0 || o->max_growth_percent >= 0) && !o->diff) {
 		px_because(&why, 0, "--max-growth needs --diff OLD");
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (o->verbose || isatty(STDERR_FILENO))
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
-	return px_cmd_fork(work, &job, "no report was made");
+	return px_run_in_child(work, &job, "no report was made");
 }

@@ -2,6 +2,7 @@
 #include "cmd_report_i.h"
 
 #include "pycfs/log.h"
+#include "pycfs/term.h"
 
 #include <ctype.h>
 #include <fcntl.h>

@@ -7,6 +7,7 @@
 
 #include "pycfs/engine.h"
 #include "pycfs/report.h"
+#include "pycfs/term.h"
 
 #include <stdio.h>
 
@@ -37,8 +38,5 @@ int px_report_write_html(const struct px_shown *s, struct px_why *why);
 /* Prints what changed since the report in file o->diff. 0, 1: it grew by more
  * than allowed, or -errno with a sentence in `why`. */
 int px_report_diff(const struct px_shown *s, struct px_why *why);
-
-/* "12.3 MB", in at most 8 bytes. */
-const char *px_human(uint64_t bytes, char buf[16]);
 
 #endif

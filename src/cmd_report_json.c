@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd_report_i.h"
 
-#include "pycfs/cmd.h"
+#include "pycfs/json.h"
 
 typedef unsigned long long ull;
 
@@ -49,9 +49,9 @@ static void print_dists(const struct px_report *r, FILE *to)
 		const struct px_report_dist *d = &r->dists[i];
 
 		fputs(i ? ",\n {\"name\": " : "\n {\"name\": ", to);
-		px_cmd_json_string(to, d->name);
+		px_json_string(to, d->name);
 		fputs(", \"version\": ", to);
-		px_cmd_json_string(to, d->version);
+		px_json_string(to, d->version);
 		fprintf(to, ", \"installed\": %s, ",
 			d->installed ? "true" : "false");
 		print_sizes(to, &d->sizes);
@@ -89,7 +89,7 @@ static void print_files(const struct px_report *r, FILE *to)
 		const struct px_report_file *f = &r->files[i];
 
 		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
-		px_cmd_json_string(to, f->path);
+		px_json_string(to, f->path);
 		fprintf(to,
 			", \"dist\": %zu, \"kind\": \"%s\", \"source_bytes\": "
 			"%llu, \"bytes\": %llu, \"pycache_bytes\": %llu, "
@@ -112,10 +112,10 @@ static void print_hidden(const struct px_report *r, FILE *to)
 		const struct px_report_hidden *h = &r->hidden[i];
 
 		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
-		px_cmd_json_string(to, h->path);
+		px_json_string(to, h->path);
 		fprintf(to, ", \"files\": %llu, \"bytes\": %llu, \"why\": ",
 			(ull)h->files, (ull)h->bytes);
-		px_cmd_json_string(to, h->why);
+		px_json_string(to, h->why);
 		putc('}', to);
 	}
 	putc(']', to);
@@ -132,10 +132,10 @@ static void print_faults(const struct px_report *r, FILE *to)
 			strndup((const char *)why->data, why->size);
 
 		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
-		px_cmd_json_string(to, r->faults[i].path);
+		px_json_string(to, r->faults[i].path);
 		fprintf(to, ", \"line\": %u, \"column\": %u, \"message\": ",
 			why->line, why->column);
-		px_cmd_json_string(to, text ? text : "");
+		px_json_string(to, text ? text : "");
 		putc('}', to);
 	}
 	putc(']', to);
@@ -153,7 +153,7 @@ static void print_twins(const struct px_report *r, FILE *to)
 			(ull)t->bytes);
 		for (k = 0; k < t->n; k++) {
 			fputs(k ? ", " : "", to);
-			px_cmd_json_string(to, r->files[t->files[k]].path);
+			px_json_string(to, r->files[t->files[k]].path);
 		}
 		fputs("]}", to);
 	}
@@ -169,17 +169,17 @@ static void print_risks(const struct px_report *r, FILE *to)
 		const struct px_report_risk *k = &r->risks[i];
 
 		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
-		px_cmd_json_string(to, r->files[k->file].source);
+		px_json_string(to, r->files[k->file].source);
 		fprintf(to,
 			", \"line\": %u, \"grade\": %u, \"rule\": ", k->line,
 			k->grade);
-		px_cmd_json_string(to, k->rule);
+		px_json_string(to, k->rule);
 		fputs(", \"reason\": ", to);
-		px_cmd_json_string(to, k->reason);
+		px_json_string(to, k->reason);
 		fputs(", \"detail\": ", to);
-		px_cmd_json_string(to, k->detail);
+		px_json_string(to, k->detail);
 		fputs(", \"remedy\": ", to);
-		px_cmd_json_string(to, k->remedy);
+		px_json_string(to, k->remedy);
 		putc('}', to);
 	}
 	putc(']', to);
@@ -189,9 +189,9 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 {
 	fputs("{\"version\": 1, \"pycfs\": \"" PX_VERSION "\", \"source\": ",
 	      to);
-	px_cmd_json_string(to, s->source);
+	px_json_string(to, s->source);
 	fputs(", \"python\": ", to);
-	px_cmd_json_string(to, s->python);
+	px_json_string(to, s->python);
 	fprintf(to, ", \"optimize\": %u, \"debug_ranges\": %s", s->o->optimize,
 		s->o->debug_ranges ? "true" : "false");
 	print_totals(s->r, to);

@@ -2,6 +2,7 @@
 #include "cmd_report_i.h"
 
 #include "pycfs/log.h"
+#include "pycfs/term.h"
 
 #include <stdio.h>
 
@@ -10,13 +11,6 @@
 
 static const char *const grade_names[N_GRADES] = {"", "to know", "may break",
 						  "breaks"};
-
-static void print_clean(const char *s)
-{
-	PX_AUTOFREE char *shown = px_clean(s);
-
-	fputs(shown ? shown : "?", stdout);
-}
 
 /* A rule: a question mark stands for any one byte in its pattern. */
 static void print_rule(const char *s)
@@ -50,11 +44,11 @@ void px_report_print_risks(const struct px_shown *s)
 			if (k->grade != grade)
 				continue;
 			fputs("  ", stdout);
-			print_clean(r->files[k->file].source);
+			px_print_clean(r->files[k->file].source);
 			printf(":%u: %s: ", k->line, grade_names[grade]);
-			print_clean(k->reason);
+			px_print_clean(k->reason);
 			fputs(" [", stdout);
-			print_clean(k->rule);
+			px_print_clean(k->rule);
 			puts("]");
 			listed++;
 		}
@@ -111,7 +105,7 @@ int px_report_suggest(const struct px_shown *s)
 		qsort_r(order, n, sizeof(*order), compare,
 			(void *)(uintptr_t)r);
 	fputs("# Rules for ", stdout);
-	print_clean(s->source);
+	px_print_clean(s->source);
 	puts(", from 'pycfs report --suggest'.");
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
@@ -120,9 +114,9 @@ int px_report_suggest(const struct px_shown *s)
 			continue;
 		last = k->remedy;
 		fputs("# ", stdout);
-		print_clean(r->files[k->file].source);
+		px_print_clean(r->files[k->file].source);
 		printf(":%u: %s: ", k->line, grade_names[k->grade]);
-		print_clean(k->reason);
+		px_print_clean(k->reason);
 		putchar('\n');
 		print_rule(k->remedy);
 	}

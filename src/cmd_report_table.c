@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd_report_i.h"
+#include "pycfs/term.h"
 
 #include <stdio.h>
-#include <sys/ioctl.h>
 
 #define MAX_LISTED 20 /* of hidden names by reason, twins and the like */
 #define MIN_NAME   16
-
-const char *px_human(uint64_t bytes, char buf[16])
-{
-	static const char units[] = "kMGTPE";
-	double v = (double)bytes;
-	int unit = -1;
-
-	while (v >= 999.5 && unit < 5) {
-		v /= 1000;
-		unit++;
-	}
-	if (unit < 0)
-		snprintf(buf, 16, "%d B", (int)v);
-	else
-		snprintf(buf, 16, v < 9.95 ? "%.1f %cB" : "%.0f %cB", v,
-			 units[unit]);
-	return buf;
-}
 
 /* One row: a distribution, or a file. */
 struct table_row {
@@ -92,18 +74,6 @@ static struct table_row *make_rows(const struct px_shown *s, size_t *ret_n)
 	return rows;
 }
 
-static int terminal_width(void)
-{
-	const char *columns_env = getenv("COLUMNS");
-	struct winsize w;
-	long said;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
-		return w.ws_col;
-	said = columns_env ? strtol(columns_env, NULL, 10) : 0;
-	return said > 0 && said < 10000 ? (int)said : 80;
-}
-
 /* Bytes of UTF-8 that `n` columns hold; wide characters count as one. */
 static int fit(const char *s, int n)
 {
@@ -154,7 +124,7 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 {
 	const uint64_t total = px_report_bytes(&s->r->total);
 	const size_t max = s->o->top && s->o->top < n ? s->o->top : n;
-	int width = terminal_width() - CELLS_WIDTH, widest = MIN_NAME;
+	int width = px_terminal_width() - CELLS_WIDTH, widest = MIN_NAME;
 	size_t i;
 
 	for (i = 0; i < max; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
 #include "pycfs/guard.h"
 #include "pycfs/log.h"
 #include "pycfs/mountpoint.h"
@@ -61,7 +62,7 @@ int px_cmd_run(struct px_opt *o)
 	r = px_mountpoint_check(o->args[0], o->args[1], o->nonempty, &source,
 				&mountpoint, &why);
 	if (r < 0)
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	if (o->verbose || isatty(2))
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (px_guard_start(&g, o, source, mountpoint, false) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/bounded.h"
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
 #include "pycfs/fuse.h"
 #include "pycfs/log.h"
 #include "pycfs/mountpoint.h"
@@ -32,6 +33,6 @@ int px_cmd_umount(struct px_opt *o)
 		how = PX_UMOUNT_FORCE;
 	}
 	if (px_mountpoint_umount(mountpoint, how, &why) < 0)
-		return px_cmd_fail(PX_EXIT_FAILED, &why);
+		return px_fail(PX_EXIT_FAILED, &why);
 	return 0;
 }

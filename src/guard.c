@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/guard.h"
 
-#include "pycfs/cmd.h"
+#include "pycfs/term.h"
 #include "pycfs/log.h"
 #include "pycfs/mountpoint.h"
 #include "pycfs/serve.h"
@@ -93,7 +93,7 @@ static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
 	if (r == -EADDRINUSE)
 		exit(PX_EXIT_PID_TAKEN);
 	if (r < 0)
-		px_cmd_fail(0, &why);
+		px_fail(0, &why);
 	exit(r < 0 ? PX_EXIT_FAILED : 0);
 }
 

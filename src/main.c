@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
 #include "pycfs/log.h"
 
 #include <fcntl.h>
@@ -27,7 +28,7 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 	int r = px_opt_parse(&o, verb, helper, argc, argv, &why);
 
 	if (r < 0)
-		r = px_cmd_fail(PX_EXIT_USAGE, &why);
+		r = px_fail(PX_EXIT_USAGE, &why);
 	else if (o.help)
 		px_opt_help(verb);
 	else if (!o.fake)
@@ -66,7 +67,7 @@ int main(int argc, char **argv)
 		px_because(&why, 0,
 			   "say what to do: pycfs VERB (see 'pycfs "
 			   "--help')");
-		return px_cmd_fail(PX_EXIT_USAGE, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (strcmp(argv[1], "--version") == 0)
 		return puts("pycfs " PX_VERSION) < 0;
@@ -81,5 +82,5 @@ int main(int argc, char **argv)
 	if (argc >= 3 && strchr(argv[1], '/'))
 		return run_verb(&px_verbs[0], true, argc, argv);
 	px_because(&why, 0, "unknown verb '%s' (see 'pycfs --help')", argv[1]);
-	return px_cmd_fail(PX_EXIT_USAGE, &why);
+	return px_fail(PX_EXIT_USAGE, &why);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "marshal_i.h"
+#include "marshal_code.h"
 
 static int bad(struct graph *g, const char *what)
 {

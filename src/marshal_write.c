@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "marshal_i.h"
+#include "marshal_code.h"
 
 struct writer {
 	struct graph *g;

@@ -145,6 +145,29 @@ int px_tree_lstat(struct px_tree *t, const char *path, struct stat *ret)
 
 /* ------------------------------------------------------------ resolving */
 
+int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	char target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int r = px_tree_open_path(t, path, O_PATH, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return -EINVAL;
+	n = readlinkat(fd, "", target, sizeof(target));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	*ret = strndup(target, (size_t)n);
+	return *ret ? 0 : -ENOMEM;
+}
+
 /* The state of following one symlink: `done` holds only real directories, and
  * at the end the file; `rest` is still to be looked at. */
 struct resolver {

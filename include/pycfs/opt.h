@@ -2,7 +2,7 @@
 #ifndef PX_OPT_H
 #define PX_OPT_H
 /*
- * The command line. One table of verbs (cmd.h) and one of options feed the
+ * The command line. One table of verbs (verbs.h) and one of options feed the
  * parser, `-o name=value`, --help, the manual and the shells' completion.
  *
  * Threads: the main thread, at the start.

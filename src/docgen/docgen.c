@@ -2,65 +2,8 @@
 #include "docgen_i.h"
 
 #include <stdio.h>
-#include <stdarg.h>
 
 #define LINE_MAX_BYTES 4096
-
-static PX_PRINTF(1, 2) _Noreturn void die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fputs("docgen: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-static const struct {
-	const char *name;
-	enum px_docgen_kind kind;
-} kinds[] = {
-	{"SOURCE", PX_DOCGEN_DIR},
-	{"MOUNTPOINT", PX_DOCGEN_DIR},
-	{"DIR", PX_DOCGEN_DIR},
-	{"SOURCE|MOUNTPOINT", PX_DOCGEN_DIR},
-	{"DEST", PX_DOCGEN_FILE},
-	{"FILE", PX_DOCGEN_FILE},
-	{"OLD", PX_DOCGEN_FILE},
-	{"PY", PX_DOCGEN_PYTHON},
-	{"COMMAND...", PX_DOCGEN_COMMAND},
-};
-
-enum px_docgen_kind px_docgen_kind(const char *word, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < PX_ARRAY_LEN(kinds); i++)
-		if (strlen(kinds[i].name) == n &&
-		    memcmp(kinds[i].name, word, n) == 0)
-			return kinds[i].kind;
-	return memchr(word, '|', n) ? PX_DOCGEN_WORDS : PX_DOCGEN_TEXT;
-}
-
-enum px_docgen_kind px_docgen_value(const struct px_opt_row *row)
-{
-	return row->choices ? PX_DOCGEN_WORDS
-	       : row->argument
-		       ? px_docgen_kind(row->argument, strlen(row->argument))
-		       : PX_DOCGEN_TEXT;
-}
-
-const struct px_verb *px_docgen_verb(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < PX_N_VERBS; i++)
-		if (strcmp(px_verbs[i].name, name) == 0)
-			return &px_verbs[i];
-	die("no verb '%s'", name);
-}
 
 static void expand(const char *path, int depth);
 
@@ -88,7 +31,7 @@ static void direct(const char *name, const char *argument)
 			directives[i].print(argument);
 			return;
 		}
-	die("no directive '@%s'", name);
+	px_docgen_die("no directive '@%s'", name);
 }
 
 /* @include names a file beside the one that it is in. */
@@ -108,8 +51,8 @@ static void expand(const char *path, int depth)
 	char line[LINE_MAX_BYTES], *argument;
 
 	if (!f || depth > 3)
-		die("cannot open %s: %s", path,
-		    f ? "included by itself?" : strerror(errno));
+		px_docgen_die("cannot open %s: %s", path,
+			      f ? "included by itself?" : strerror(errno));
 	while (fgets(line, sizeof(line), f)) {
 		if (*line != '@') {
 			fputs(line, stdout);
@@ -125,16 +68,16 @@ static void expand(const char *path, int depth)
 			direct(line + 1, argument);
 	}
 	if (ferror(f))
-		die("cannot read %s: %s", path, strerror(errno));
+		px_docgen_die("cannot read %s: %s", path, strerror(errno));
 	fclose(f);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc != 2)
-		die("usage: docgen TEMPLATE > RESULT");
+		px_docgen_die("usage: docgen TEMPLATE > RESULT");
 	expand(argv[1], 0);
 	if (fflush(stdout) != 0)
-		die("cannot write: %s", strerror(errno));
+		px_docgen_die("cannot write: %s", strerror(errno));
 	return 0;
 }

@@ -11,7 +11,10 @@
  * Threads: one. Ends the process, with a message, at the first thing wrong.
  */
 
-#include "pycfs/cmd.h"
+#include "pycfs/verbs.h"
+
+/* Prints a message and ends the process. */
+_Noreturn void px_docgen_die(const char *fmt, ...) PX_PRINTF(1, 2);
 
 /* An argument of a verb or an option, by what it is called. */
 enum px_docgen_kind {

@@ -20,7 +20,7 @@
  */
 
 #include "unit.h"
-#include "marshal_i.h"
+#include "marshal_code.h"
 
 #include <stdio.h>
 

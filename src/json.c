@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/json.h"
 
-#include <stdio.h>
-
-void px_cmd_json_string(FILE *to, const char *s)
+void px_json_string(FILE *to, const char *s)
 {
 	size_t n;
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
-
-#include "pycfs/log.h"
+#include "pycfs/verbs.h"
 
 const struct px_verb px_verbs[PX_N_VERBS] = {
 	{"mount", PX_VERB_MOUNT, px_cmd_mount, 2, 2, "SOURCE MOUNTPOINT",
@@ -32,9 +30,3 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "that costs. MOUNTPOINT: prints the counters of the daemon behind "
 	 "it."},
 };
-
-int px_cmd_fail(int status, const struct px_why *why)
-{
-	px_log(PX_LOG_ERROR, "%s", why->text);
-	return status;
-}

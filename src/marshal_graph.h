@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PX_MARSHAL_I_H
-#define PX_MARSHAL_I_H
+#ifndef PX_MARSHAL_GRAPH_H
+#define PX_MARSHAL_GRAPH_H
 /*
- * The object graph of one module, between reading (marshal_read.c), merging
- * (marshal.c) and writing (marshal_write.c).
+ * The objects of one module as a graph in which equal constants are one node.
+ * The reader fills it, the writer walks it.
  */
 
 #include "pycfs/marshal.h"
@@ -45,22 +45,8 @@ enum type {
 	KIND_FILENAME = '/',
 };
 
-#define MAX_LONGS 6
-#define MAX_KIDS  11
-
-/* A code object is a run of le32 and objects, in this order:
- *   l  a number           b  bytes          c  the constants
- *   n  a tuple of names   f  co_filename    q  co_name or co_qualname */
-struct layout {
-	uint16_t first_magic; /* of the versions it holds for */
-	uint16_t last_magic;
-	const char *fields;
-	/* co_name and co_qualname are interned whatever they look like. */
-	bool interns_names;
-	uint8_t version; /* Py_MARSHAL_VERSION, Include/marshal.h */
-};
-
-const struct layout *px_marshal_layout(uint32_t magic);
+struct chunk;
+struct layout;
 
 struct node {
 	struct node *next; /* in its bucket */
@@ -110,8 +96,5 @@ bool px_node_has_kids(const struct node *n);
 
 /* An order of values: of the same ones it is always the same. */
 int px_node_compare(const struct node *a, const struct node *b);
-
-int px_graph_read(struct graph *g, struct node **ret);
-int px_graph_write(struct graph *g, struct node *root, struct px_buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
-#include "pycfs/cmd.h"
+#include "pycfs/json.h"
 
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ static char *printed(const char *text)
 	FILE *to = open_memstream(&got, &n);
 
 	assert_non_null(to);
-	px_cmd_json_string(to, text);
+	px_json_string(to, text);
 	assert_int_equal(fclose(to), 0);
 	assert_true(n >= 2);
 	return got;

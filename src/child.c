@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "pycfs/cmd.h"
+#include "pycfs/child.h"
+
 #include "pycfs/log.h"
+#include "pycfs/term.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -70,8 +72,8 @@ static void signals_that_end(sigset_t *ret)
 			sigaddset(ret, all[i]);
 }
 
-int px_cmd_fork(int (*work)(void *arg, int signal_fd), void *arg,
-		const char *crashed)
+int px_run_in_child(int (*work)(void *arg, int signal_fd), void *arg,
+		    const char *crashed)
 {
 	int status = 0, i, fd, sig = 0;
 	const pid_t self = getpid();
