@@ -145,10 +145,12 @@ int px_tree_lstat(struct px_tree *t, const char *path, struct stat *ret)
 
 /* ------------------------------------------------------------ resolving */
 
-int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
+/* The target of a symlink, without its end, in `ret`. Its length, or -errno;
+ * -EINVAL: it is no symlink. */
+static ssize_t read_link(struct px_tree *t, const char *path,
+			 char ret[PATH_MAX])
 {
 	PX_AUTOCLOSE int fd = -1;
-	char target[PATH_MAX];
 	struct stat st;
 	ssize_t n;
 	int r = px_tree_open_path(t, path, O_PATH, &fd);
@@ -159,11 +161,19 @@ int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
 		return -errno;
 	if (!S_ISLNK(st.st_mode))
 		return -EINVAL;
-	n = readlinkat(fd, "", target, sizeof(target));
+	n = readlinkat(fd, "", ret, PATH_MAX);
 	if (n < 0)
 		return -errno;
-	if ((size_t)n == sizeof(target))
-		return -ENAMETOOLONG;
+	return n == PATH_MAX ? -ENAMETOOLONG : n;
+}
+
+int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
+{
+	char target[PATH_MAX];
+	const ssize_t n = read_link(t, path, target);
+
+	if (n < 0)
+		return (int)n;
 	*ret = strndup(target, (size_t)n);
 	return *ret ? 0 : -ENOMEM;
 }
@@ -223,18 +233,18 @@ static const char *beneath(const struct px_tree *t, const char *target)
  * empty or starts with a slash. */
 static int follow(struct resolver *v)
 {
-	PX_AUTOFREE char *target = NULL;
 	const char *tail = v->rest;
 	const char *head;
-	char joined[PATH_MAX];
+	char target[PATH_MAX], joined[PATH_MAX];
+	ssize_t length;
 	int n;
-	int r;
 
 	if (++v->n_links > MAX_LINKS)
 		return -ELOOP;
-	r = px_tree_readlink(v->t, v->done, &target);
-	if (r < 0)
-		return r == -EINVAL ? -EAGAIN : r;
+	length = read_link(v->t, v->done, target);
+	if (length < 0)
+		return length == -EINVAL ? -EAGAIN : (int)length;
+	target[length] = '\0';
 	head = target;
 	if (*head == '/') {
 		head = beneath(v->t, target);

@@ -46,8 +46,7 @@ static void check_map(unsigned n_hashes)
 	/* The latest comes first, however often the table has grown. */
 	for (i = N_THINGS - n_hashes, at = px_map_first(&m, i % n_hashes); at;
 	     at = px_map_next(at), i -= n_hashes)
-		assert_int_equal(
-			PX_CONTAINER(at, struct thing, node)->key, i);
+		assert_int_equal(PX_CONTAINER(at, struct thing, node)->key, i);
 	for (i = 0; i < N_THINGS; i += 2)
 		px_map_remove(&m, &things[i].node);
 	for (i = 0; i < N_THINGS; i++)
