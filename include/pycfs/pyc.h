@@ -11,10 +11,9 @@
  *   field  ::= le32 mtime, le32 source size      when flags = 0
  *            | 8 bytes of siphash of the source  otherwise
  *
- * Bytes in, bytes out: no disk, no Python.
+ * Python writes it, and reads it; pycfs puts it in front of the code object
+ * whose marshal form it rewrites.
  */
-
-#include "pycfs/util.h"
 
 #define PX_PYC_HEADER_SIZE 16
 
@@ -23,20 +22,5 @@ enum px_pyc_mode {
 	PX_PYC_UNCHECKED_HASH = 1,
 	PX_PYC_CHECKED_HASH = 3,
 };
-
-struct px_pyc_header {
-	uint32_t magic;
-	enum px_pyc_mode mode;
-	uint32_t mtime;	      /* seconds, low 32 bits; timestamp mode */
-	uint32_t source_size; /* bytes, low 32 bits; timestamp mode */
-	uint8_t source_hash[8];
-};
-
-void px_pyc_encode(const struct px_pyc_header *h,
-		   uint8_t ret[PX_PYC_HEADER_SIZE]);
-
-/* Returns 0, or -EBADMSG: shorter than a header, a magic that does not end in
- * "\r\n", or flags that no Python 3.7-3.13 writes. */
-int px_pyc_decode(const uint8_t *data, size_t n, struct px_pyc_header *ret);
 
 #endif

@@ -115,14 +115,6 @@ def opts():
         put("opt", name, "\0".join(words).encode())
 
 
-def pycs():
-    for flags in (0, 1, 3):
-        put("pyc", "flags%d" % flags, struct.pack(
-            "<IIQ", 0x0a0d0dcb, flags, 0x1122334455667788) + b"\xe3")
-    for name in ("unchecked-hash", "checked-hash", "timestamp"):
-        put("pyc", name, name.encode())
-
-
 def blobs():
     for kind in range(3):
         put("blob", "kind%d" % kind, struct.pack(
@@ -158,7 +150,6 @@ if __name__ == "__main__":
     frames()
     opts()
     pages()
-    pycs()
     blobs()
     rules()
     records()

@@ -5,6 +5,7 @@
  * itself makes of it is in the tests named "python".
  */
 #include "pool_unit.h"
+#include "pyc_unit.h"
 
 #include "pycfs/content.h"
 #include "pycfs/log.h"
@@ -1055,7 +1056,7 @@ static void test_no_worker(void **state)
 /* ---------------------------------------------------------------- python */
 
 static void get_pyc(struct unit_content *u, const char *path, enum px_kind kind,
-		    struct px_pyc_header *ret, const char *text)
+		    struct pyc_header *ret, const char *text)
 {
 	struct answer a = get(u, path, kind, PX_WANT_BYTES);
 	const struct px_module *m = &a.m;
@@ -1064,7 +1065,7 @@ static void get_pyc(struct unit_content *u, const char *path, enum px_kind kind,
 	assert_int_equal(m->kind, PX_BLOB_CODE);
 	assert_true(m->attr.size < sizeof(a.text));
 	assert_int_equal(
-		px_pyc_decode((const uint8_t *)a.text, m->attr.size, ret), 0);
+		pyc_decode((const uint8_t *)a.text, m->attr.size, ret), 0);
 	if (text)
 		assert_non_null(
 			memmem(a.text, m->attr.size, text, strlen(text)));
@@ -1085,7 +1086,7 @@ static void test_python(void **state)
 		 "a b/real/m.py"},
 	};
 	struct unit_content *u = *state;
-	struct px_pyc_header h;
+	struct pyc_header h;
 
 	u->o.python = python;
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
@@ -1122,7 +1123,7 @@ static void test_python_refusal(void **state)
 static void test_python_optimizes(void **state)
 {
 	struct unit_content *u = *state;
-	struct px_pyc_header h;
+	struct pyc_header h;
 	struct px_rules *rules;
 	const char *what;
 	struct answer a;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool with the real pycfs-compiler and the Python of this machine. */
 #include "pool_unit.h"
+#include "pyc_unit.h"
 
 /* Source that takes any Python seconds to compile, and little memory. */
 #define SLOW_LINES 150000
@@ -45,11 +46,11 @@ static char *slow_source(void)
 
 static void check_pyc(struct unit_pool *u, struct unit_job *j)
 {
-	struct px_pyc_header h;
+	struct pyc_header h;
 
 	assert_int_equal(unit_wait(j)->err, 0);
 	assert_int_equal(j->blob->kind, PX_BLOB_CODE);
-	assert_int_equal(px_pyc_decode(j->blob->data, j->blob->size, &h), 0);
+	assert_int_equal(pyc_decode(j->blob->data, j->blob->size, &h), 0);
 	assert_int_equal(h.magic, u->o.python->magic);
 	assert_int_equal(h.mode, PX_PYC_UNCHECKED_HASH);
 	assert_true(j->blob->size > PX_PYC_HEADER_SIZE + 20);

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+#ifndef PX_PYC_UNIT_H
+#define PX_PYC_UNIT_H
+/* Reads the header of a .pyc, for tests that look at what was compiled. */
+
 #include "pycfs/pyc.h"
+#include "pycfs/util.h"
 
-void px_pyc_encode(const struct px_pyc_header *h,
-		   uint8_t ret[PX_PYC_HEADER_SIZE])
-{
-	px_put_le32(ret, h->magic);
-	px_put_le32(ret + 4, h->mode);
-	if (h->mode == PX_PYC_TIMESTAMP) {
-		px_put_le32(ret + 8, h->mtime);
-		px_put_le32(ret + 12, h->source_size);
-	} else {
-		memcpy(ret + 8, h->source_hash, sizeof(h->source_hash));
-	}
-}
+struct pyc_header {
+	uint32_t magic;
+	enum px_pyc_mode mode;
+	uint32_t mtime;	      /* seconds, low 32 bits; timestamp mode */
+	uint32_t source_size; /* bytes, low 32 bits; timestamp mode */
+	uint8_t source_hash[8];
+};
 
-int px_pyc_decode(const uint8_t *data, size_t n, struct px_pyc_header *ret)
+/* 0, or -EBADMSG: no header that Python 3.7 or later writes. */
+static int pyc_decode(const uint8_t *data, size_t n, struct pyc_header *ret)
 {
-	struct px_pyc_header h = {0};
+	struct pyc_header h = {0};
 	uint32_t flags;
 
 	if (n < PX_PYC_HEADER_SIZE || data[2] != '\r' || data[3] != '\n')
@@ -36,3 +37,5 @@ int px_pyc_decode(const uint8_t *data, size_t n, struct px_pyc_header *ret)
 	*ret = h;
 	return 0;
 }
+
+#endif
