@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories: what they list, and what a listing already knows.
+ * Directories: OPENDIR, READDIR and READDIRPLUS. The latter also looks up each
+ * entry as far as that is possible without compiling.
  */
-#include "fuse_i.h"
+#include "fuse_dir.h"
+#include "fuse_handle.h"
+#include "fuse_lookup.h"
+#include "fuse_node.h"
+#include "fuse_park.h"
+#include "fuse_push.h"
 
 #include <sys/stat.h>
 
-/* Takes `dir` over and refers to `v`; 0 with fi->fh set. */
+/* Takes dir->path over and its own reference to `v`. 0 with fi->fh set. */
 static int open_dir(struct px_fuse *f, struct px_inode *dir, struct px_view *v,
 		    struct fuse_file_info *fi)
 {
@@ -23,7 +29,7 @@ static int open_dir(struct px_fuse *f, struct px_inode *dir, struct px_view *v,
 	return 0;
 }
 
-static void opendir_known(void *arg, int err, struct px_view *settled)
+static void opendir_done(void *arg, int err, struct px_view *settled)
 {
 	struct parked *p = arg;
 
@@ -40,7 +46,7 @@ static void opendir_known(void *arg, int err, struct px_view *settled)
 
 void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct px_fuse *f = self(req);
+	struct px_fuse *f = px_fuse_of(req);
 	PX_AUTO(px_inode_fini) struct px_inode dir = {0};
 	struct px_view *v = NULL;
 	struct parked *p = NULL;
@@ -58,7 +64,7 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (p) {
 			p->fi = *fi;
 			px_content_settle(f->o.content, p->inode.path, v,
-					  opendir_known, p);
+					  opendir_done, p);
 		}
 		r = -ENOMEM;
 	} else if (r == 0) {
@@ -73,12 +79,13 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		px_handle_free(f, px_handle_of(fi));
 }
 
-/* What is known of an entry; counts a lookup then. Leaves ret->ino 0 where
- * only name and type are known. */
+/* Looks up entry `e`; where that would have to wait for a compile, only gives
+ * its type, with ret->ino 0, which tells the kernel that nothing was looked up.
+ */
 static void describe(struct px_fuse *f, const struct handle *d,
 		     const struct px_entry *e, struct fuse_entry_param *ret)
 {
-	if (px_fuse_enter_known(f, &d->dir, e, ret) == 0)
+	if (px_fuse_enter_cached(f, &d->dir, e, ret) == 0)
 		return;
 	*ret = (struct fuse_entry_param){
 		.attr = {.st_ino = px_inode_number(d->dir.number, e->name),
@@ -86,7 +93,8 @@ static void describe(struct px_fuse *f, const struct handle *d,
 	};
 }
 
-/* Appends entry `i` (0 and 1 are . and ..); the bytes it took, or 0. */
+/* Appends entry `i` (0 and 1 are . and ..). Returns the bytes that it took, or
+ * 0 if there is too little room. */
 static size_t add_entry(fuse_req_t req, const struct handle *d, size_t i,
 			bool plus, char *buf, size_t room)
 {
@@ -108,17 +116,18 @@ static size_t add_entry(fuse_req_t req, const struct handle *d, size_t i,
 					 (off_t)i + 1);
 		return need <= room ? need : 0;
 	}
-	/* Asked before a lookup is counted, which would have to be undone. */
+	/* Before the lookup is counted, as the kernel takes back only those
+	 * that it receives. */
 	need = fuse_add_direntry_plus(req, NULL, 0, name, NULL, 0);
 	if (need > room)
 		return 0;
 	if (e)
-		describe(self(req), d, e, &param);
+		describe(px_fuse_of(req), d, e, &param);
 	return fuse_add_direntry_plus(req, buf, room, name, &param,
 				      (off_t)i + 1);
 }
 
-/* Fills `buf` from entry `off` on; the bytes used. */
+/* Fills `buf` from entry `off` on. Returns the bytes used. */
 static size_t list(fuse_req_t req, const struct handle *d, off_t off, bool plus,
 		   char *buf, size_t size)
 {
@@ -134,8 +143,9 @@ static size_t list(fuse_req_t req, const struct handle *d, off_t off, bool plus,
 	return used;
 }
 
-/* Without OPENDIR, each request finds its directory again: in a source that
- * does not change, it has the same names in the same places. */
+/* What is listed. Where the kernel sends no OPENDIR, each request makes a
+ * handle of its own; offsets stay valid as the source is immutable. The caller
+ * frees ret->dir and ret->view if fi->fh is 0. */
 static int find_dir(struct px_fuse *f, fuse_ino_t ino,
 		    const struct fuse_file_info *fi, struct handle *ret)
 {
@@ -164,13 +174,13 @@ static bool has_files(const struct px_view *v)
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     const struct fuse_file_info *fi, bool plus)
 {
-	struct px_fuse *f = self(req);
+	struct px_fuse *f = px_fuse_of(req);
 	struct handle d = {.fd = -1};
 	PX_AUTOFREE char *buf = malloc(size);
 	int r = buf ? find_dir(f, ino, fi, &d) : -ENOMEM;
 
 	px_stats_add(f->o.stats, PX_COUNT_readdirs, 1);
-	/* Asked for what comes after the last: the kernel has all of it. */
+	/* It asks for what follows the last entry: it has all others. */
 	if (r == 0 && f->push && (size_t)off == px_view_count(d.view) + 2 &&
 	    (ino == PX_INODE_ROOT || has_files(d.view)))
 		px_push_listed(f->push, ino);
@@ -199,6 +209,6 @@ void px_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void px_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	px_handle_free(self(req), px_handle_of(fi));
+	px_handle_free(px_fuse_of(req), px_handle_of(fi));
 	fuse_reply_err(req, 0);
 }

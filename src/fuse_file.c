@@ -1,95 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files. An open module is a reference to its blob. An open file of the source
- * is a descriptor, as long as there are few: who has a shared library mapped
- * must not get SIGBUS when it is replaced. Of the many that a reader may have
- * open beyond that, nothing is held, so that descriptors do not run out with
- * the reader's: each read opens the file anew and checks that it is the same.
+ * Files: OPEN, READ and RELEASE. The handle of an open module holds its blob.
+ *
+ * The handle of an open source file holds a descriptor, so that a process that
+ * has a shared library mapped gets no SIGBUS when the library is replaced. But
+ * at most px_fuse.max_held are held, as all readers together may open more
+ * files than this process may. Beyond that a file has no handle: each READ
+ * opens it anew and checks that it still has the node's version.
  */
-#include "fuse_i.h"
+#include "fuse_file.h"
+#include "fuse_handle.h"
+#include "fuse_node.h"
+#include "fuse_park.h"
+#include "fuse_push.h"
+#include "fuse_recent.h"
 
 #include <sys/stat.h>
 
 #include <fcntl.h>
 #include <pthread.h>
 
-/* Enough for a few readers at once; a large file is read in many requests. */
-#define N_RECENT 8
-
-struct px_recent {
-	pthread_mutex_t lock;
-	unsigned next; /* to be replaced */
-	struct {
-		uint64_t id;
-		struct px_blob *blob;
-	} slot[N_RECENT];
-};
-
-struct px_recent *px_recent_new(void)
-{
-	struct px_recent *r = calloc(1, sizeof(*r));
-
-	if (r)
-		pthread_mutex_init(&r->lock, NULL);
-	return r;
-}
-
-void px_recent_free(struct px_recent *r)
-{
-	unsigned i;
-
-	if (!r)
-		return;
-	for (i = 0; i < N_RECENT; i++)
-		px_blob_unref(r->slot[i].blob);
-	pthread_mutex_destroy(&r->lock);
-	free(r);
-}
-
-/* A reference to the blob of node `id`; NULL: not among them. */
-static struct px_blob *recent_get(struct px_recent *r, uint64_t id)
-{
-	struct px_blob *b = NULL;
-	unsigned i;
-
-	pthread_mutex_lock(&r->lock);
-	for (i = 0; i < N_RECENT && !b; i++)
-		if (r->slot[i].id == id && r->slot[i].blob)
-			b = px_blob_ref(r->slot[i].blob);
-	pthread_mutex_unlock(&r->lock);
-	return b;
-}
-
-/* Nobody reads on behind its end. */
-static void recent_drop(struct px_recent *r, uint64_t id)
-{
-	struct px_blob *old = NULL;
-	unsigned i;
-
-	pthread_mutex_lock(&r->lock);
-	for (i = 0; i < N_RECENT && !old; i++)
-		if (r->slot[i].id == id)
-			old = PX_STEAL(r->slot[i].blob);
-	pthread_mutex_unlock(&r->lock);
-	px_blob_unref(old);
-}
-
-static void recent_put(struct px_recent *r, uint64_t id, struct px_blob *b)
-{
-	struct px_blob *old;
-
-	pthread_mutex_lock(&r->lock);
-	old = r->slot[r->next].blob;
-	r->slot[r->next].id = id;
-	r->slot[r->next].blob = px_blob_ref(b);
-	r->next = (r->next + 1) % N_RECENT;
-	pthread_mutex_unlock(&r->lock);
-	px_blob_unref(old);
-}
-
-/* Of what changes when a file is written, and not when its name is given to
- * another. 0: it cannot be asked. */
-static uint32_t tag_of(int fd)
+/* A hash of the file's size and mtime, which differ once its bytes were changed
+ * in place, but not when the file is renamed or replaced. Never 0, except that
+ * fstat failed. */
+static uint32_t stamp_of(int fd)
 {
 	struct stat st;
 
@@ -100,14 +34,15 @@ static uint32_t tag_of(int fd)
 	       1;
 }
 
-/* Keeps the descriptor for who opened the file, if not too many are. */
+/* Makes a handle for the descriptor and takes it over, unless too many are held
+ * already. */
 static void hold(struct px_fuse *f, int *fd, struct fuse_file_info *fi)
 {
-	const uint32_t tag = tag_of(*fd);
+	const uint32_t stamp = stamp_of(*fd);
 	struct handle *h = NULL;
 
 	fi->fh = 0;
-	if (tag == 0)
+	if (stamp == 0)
 		return;
 	if (atomic_fetch_add(&f->n_held, 1) < f->max_held)
 		h = px_handle_new(f);
@@ -116,13 +51,14 @@ static void hold(struct px_fuse *f, int *fd, struct fuse_file_info *fi)
 		return;
 	}
 	h->fd = px_steal_fd(fd);
-	h->tag = tag;
+	h->stamp = stamp;
 	fi->fh = (uintptr_t)h;
 }
 
 /*
- * -ESTALE makes the kernel look the name up again (fs/namei.c,
- * do_filp_open, with LOOKUP_REVAL), which gives the new version's node.
+ * Opens node `id` if it stands for the version that `m` is. -ESTALE if not: the
+ * kernel then looks the name up again (fs/namei.c, do_filp_open, with
+ * LOOKUP_REVAL) and gets the node of the new version.
  */
 static int open_version(struct px_fuse *f, uint64_t id,
 			const struct px_module *m, struct fuse_file_info *fi)
@@ -137,11 +73,11 @@ static int open_version(struct px_fuse *f, uint64_t id,
 		return -ENOMEM;
 	h->blob = px_blob_ref(m->blob);
 	fi->fh = (uintptr_t)h;
-	fi->keep_cache = 1; /* pages of a node are of its version */
+	fi->keep_cache = 1; /* cached pages are of the node's version */
 	return 0;
 }
 
-static void open_known(void *arg, int err, const struct px_module *m)
+static void open_done(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
 
@@ -157,7 +93,8 @@ static void open_known(void *arg, int err, const struct px_module *m)
 	px_parked_free(p);
 }
 
-/* The source's own file, if it still is the one that node `inode` is. */
+/* Opens a source file if its version still is that of its node, else -ESTALE.
+ */
 static int open_source(struct px_fuse *f, const struct px_inode *inode,
 		       int *ret_fd, struct px_stat *ret_st)
 {
@@ -195,7 +132,7 @@ static int open_plain(struct px_fuse *f, const struct px_inode *inode,
 
 void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct px_fuse *f = self(req);
+	struct px_fuse *f = px_fuse_of(req);
 	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
 	struct parked *p;
 	int r;
@@ -213,7 +150,7 @@ void px_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (p) {
 			p->fi = *fi;
 			px_content_get(f->o.content, p->inode.path, NULL,
-				       p->inode.kind, PX_WANT_BYTES, open_known,
+				       p->inode.kind, PX_WANT_BYTES, open_done,
 				       p);
 		} else {
 			fuse_reply_err(req, ENOMEM);
@@ -253,7 +190,7 @@ static void reply_source(fuse_req_t req, const struct px_inode *inode,
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
-	int r = open_source(self(req), inode, &fd, &st);
+	int r = open_source(px_fuse_of(req), inode, &fd, &st);
 
 	if (r < 0)
 		fuse_reply_err(req, -r);
@@ -261,7 +198,7 @@ static void reply_source(fuse_req_t req, const struct px_inode *inode,
 		reply_fd(req, fd, size, off);
 }
 
-static void read_known(void *arg, int err, const struct px_module *m)
+static void read_done(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
 
@@ -271,9 +208,9 @@ static void read_known(void *arg, int err, const struct px_module *m)
 	if (err == 0 && !px_inodes_is(p->f->inodes, p->inode.id, m->tag))
 		err = -ESTALE;
 	if (err == 0) {
-		/* The last piece of a file is not followed by another. */
+		/* Unless this was the last piece of the file. */
 		if ((size_t)p->off + p->size < m->blob->size)
-			recent_put(p->f->recent, p->inode.id, m->blob);
+			px_recent_put(p->f->recent, p->inode.id, m->blob);
 		reply_blob(p->req, m->blob, p->size, p->off);
 	} else {
 		fuse_reply_err(p->req, -err);
@@ -281,17 +218,18 @@ static void read_known(void *arg, int err, const struct px_module *m)
 	px_parked_free(p);
 }
 
-/* No open file holds the blob: the one of the last requests, or asked for. */
-static void read_made(fuse_req_t req, struct px_inode *inode, size_t size,
-		      off_t off)
+/* READ of a module or RECORD without a handle: its blob is among the recent
+ * ones, or the content is asked for it. */
+static void read_generated(fuse_req_t req, struct px_inode *inode, size_t size,
+			   off_t off)
 {
-	struct px_fuse *f = self(req);
-	struct px_blob *blob = recent_get(f->recent, inode->id);
+	struct px_fuse *f = px_fuse_of(req);
+	struct px_blob *blob = px_recent_get(f->recent, inode->id);
 	struct parked *p;
 
 	if (blob) {
 		if ((size_t)off + size >= blob->size)
-			recent_drop(f->recent, inode->id);
+			px_recent_drop(f->recent, inode->id);
 		reply_blob(req, blob, size, off);
 		px_blob_unref(blob);
 		return;
@@ -304,13 +242,13 @@ static void read_made(fuse_req_t req, struct px_inode *inode, size_t size,
 	p->size = size;
 	p->off = off;
 	px_content_get(f->o.content, p->inode.path, NULL, p->inode.kind,
-		       PX_WANT_BYTES, read_known, p);
+		       PX_WANT_BYTES, read_done, p);
 }
 
 void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		struct fuse_file_info *fi)
 {
-	struct px_fuse *f = self(req);
+	struct px_fuse *f = px_fuse_of(req);
 	PX_AUTO(px_inode_fini) struct px_inode inode = {0};
 	const struct handle *h = px_handle_of(fi);
 	struct px_blob *blob;
@@ -319,17 +257,18 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	px_stats_add(f->o.stats, PX_COUNT_reads, 1);
 	px_push_read(f->push, ino);
 	if (h && h->blob) {
-		/* A reader that has its reply may close the file before
-		 * writev(2) returns here; sanitizers look at the bytes then. */
+		/* The reader may close the file, which frees the handle, as
+		 * soon as it has its reply, and writev(2) may still be running
+		 * here; sanitizers then look at the blob's bytes. */
 		blob = px_blob_ref(h->blob);
 		reply_blob(req, blob, size, off);
 		px_blob_unref(blob);
 		return;
 	}
 	if (h) {
-		/* Of one that was written in its place nobody gets parts of
-		 * both. */
-		if (tag_of(h->fd) == h->tag)
+		/* A file that was overwritten in place: no reader may get
+		 * some bytes of the old content and some of the new. */
+		if (stamp_of(h->fd) == h->stamp)
 			reply_fd(req, h->fd, size, off);
 		else
 			fuse_reply_err(req, ESTALE);
@@ -339,7 +278,7 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else if (px_kind_is_made(inode.kind))
-		read_made(req, &inode, size, off);
+		read_generated(req, &inode, size, off);
 	else
 		reply_source(req, &inode, size, off);
 }
@@ -347,6 +286,6 @@ void px_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void px_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	px_handle_free(self(req), px_handle_of(fi));
+	px_handle_free(px_fuse_of(req), px_handle_of(fi));
 	fuse_reply_err(req, 0);
 }

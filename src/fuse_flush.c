@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Who asks a mount to commit its cache. That takes up to 5 s, so it is done in
- * a thread of its own and holds up no reader; all who ask meanwhile are
- * answered together. Only root and the user who mounted may ask: with
- * allow_other everybody else can open the mount, too.
- */
-#include "fuse_i.h"
+#include "fuse_flush.h"
+#include "fuse_park.h"
 
 #include <pthread.h>
 
@@ -16,7 +11,8 @@ struct px_flush {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool stop; /* both under lock */
+	/* Under lock: */
+	bool stop;
 	struct parked *waiting;
 };
 
@@ -53,7 +49,8 @@ static void *run(void *arg)
 		}
 		pthread_mutex_unlock(&w->lock);
 		r = px_content_flush(w->f->o.content);
-		/* Who asks takes a time-out for a daemon that is stuck. */
+		/* px_fuse_flush documents -EAGAIN; its callers take
+		 * -ETIMEDOUT for a daemon that does not answer. */
 		answer(all, r == -ETIMEDOUT ? -EAGAIN : r);
 		pthread_mutex_lock(&w->lock);
 	}
@@ -61,9 +58,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void px_op_flush(fuse_req_t req)
+void px_flush_request(fuse_req_t req)
 {
-	struct px_fuse *f = self(req);
+	struct px_fuse *f = px_fuse_of(req);
 	struct px_flush *w = f->flush;
 	struct px_inode none = {0};
 	const uid_t uid = fuse_req_ctx(req)->uid;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is open. The kernel need not say that it is closed: a connection that
- * ends takes back no handle, so that all of them are kept in one list.
+ * All handles are in one list, because the kernel need not release them: when
+ * the connection ends, px_fuse_unmount frees those that are left.
  */
-#include "fuse_i.h"
+#include "fuse_handle.h"
 
 struct handle *px_handle_new(struct px_fuse *f)
 {

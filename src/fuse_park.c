@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request that waits. It is answered once: with what it waits for, or with
- * EINTR because who asked is about to die, whichever comes first.
+ * A parked request is answered once: with its result, or with EINTR because the
+ * process that asked is being killed, whichever comes first. Who sets `claimed`
+ * answers.
  *
- *   REGISTERING --px_park returns--> WAITING --px_claim or EINTR--> claimed
- *        |                              ^
- *        +--interrupt--> INTERRUPTED ---+  px_park then looks at it
+ *   REGISTERING --px_park returns--> WAITING --+--px_claim: the result
+ *        |                              ^      |
+ *    interrupt                          |      +--interrupt: EINTR if the
+ *        v                              |         process is dying
+ *   INTERRUPTED --px_park: EINTR if the-+
+ *                 process is dying
  *
- * libfuse 3.14 calls the interrupt function from fuse_req_interrupt_func
- * itself if the request was interrupted before, and goes on to use the request
- * (lib/fuse_lowlevel.c): an answer given from inside that call would free it
- * too early. That is why an interrupt is only noted while it registers.
+ * The struct is freed by whoever comes with the result, also if that is too
+ * late, because until then its pointer is in the callback's hands.
+ *
+ * libfuse 3.14 calls the interrupt function from inside fuse_req_interrupt_func
+ * if the request was interrupted before, and then still uses the request
+ * (lib/fuse_lowlevel.c). An answer from inside that call would free the request
+ * too early, so an interrupt while REGISTERING is only recorded, and px_park
+ * handles it afterwards.
  */
-#include "fuse_i.h"
+#include "fuse_park.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 
 enum {
-	REGISTERING,
+	REGISTERING, /* calloc makes it so */
 	INTERRUPTED,
 	WAITING,
 };
@@ -37,16 +45,17 @@ void px_parked_free(struct parked *p)
 /* The bit of a signal in the masks of /proc/PID/status (proc(5)). */
 #define SIGNAL_BIT(sig) (1ULL << ((sig)-1))
 
-/* Signals that end nobody who does not catch them: they stop a process, or
- * nothing happens at all (signal(7), "Standard signals"). */
+/* Signals whose default action does not end a process: it stops, continues, or
+ * ignores them (signal(7), "Standard signals"). */
 #define HARMLESS                                                           \
 	(SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | \
 	 SIGNAL_BIT(SIGTTOU) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGCHLD) | \
 	 SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
 
-/* Whether the process that asked is about to die: a signal is pending that it
- * neither blocks nor catches nor ignores, and that ends it. To answer EINTR to
- * any other would make calls fail that no file system lets fail. */
+/* Whether process `pid` is about to die: a signal is pending whose default
+ * action ends it, and which it neither blocks nor catches nor ignores. To any
+ * other process EINTR would be wrong, as programs expect no EINTR from a file
+ * system. */
 static bool is_dying(pid_t pid)
 {
 	static const char *const names[] = {
@@ -79,7 +88,8 @@ static void answer_interrupt(fuse_req_t req, struct parked *p)
 		fuse_reply_err(req, EINTR);
 }
 
-/* libfuse holds the request while this runs, even once it is answered. */
+/* libfuse keeps a reference to the request while this runs, so that `req` stays
+ * valid even if another thread answers it. */
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct parked *p = arg;
@@ -96,12 +106,11 @@ struct parked *px_park(fuse_req_t req, struct px_inode *inode)
 	if (!p)
 		return NULL;
 	p->req = req;
-	p->f = self(req);
+	p->f = px_fuse_of(req);
 	p->inode = *inode;
 	inode->path = NULL;
 	fuse_req_interrupt_func(req, on_interrupt, p);
-	/* If it is answered here, whoever comes with an answer finds it claimed
-	 * and frees `p`. */
+	/* If this answers it, px_claim will find it claimed and free `p`. */
 	if (atomic_exchange(&p->state, WAITING) == INTERRUPTED)
 		answer_interrupt(req, p);
 	return p;
@@ -113,7 +122,7 @@ bool px_claim(struct parked *p)
 		px_parked_free(p);
 		return false;
 	}
-	/* Waits for an on_interrupt that runs, and no other begins. */
+	/* Waits until a running on_interrupt returns; no other begins. */
 	fuse_req_interrupt_func(p->req, NULL, NULL);
 	return true;
 }

@@ -1,49 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files given to the kernel before it asks. A READ is a round trip and a
- * wake-up for each small file; what already lies in the page cache costs who
- * copies a tree neither. Only for a source that does not change.
- *
- * A directory's files are pushed when a second one of them is read, for then
- * the rest will be. Once directory after directory is read like that, they are
- * pushed as soon as they are listed, but for one now and then that shows
- * whether this still is so.
- *
- * This has a thread of its own. A READ that is under way holds the page that
- * we would fill: in a thread that answers READs, that would wait for itself.
+ * Pushing has a thread of its own. The kernel locks a page while a READ for it
+ * is under way, and storing into that page waits for the lock: a thread that
+ * answers READs would wait for itself.
  */
-#include "fuse_i.h"
+#include "fuse_push.h"
+#include "fuse_node.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 
-/* A larger file is read in large pieces anyhow. */
+/* Bytes. A larger file is not pushed: it is read in large pieces, where a round
+ * trip for each costs little. */
 #define MAX_FILE (1u << 20)
-/* Directories are pushed when listed as long as the score is this high. It
- * falls by one for each directory that is listed and not pushed, and rises by
- * two when the first of its files is read. */
+/* Directories are pushed when they are listed as long as the score is at least
+ * this. It falls by one for each directory that is listed and not pushed, and
+ * rises by two when the first file of a directory is read. */
 #define EAGER_SCORE 8
 #define MAX_SCORE   16
-/* One of so many is not pushed all the same, or the score would stand still. */
+/* One of so many listed directories is not pushed all the same, as a pushed one
+ * does not change the score. */
 #define PROBE_EVERY 16
-/* Directories waiting to be pushed: who reads is ahead of us then. */
+/* Directories that wait to be pushed. Further ones are not pushed: their reader
+ * is faster than we are. */
 #define MAX_WAITING 64
 
 struct px_push {
 	struct px_fuse *f;
 	pthread_t thread;
-	uint8_t *buffer; /* MAX_FILE; the thread's */
+	uint8_t *buffer; /* MAX_FILE bytes; used by the thread only */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool stop; /* all of these under lock */
+	/* Under lock: */
+	bool stop;
 	uint64_t waiting[MAX_WAITING];
-	unsigned head, n_waiting;
+	unsigned head, n_waiting; /* of that ring */
 	unsigned score;
 	unsigned n_listed;
 };
 
-/* Gives the kernel all of a file. */
+/* Puts all of a file into the page cache of node `id`. */
 static int store(struct px_push *p, uint64_t id, const void *data, size_t n)
 {
 	struct fuse_bufvec v = FUSE_BUFVEC_INIT(n);
@@ -93,9 +90,10 @@ static void ignore(PX_UNUSED void *arg, PX_UNUSED int err,
 {
 }
 
-/* A large RECORD takes a walk through its package; made once, it is kept. */
-static void make_records(struct px_push *p, const char *dir,
-			 const struct px_view *v)
+/* Generating a large RECORD takes a walk through its package, so it is started
+ * before somebody asks; the content then caches it. */
+static void start_records(struct px_push *p, const char *dir,
+			  const struct px_view *v)
 {
 	size_t i;
 
@@ -112,7 +110,8 @@ static void make_records(struct px_push *p, const char *dir,
 	}
 }
 
-/* Lists it, so that who reads it next need not wait for that. */
+/* Lists subdirectory `e`, so that its view is cached when a reader comes to it.
+ */
 static void look_ahead(struct px_push *p, const struct px_inode *dir,
 		       const struct px_entry *e)
 {
@@ -124,11 +123,11 @@ static void look_ahead(struct px_push *p, const struct px_inode *dir,
 	    px_fuse_dir(p->f, id, &below) < 0 ||
 	    px_fuse_view(p->f, &below, &v) < 0)
 		return;
-	make_records(p, below.path, v);
+	start_records(p, below.path, v);
 	px_view_unref(v);
 }
 
-/* 0, or -ENODEV: the mount is gone. */
+/* 0, or -ENODEV: it is not mounted any more. */
 static int push_entry(struct px_push *p, const struct px_inode *dir,
 		      const struct px_entry *e)
 {
@@ -141,7 +140,7 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 	if (e->kind != PX_KIND_FILE && e->kind != PX_KIND_MODULE &&
 	    e->kind != PX_KIND_KEPT)
 		return 0;
-	/* Unknown to the kernel, or it has read some of it: that is that. */
+	/* Nothing to do if the kernel has no such node, or has read from it. */
 	if (!px_inodes_unread(p->f->inodes, dir->id, e->name, &id))
 		return 0;
 	path = px_path_join(dir->path, e->source);
@@ -151,7 +150,8 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 		r = push_file(p, id, path, e);
 	else
 		r = push_module(p, id, path, e);
-	/* Anything else, such as a forgotten node, is this file's alone. */
+	/* Other errors, such as a node that was forgotten meanwhile, concern
+	 * this file only. */
 	return r == -ENODEV ? r : 0;
 }
 
@@ -199,7 +199,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Under lock. What is too much is not pushed: it will be read. */
+/* Under lock. Drops `dir` if the ring is full. */
 static void enqueue(struct px_push *p, uint64_t dir)
 {
 	if (p->n_waiting == MAX_WAITING)
@@ -213,7 +213,7 @@ void px_push_listed(struct px_push *p, uint64_t dir)
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
-	/* Few list the root and nothing below it. */
+	/* Who lists the root nearly always goes on to read. */
 	if (dir == PX_INODE_ROOT ||
 	    (p->score >= EAGER_SCORE && p->n_listed++ % PROBE_EVERY != 0)) {
 		if (px_inodes_claim_push(p->f->inodes, dir))

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "fuse_i.h"
+/*
+ * Mounting, the loop that serves requests, and unmounting.
+ */
+#include "fuse_flush.h"
+#include "fuse_handle.h"
+#include "fuse_ops.h"
+#include "fuse_push.h"
+#include "fuse_recent.h"
 
 #include "pycfs/log.h"
 
@@ -9,15 +16,17 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* How long the kernel may answer for a live source by itself. */
+/* How long the kernel may answer from its own cache where the source may
+ * change. */
 #define LIVE_TIMEOUT_S 1.0
-/* For a source that does not change: longer than any build. */
+/* The same for an immutable source: longer than any build takes. */
 #define IMMUTABLE_TIMEOUT_S 86400.0
-/* Requests are short, or parked: a second thread keeps one slow disk read from
- * holding up the rest. More take the CPU from who reads: a copy took half as
- * long again with four. */
+/* Requests are short, or parked: the second thread is for a slow disk read,
+ * which must not hold up the others. More threads take the CPU from the
+ * readers: copying a tree took half as long again with four. */
 #define MAX_THREADS 2
-#define MAX_HELD    256
+/* Most source files held open, which is more than most processes load. */
+#define MAX_HELD 256
 
 PX_PRINTF(2, 0)
 static void log_line(enum fuse_log_level level, const char *fmt, va_list args)
@@ -36,15 +45,16 @@ static void to_stderr(enum fuse_log_level level, const char *fmt, va_list args)
 }
 
 /*
- * libfuse and fusermount3 explain a failed mount on stderr, each in a line of
- * its own. What they say is taken down here and becomes part of our sentence.
+ * libfuse and fusermount3 explain a failed mount on stderr, in lines of their
+ * own. While a mount is tried, stderr is a file in memory; what was written to
+ * it becomes part of our own message.
  */
-struct overheard {
+struct capture {
 	int saved_fd;
 	int memory_fd;
 };
 
-static void listen_begin(struct overheard *o)
+static void capture_begin(struct capture *o)
 {
 	o->saved_fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	o->memory_fd = memfd_create("pycfs-stderr", MFD_CLOEXEC);
@@ -53,7 +63,7 @@ static void listen_begin(struct overheard *o)
 	fuse_set_log_func(to_stderr);
 }
 
-static void listen_end(struct overheard *o, char *buf, size_t size)
+static void capture_end(struct capture *o, char *buf, size_t size)
 {
 	ssize_t n = 0;
 	char *p;
@@ -74,10 +84,10 @@ static void listen_end(struct overheard *o, char *buf, size_t size)
 		close(o->memory_fd);
 }
 
-/* What is left to a build that may not mount. */
-#define WITHOUT "; or use 'pycfs export', which mounts nothing"
+/* The end of messages for a build that is not allowed to mount. */
+#define OR_EXPORT "; or use 'pycfs export', which mounts nothing"
 
-/* What libfuse would only say after a failed mount. */
+/* Finds out before mounting what libfuse would say less well afterwards. */
 static int check_device(struct px_why *why)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -87,18 +97,19 @@ static int check_device(struct px_why *why)
 		return 0;
 	}
 	if (errno == EACCES)
-		return px_because(why, -EACCES,
-				  "no permission to open "
-				  "/dev/fuse: ask for mode 0666 on it" WITHOUT);
+		return px_because(
+			why, -EACCES,
+			"no permission to open "
+			"/dev/fuse: ask for mode 0666 on it" OR_EXPORT);
 	if (errno == EPERM)
 		return px_because(why, -EPERM,
 				  "the container may not use "
 				  "/dev/fuse: give it --device /dev/fuse "
-				  "--cap-add SYS_ADMIN" WITHOUT);
+				  "--cap-add SYS_ADMIN" OR_EXPORT);
 	return px_because(why, -ENODEV,
 			  "no usable /dev/fuse (%s): load the "
 			  "fuse module, or give the container --device "
-			  "/dev/fuse --cap-add SYS_ADMIN" WITHOUT,
+			  "/dev/fuse --cap-add SYS_ADMIN" OR_EXPORT,
 			  strerror(errno));
 }
 
@@ -147,18 +158,18 @@ static int make_args(const struct px_fuse_options *o, struct fuse_args *args)
 static int mount_session(struct px_fuse *f, struct fuse_args *args,
 			 struct px_why *why)
 {
-	struct overheard o;
+	struct capture o;
 	char said[512];
 	int r = 0;
 
-	listen_begin(&o);
+	capture_begin(&o);
 	f->session =
 		fuse_session_new(args, &px_fuse_ops, sizeof(px_fuse_ops), f);
 	if (!f->session)
 		r = -EINVAL;
 	else if (fuse_session_mount(f->session, f->o.mountpoint) != 0)
 		r = -EIO;
-	listen_end(&o, said, sizeof(said));
+	capture_end(&o, said, sizeof(said));
 	if (r == -EINVAL)
 		return px_because(why, r, "bad mount options '%s': %s",
 				  f->o.mount_options, said);
@@ -173,12 +184,12 @@ static int mount_session(struct px_fuse *f, struct fuse_args *args,
 				  f->o.mountpoint, said,
 				  strstr(said, "not permitted")
 					  ? ": mounting needs CAP_SYS_ADMIN "
-					    "(--cap-add SYS_ADMIN)" WITHOUT
+					    "(--cap-add SYS_ADMIN)" OR_EXPORT
 					  : "");
 	return 0;
 }
 
-/* A quarter of what we may open, and no more than most processes load. */
+/* At most a quarter of the descriptors that we may have. */
 static unsigned max_held(void)
 {
 	struct rlimit l;
@@ -243,7 +254,7 @@ int px_fuse_loop(struct px_fuse *f)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	fuse_loop_cfg_set_clone_fd(config, 0);
-	/* Without it, all is read, which is slower. */
+	/* Without the thread nothing is pushed, which is only slower. */
 	if (f->o.immutable && px_push_start(f, &f->push) < 0)
 		f->push = NULL;
 	if (px_flush_start(f, &f->flush) < 0)
@@ -261,12 +272,13 @@ int px_fuse_loop(struct px_fuse *f)
 	px_flush_stop(PX_STEAL(f->flush));
 	px_push_stop(PX_STEAL(f->push));
 	fuse_loop_cfg_destroy(config);
-	/* An unmount may abort the connection before its last reader is told
-	 * that it is gone (fs/fuse/dev.c, fuse_dev_do_read). If somebody else
-	 * aborted it there still is a mount, and a guard that sees to it. */
+	/* An unmount may abort the connection before a thread that reads from
+	 * it gets -ENODEV (fs/fuse/dev.c, fuse_dev_do_read). If the connection
+	 * was aborted for another reason, there still is a mount, and the guard
+	 * removes it. */
 	if (r == -ECONNABORTED)
 		r = 0;
-	/* Positive: the signal that ended it; that is a clean end. */
+	/* Positive: the number of the signal that ended it, as it should. */
 	return r < 0 ? r : 0;
 }
 
@@ -279,26 +291,4 @@ void px_fuse_unmount(struct px_fuse *f)
 	while (f->handles)
 		px_handle_free(f, f->handles);
 	free_all(f);
-}
-
-static int ask(const char *mountpoint, unsigned long request, void *arg)
-{
-	PX_AUTOCLOSE int fd =
-		open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, request, arg) < 0)
-		return errno == ENOSYS || errno == EINVAL ? -ENOTTY : -errno;
-	return 0;
-}
-
-int px_fuse_query(const char *mountpoint, uint64_t ret[PX_N_COUNTERS])
-{
-	return ask(mountpoint, PX_IOC_COUNTERS, ret);
-}
-
-int px_fuse_flush(const char *mountpoint)
-{
-	return ask(mountpoint, PX_IOC_FLUSH, NULL);
 }

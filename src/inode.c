@@ -52,6 +52,11 @@ struct px_inodes {
 	struct node *root;
 };
 
+void px_inode_fini(struct px_inode *i)
+{
+	free(i->path);
+}
+
 /* --------------------------------------------------------------- tables */
 
 static struct node **id_bucket(const struct px_inodes *t, uint64_t id)

@@ -4,8 +4,8 @@
 /*
  * The view as a mounted file system, over libfuse's low-level interface.
  *
- * Invariants: every request gets exactly one reply. No request waits for a
- * compile in a FUSE thread: it is parked and answered by the completion.
+ * Invariants: every request gets exactly one reply. No FUSE thread waits for a
+ * compile: the request is parked and answered by the completion's callback.
  * Owns: <fuse_lowlevel.h>.
  */
 
@@ -20,8 +20,8 @@ struct px_fuse_options {
 	const char *mountpoint;
 	const char *mount_options; /* for libfuse, comma separated; "" */
 	enum px_on_error on_error;
-	bool has_rules; /* there may be a generated __pycache__ */
-	bool immutable; /* the source will not change: cache for ever */
+	bool has_rules; /* so there may be generated __pycache__ directories */
+	bool immutable; /* the source does not change: cache without end */
 	bool debug;
 };
 
@@ -29,8 +29,8 @@ struct px_fuse_options {
 int px_fuse_mount(const struct px_fuse_options *o, struct px_fuse **ret,
 		  struct px_why *why);
 
-/* Serves until unmounted or until SIGTERM, SIGINT or SIGHUP, which it takes
- * over and unblocks. 0 or -errno. */
+/* Serves until unmounted or until SIGTERM, SIGINT or SIGHUP, for which it
+ * installs handlers and which it unblocks. 0 or -errno. */
 int px_fuse_loop(struct px_fuse *f);
 
 /* Unmounts (lazily if busy). Parked requests must have been answered: stop
@@ -38,13 +38,14 @@ int px_fuse_loop(struct px_fuse *f);
 void px_fuse_unmount(struct px_fuse *f);
 
 /* Reads the counters of the daemon behind `mountpoint`. -ENOTTY if it is no
- * pycfs mount. Any process that may enter the mount may ask. Blocks for as
- * long as the daemon does not answer, as the next does: see bounded.h. */
+ * pycfs mount. Every process that may open the mount may ask. This and
+ * px_fuse_flush block for as long as the daemon does not answer; bounded.h is
+ * for callers that cannot afford that. */
 int px_fuse_query(const char *mountpoint, uint64_t ret[PX_N_COUNTERS]);
 
-/* Asks that daemon to commit what it compiled, which takes it 5 s at most:
- * -EAGAIN if that was not enough. -ENOTTY if it is no pycfs mount; -EPERM
- * unless the caller is root or mounted it. */
+/* Asks that daemon to commit what it compiled to its cache, for which it takes
+ * 5 s at most: -EAGAIN if that was not enough. -ENOTTY if it is no pycfs mount;
+ * -EPERM unless the caller is root or mounted it. */
 int px_fuse_flush(const char *mountpoint);
 
 #endif

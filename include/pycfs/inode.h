@@ -27,8 +27,10 @@ struct px_inode {
 	uint64_t id;
 	uint64_t number; /* st_ino: of parent and name, equal in every mount */
 	enum px_kind kind;
-	char *path; /* of its source; the caller's, free() it */
+	char *path; /* of its source; the caller's */
 };
+
+void px_inode_fini(struct px_inode *i); /* frees the path */
 
 int px_inodes_new(struct px_inodes **ret);
 void px_inodes_free(struct px_inodes *t);
