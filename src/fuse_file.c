@@ -66,7 +66,7 @@ static int open_version(struct px_fuse *f, uint64_t id,
 	struct px_attr a = m->attr;
 	struct handle *h;
 
-	if (!px_inodes_settle(f->inodes, id, m->tag, &a))
+	if (!px_inodes_update_attr(f->inodes, id, m->tag, &a))
 		return -ESTALE;
 	h = px_handle_new(f);
 	if (!h)
@@ -106,7 +106,8 @@ static int open_source(struct px_fuse *f, const struct px_inode *inode,
 	r = px_tree_open_file(f->o.tree, inode->path, &fd, ret_st);
 	if (r < 0)
 		return r;
-	if (!px_inodes_is(f->inodes, inode->id, px_content_source(&ret_st->fp)))
+	if (!px_inodes_matches_version(f->inodes, inode->id,
+				       px_content_source(&ret_st->fp)))
 		return -ESTALE;
 	*ret_fd = px_steal_fd(&fd);
 	return 0;
@@ -124,8 +125,8 @@ static int open_plain(struct px_fuse *f, const struct px_inode *inode,
 	px_content_check_pyc(f->o.content, inode->path, fd);
 	hold(f, &fd, fi);
 	fi->keep_cache =
-		px_inodes_same_tag(f->inodes, inode->id,
-				   px_hash64(0, &st.fp, sizeof(st.fp))) ||
+		px_inodes_update_tag(f->inodes, inode->id,
+				     px_hash64(0, &st.fp, sizeof(st.fp))) ||
 		f->o.immutable;
 	return 0;
 }
@@ -205,7 +206,8 @@ static void read_done(void *arg, int err, const struct px_module *m)
 	if (!px_claim(p))
 		return;
 	err = px_fuse_module_errno(err, m);
-	if (err == 0 && !px_inodes_is(p->f->inodes, p->inode.id, m->tag))
+	if (err == 0 &&
+	    !px_inodes_matches_version(p->f->inodes, p->inode.id, m->tag))
 		err = -ESTALE;
 	if (err == 0) {
 		/* Unless this was the last piece of the file. */

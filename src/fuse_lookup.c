@@ -23,7 +23,7 @@ static int enter(struct px_fuse *f, const struct px_inode *dir,
 	if (r < 0)
 		return r;
 	if (version != 0)
-		px_inodes_settle(f->inodes, id, version, &attr);
+		px_inodes_update_attr(f->inodes, id, version, &attr);
 	px_fuse_stat(&attr, px_inode_number(dir->number, e->name), &ret->attr);
 	ret->ino = id;
 	ret->attr_timeout = f->timeout;
@@ -222,7 +222,7 @@ static void getattr_done(void *arg, int err, const struct px_module *m)
 	/* A node whose version is outdated keeps its attributes, for readers
 	 * that have it open; the next lookup of its name gives a new node. */
 	if (err == 0)
-		px_inodes_settle(p->f->inodes, p->inode.id, m->tag, &a);
+		px_inodes_update_attr(p->f->inodes, p->inode.id, m->tag, &a);
 	else if (px_inodes_get_attr(p->f->inodes, p->inode.id, &a))
 		err = 0;
 	px_fuse_stat(&a, p->inode.number, &st);
@@ -259,7 +259,7 @@ void px_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		r = px_content_attr(f->o.content, inode.path, NULL, inode.kind,
 				    &a);
 	if (r == 0 && inode.kind == PX_KIND_FILE)
-		px_inodes_settle(f->inodes, ino, a.source, &a);
+		px_inodes_update_attr(f->inodes, ino, a.source, &a);
 	else if (r < 0 && px_inodes_get_attr(f->inodes, ino, &a))
 		r = 0;
 	px_fuse_stat(&a, inode.number, &st);

@@ -61,7 +61,7 @@ static int push_module(struct px_push *p, uint64_t id, const char *path,
 	if (r < 0)
 		return 0;
 	if (m.kind == PX_BLOB_CODE && m.blob->size <= MAX_FILE &&
-	    px_inodes_is(p->f->inodes, id, m.tag))
+	    px_inodes_matches_version(p->f->inodes, id, m.tag))
 		r = store(p, id, m.blob->data, m.blob->size);
 	px_blob_unref(m.blob);
 	return r;
@@ -77,7 +77,8 @@ static int push_file(struct px_push *p, uint64_t id, const char *path,
 	if ((e->st ? px_tree_open_known : px_tree_open_file)(p->f->o.tree, path,
 							     &fd, &st) < 0 ||
 	    st.fp.size > MAX_FILE || st.fp.size == 0 ||
-	    !px_inodes_is(p->f->inodes, id, px_content_source(&st.fp)))
+	    !px_inodes_matches_version(p->f->inodes, id,
+				       px_content_source(&st.fp)))
 		return 0;
 	n = px_read_full(fd, p->buffer, (size_t)st.fp.size);
 	if (n != (ssize_t)st.fp.size)
@@ -141,7 +142,7 @@ static int push_entry(struct px_push *p, const struct px_inode *dir,
 	    e->kind != PX_KIND_KEPT)
 		return 0;
 	/* Nothing to do if the kernel has no such node, or has read from it. */
-	if (!px_inodes_unread(p->f->inodes, dir->id, e->name, &id))
+	if (!px_inodes_claim_unread(p->f->inodes, dir->id, e->name, &id))
 		return 0;
 	path = px_path_join(dir->path, e->source);
 	if (!path)

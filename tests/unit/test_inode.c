@@ -294,13 +294,13 @@ static void test_tags(void **state)
 	struct px_inodes *t = *state;
 	uint64_t m = enter(t, PX_INODE_ROOT, &module_m);
 
-	assert_false(px_inodes_same_tag(t, m, 0));
-	assert_true(px_inodes_same_tag(t, m, 0));
-	assert_false(px_inodes_same_tag(t, m, 5));
-	assert_true(px_inodes_same_tag(t, m, 5));
-	assert_false(px_inodes_same_tag(t, m, 0));
-	assert_false(px_inodes_same_tag(t, 999, 0));
-	assert_false(px_inodes_same_tag(t, 999, 0));
+	assert_false(px_inodes_update_tag(t, m, 0));
+	assert_true(px_inodes_update_tag(t, m, 0));
+	assert_false(px_inodes_update_tag(t, m, 5));
+	assert_true(px_inodes_update_tag(t, m, 5));
+	assert_false(px_inodes_update_tag(t, m, 0));
+	assert_false(px_inodes_update_tag(t, 999, 0));
+	assert_false(px_inodes_update_tag(t, 999, 0));
 }
 
 /* ------------------------------------------------------------ versions */
@@ -377,13 +377,13 @@ static void test_old_nodes_live_on(void **state)
 	struct px_inode i;
 	uint64_t current, number;
 
-	assert_true(px_inodes_settle(t, old, 7, &attr));
+	assert_true(px_inodes_update_attr(t, old, 7, &attr));
 	assert_int_equal(px_inodes_get(t, old, &i), 0);
 	number = i.number;
 	free(i.path);
 	current = enter_version(t, &module_m, 8);
 	attr.size = 80;
-	assert_true(px_inodes_settle(t, current, 8, &attr));
+	assert_true(px_inodes_update_attr(t, current, 8, &attr));
 
 	check(t, old, PX_KIND_MODULE, "m.py");
 	/* It is the same file for stat(2). */
@@ -392,11 +392,11 @@ static void test_old_nodes_live_on(void **state)
 	free(i.path);
 	/* Its content is gone, but not what it was. */
 	attr.size = 80;
-	assert_false(px_inodes_settle(t, old, 8, &attr));
+	assert_false(px_inodes_update_attr(t, old, 8, &attr));
 	assert_true(attr.size == 70);
-	assert_false(px_inodes_is(t, old, 8));
-	assert_true(px_inodes_is(t, old, 7));
-	assert_true(px_inodes_is(t, current, 8));
+	assert_false(px_inodes_matches_version(t, old, 8));
+	assert_true(px_inodes_matches_version(t, old, 7));
+	assert_true(px_inodes_matches_version(t, current, 8));
 
 	px_inodes_forget(t, old, 1);
 	assert_true(is_gone(t, old));
@@ -417,7 +417,7 @@ static void test_the_new_node_may_go_first(void **state)
 	assert_true(enter_version(t, &module_m, 7) > current);
 }
 
-static void test_settle(void **state)
+static void test_update_attr(void **state)
 {
 	struct px_inodes *t = *state;
 	uint64_t m = enter_version(t, &module_m, 0);
@@ -427,45 +427,45 @@ static void test_settle(void **state)
 	/* Nothing is known: nothing is given. */
 	assert_false(px_inodes_get_attr(t, m, &got));
 	assert_true(got.size == 99);
-	assert_true(px_inodes_is(t, m, 4));
-	assert_true(px_inodes_is(t, m, 5));
+	assert_true(px_inodes_matches_version(t, m, 4));
+	assert_true(px_inodes_matches_version(t, m, 5));
 
 	/* The first version is the node's, and its attributes are kept. */
-	assert_true(px_inodes_settle(t, m, 4, &attr));
+	assert_true(px_inodes_update_attr(t, m, 4, &attr));
 	assert_true(version_of(t, "m.pyc") == 4);
-	assert_true(px_inodes_is(t, m, 4));
-	assert_false(px_inodes_is(t, m, 5));
+	assert_true(px_inodes_matches_version(t, m, 4));
+	assert_false(px_inodes_matches_version(t, m, 5));
 	assert_true(px_inodes_get_attr(t, m, &got));
 	assert_memory_equal(&got, &attr, sizeof(got));
 
 	/* The same version: newer attributes. */
 	attr.mtime = 2;
-	assert_true(px_inodes_settle(t, m, 4, &attr));
+	assert_true(px_inodes_update_attr(t, m, 4, &attr));
 	assert_true(px_inodes_get_attr(t, m, &got));
 	assert_true(got.mtime == 2);
 
 	/* Another: what was. */
 	attr = (struct px_attr){.size = 1000};
-	assert_false(px_inodes_settle(t, m, 5, &attr));
+	assert_false(px_inodes_update_attr(t, m, 5, &attr));
 	assert_true(attr.size == 10 && attr.mtime == 2);
 	assert_true(px_inodes_get_attr(t, m, &got));
 	assert_true(got.size == 10);
 	assert_true(version_of(t, "m.pyc") == 4);
 }
 
-static void test_settle_what_is_gone(void **state)
+static void test_update_attr_of_no_node(void **state)
 {
 	struct px_inodes *t = *state;
 	struct px_attr attr = {.size = 10};
 	uint64_t m = enter_version(t, &module_m, 4);
 
-	assert_true(px_inodes_settle(t, m, 4, &attr));
+	assert_true(px_inodes_update_attr(t, m, 4, &attr));
 	px_inodes_forget(t, m, 1);
-	assert_false(px_inodes_settle(t, m, 4, &attr));
+	assert_false(px_inodes_update_attr(t, m, 4, &attr));
 	assert_true(attr.size == 10);
-	assert_false(px_inodes_is(t, m, 4));
+	assert_false(px_inodes_matches_version(t, m, 4));
 	assert_false(px_inodes_get_attr(t, m, &attr));
-	assert_false(px_inodes_is(t, 999, 4));
+	assert_false(px_inodes_matches_version(t, 999, 4));
 }
 
 /* A directory and its generated __pycache__ have one path in the source. */
@@ -651,7 +651,7 @@ static void test_reading_ahead(void **state)
 	assert_int_equal(px_inodes_mark_read(t, m, &dir), 1);
 	assert_true(dir == a);
 	assert_int_equal(px_inodes_mark_read(t, m, &dir), 0); /* again */
-	assert_false(px_inodes_unread(t, a, "m.pyc", &id));
+	assert_false(px_inodes_claim_unread(t, a, "m.pyc", &id));
 	/* Another directory counts for itself. */
 	assert_int_equal(px_inodes_mark_read(t, other, &dir), 1);
 	assert_true(dir == b);
@@ -675,10 +675,10 @@ static void test_reading_ahead(void **state)
 	assert_false(px_inodes_child(t, 12345, "b", &id));
 	id = 0;
 	enter(t, a, &(struct px_entry){"o", "o", PX_KIND_FILE, NULL});
-	assert_true(px_inodes_unread(t, a, "o", &id));
+	assert_true(px_inodes_claim_unread(t, a, "o", &id));
 	assert_true(id != 0);
-	assert_false(px_inodes_unread(t, a, "o", &id)); /* once */
-	assert_false(px_inodes_unread(t, a, "none", &id));
+	assert_false(px_inodes_claim_unread(t, a, "o", &id)); /* once */
+	assert_false(px_inodes_claim_unread(t, a, "none", &id));
 }
 
 int main(void)
@@ -700,8 +700,8 @@ int main(void)
 		TEST(test_version_of_what_is_not_there),
 		TEST(test_old_nodes_live_on),
 		TEST(test_the_new_node_may_go_first),
-		TEST(test_settle),
-		TEST(test_settle_what_is_gone),
+		TEST(test_update_attr),
+		TEST(test_update_attr_of_no_node),
 		TEST(test_generated_pycache),
 		TEST(test_tables_grow),
 		TEST(test_growing_with_replaced_nodes),
