@@ -16,54 +16,8 @@
 #define PROBE_MAX	 65536
 #define PROBE_LINES	 8
 
-/*
- * Asked of the interpreter, isolated and without site, so that nothing of the
- * user's runs. Where libpython is: mapped already, or where such a build puts
- * it; sysconfig is asked last, for it costs more than all the rest.
- */
-static const char probe_script[] =
-	"import sys\n"
-	"from _frozen_importlib_external import MAGIC_NUMBER\n"
-	"def find():\n"
-	"    name = 'libpython%d.%d%s.so' % (sys.version_info[:2] +\n"
-	"                                    (sys.abiflags,))\n"
-	"    try:\n"
-	"        with open('/proc/self/maps') as maps:\n"
-	"            for line in maps:\n"
-	"                path = line.rstrip('\\n').partition('/')\n"
-	"                path = path[1] + path[2]\n"
-	"                if path.rpartition('/')[2].startswith(name):\n"
-	"                    return path\n"
-	"    except OSError:\n"
-	"        pass\n"
-	"    arch = getattr(sys.implementation, '_multiarch', '')\n"
-	"    places = [sys.base_prefix + '/lib/' + arch,\n"
-	"              sys.base_prefix + '/lib', sys.base_prefix + '/lib64']\n"
-	"    names = [name + '.1.0', name]\n"
-	"    for asked in (False, True):\n"
-	"        if asked:\n"
-	"            from sysconfig import get_config_var as var\n"
-	"            places = [var('LIBDIR'), var('LIBPL')]\n"
-	"            names.insert(0, var('INSTSONAME'))\n"
-	"        for place in places:\n"
-	"            for n in names:\n"
-	"                path = '%s/%s' % (place, n)\n"
-	"                if '.so' in path:\n"
-	"                    try:\n"
-	"                        open(path, 'rb').close()\n"
-	"                        return path\n"
-	"                    except OSError:\n"
-	"                        pass\n"
-	"    return ''\n"
-	"home = sys.base_prefix\n"
-	"if sys.base_exec_prefix != home:\n"
-	"    home += ':' + sys.base_exec_prefix\n"
-	"name = sys.implementation.name\n"
-	"if 't' in sys.abiflags:\n"
-	"    name += '-t'\n"
-	"print('pycfs', name, int.from_bytes(MAGIC_NUMBER, 'little'),\n"
-	"      sys.hexversion, ' '.join(sys.version.split()),\n"
-	"      sys.implementation.cache_tag, home, find(), sep='\\n')\n";
+/* src/probe.py, by tools/embed. */
+extern const unsigned char px_probe_py[];
 
 /* Its wait status; killed if it does not end by itself. */
 static int wait_child(pid_t pid, int64_t deadline_ms)
@@ -411,7 +365,8 @@ int px_python_ask(const char *program, const char *spec, struct px_python **ret,
 		  struct px_why *why)
 {
 	char path[PATH_MAX];
-	const char *argv[] = {path, "-I", "-S", "-c", probe_script, NULL};
+	const char *argv[] = {path, "-I", "-S", "-c", (const char *)px_probe_py,
+			      NULL};
 	struct px_python *py = NULL;
 	int r = whole_path(program, path);
 

@@ -41,7 +41,7 @@ struct py_api {
 
 struct py {
 	struct py_api api;
-	PyObject *compile; /* the bootstrap's function */
+	PyObject *compile; /* job() of bootstrap.py or analysis.py */
 	PyObject *result;  /* of the last call; owns what it returned */
 	uint32_t magic;
 	uint32_t hexversion;
@@ -49,181 +49,10 @@ struct py {
 	char cache_tag[64];
 };
 
-/*
- * Runs once, before the sandbox closes. Afterwards nothing can be opened, and a
- * source may still need a codec for its coding cookie, or unicodedata for
- * \N{...} and identifiers. Extension modules are loaded now. What is written in
- * Python is only opened, and read and compiled when it is imported: few sources
- * need any of it, and importing all would take longer than starting Python does
- * (where Python has no __pycache__, several times as long). What is not found
- * now is unknown then, as on a system without it.
- *
- * The statuses are enum px_frame_status; the header is that of pyc.h, made
- * here because _imp.source_hash differs between versions.
- */
-static const char bootstrap[] =
-	"import gc, sys, marshal, _imp, warnings\n"
-	"from importlib import import_module\n"
-	"from _frozen_importlib import ModuleSpec\n"
-	"from _frozen_importlib_external import MAGIC_NUMBER\n"
-	"import encodings, os\n"
-	"warnings.simplefilter('ignore')\n"
-	"def load(name):\n"
-	"    try:\n"
-	"        import_module(name)\n"
-	"    except (ImportError, OSError):\n"
-	"        pass\n"
-	"for name in ('unicodedata _multibytecodec _codecs_cn _codecs_hk '\n"
-	"             '_codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw '\n"
-	"             'binascii zlib _bz2 _struct _heapq').split():\n"
-	"    load(name)\n"
-	"descriptors = {}\n"
-	"class Later:\n"
-	"    @staticmethod\n"
-	"    def find_spec(name, path=None, target=None):\n"
-	"        if name in descriptors:\n"
-	"            return ModuleSpec(name, Later,\n"
-	"                              is_package=descriptors[name][1])\n"
-	"    @staticmethod\n"
-	"    def create_module(spec):\n"
-	"        return None\n"
-	"    @staticmethod\n"
-	"    def exec_module(module):\n"
-	"        fd = descriptors.pop(module.__name__)[0]\n"
-	"        parts = [os.read(fd, 65536)]\n"
-	"        while parts[-1]:\n"
-	"            parts.append(os.read(fd, 65536))\n"
-	"        exec(compile(b''.join(parts), '<later>', 'exec', 0, True),\n"
-	"             module.__dict__)\n"
-	/* Where there are too few descriptors, all is imported at once. */
-	"spare = []\n"
-	"def later(name, path):\n"
-	"    for end in '.py', os.sep + '__init__.py':\n"
-	"        if not spare:\n"
-	"            return load(name)\n"
-	"        try:\n"
-	"            fd = os.open(path + end, os.O_RDONLY | os.O_CLOEXEC)\n"
-	"        except FileNotFoundError:\n"
-	"            continue\n"
-	"        except OSError:\n"
-	"            while spare:\n"
-	"                os.close(spare.pop())\n"
-	"            return load(name)\n"
-	"        descriptors[name] = fd, end != '.py'\n"
-	"        return\n"
-	"try:\n"
-	"    while len(spare) < 8:\n"
-	"        spare.append(os.dup(2))\n"
-	"except OSError:\n"
-	"    while spare:\n"
-	"        os.close(spare.pop())\n"
-	"codecs = encodings.__path__[0]\n"
-	"try:\n"
-	"    names = sorted(os.listdir(codecs))\n"
-	"except OSError:\n"
-	"    names = []\n"
-	"for name in names:\n"
-	"    module = 'encodings.' + name[:-3]\n"
-	"    if name.endswith('.py') and module not in sys.modules and \\\n"
-	"            name != '__init__.py':\n"
-	"        later(module, os.path.join(codecs, name[:-3]))\n"
-	/* What these codecs import, in one version or another. */
-	"for name in ('stringprep base64 struct quopri bz2 _compression '\n"
-	"             'threading _weakrefset compression '\n"
-	"             'compression._common compression._common._streams '\n"
-	"             'compression.bz2 re re._casefix re._compiler '\n"
-	"             're._constants re._parser sre_compile sre_constants '\n"
-	"             'sre_parse enum types functools heapq collections '\n"
-	"             'collections.abc keyword operator reprlib copyreg '\n"
-	"             '_collections_abc').split():\n"
-	"    if name not in sys.modules:\n"
-	"        later(name, os.path.join(os.path.dirname(codecs),\n"
-	"                                 *name.split('.')))\n"
-	"while spare:\n"
-	"    os.close(spare.pop())\n"
-	"sys.path[:] = []\n"
-	"sys.meta_path[:] = [f for f in sys.meta_path\n"
-	"                    if getattr(f, '__name__', '') != 'PathFinder']\n"
-	"sys.meta_path.append(Later)\n"
-	"sys.path_hooks[:] = []\n"
-	"magic = int.from_bytes(MAGIC_NUMBER, 'little')\n"
-	"def header(source, mode, mtime):\n"
-	"    if mode == 0:\n"
-	"        field = (mtime.to_bytes(4, 'little') +\n"
-	"                 (len(source) & 0xffffffff).to_bytes(4, 'little'))\n"
-	"    else:\n"
-	"        field = _imp.source_hash(magic, source)\n"
-	"    return MAGIC_NUMBER + mode.to_bytes(4, 'little') + field\n"
-	"def number(n):\n"
-	"    if not isinstance(n, int) or not 0 < n < 1 << 31:\n"
-	"        return 0\n"
-	"    return n\n"
-	"def text(s):\n"
-	"    return str(s).encode('utf-8', 'backslashreplace')[:4000]\n"
-	/* What is compiled has no cycles, so the collector finds nothing; what
-	 * refers to tracebacks may, now and then. */
-	"gc.collect()\n"
-	"gc.freeze()\n"
-	"gc.disable()\n"
-	"n_jobs = 0\n"
-	"def job(source, name, optimize, mode, mtime):\n"
-	"    global n_jobs\n"
-	"    n_jobs += 1\n"
-	"    if n_jobs % 256 == 0:\n"
-	"        gc.collect()\n"
-	"    try:\n"
-	"        code = compile(source, name, 'exec', dont_inherit=True,\n"
-	"                       optimize=optimize)\n"
-	/* In 3.14 py_compile has a second reference to it when it is written,
-	 * and FLAG_REF says so (Python/marshal.c, w_ref). Before, each local
-	 * variable that is handed on is one; since 3.15 there is none. */
-	"        also = code if sys.version_info[:2] == (3, 14) else None\n"
-	"        return 0, 0, 0, header(source, mode, mtime) + "
-	"marshal.dumps(code)\n"
-	/* Before 3.12 the parser says nothing else when it gives up on a
-	 * source; then it is not known whose fault it is. */
-	"    except MemoryError as e:\n"
-	"        if 'Parser stack overflowed' in str(e):\n"
-	"            return 1, 0, 0, text('MemoryError: %s' % e)\n"
-	"        return (2, 0, 0, b'MemoryError: nested too deeply for '\n"
-	"                b'the parser, or out of memory')\n"
-	/* Where an allocation failed and CPython forgot to say so. */
-	"    except SystemError as e:\n"
-	"        return 2, 0, 0, text('SystemError: %s' % e)\n"
-	"    except SyntaxError as e:\n"
-	"        return (1, number(e.lineno), number(e.offset),\n"
-	"                text('%s: %s' % (type(e).__name__, e.msg)))\n"
-	"    except Exception as e:\n"
-	"        return 1, 0, 0, text('%s: %s' % (type(e).__name__, e))\n"
-	"version = text(' '.join(sys.version.split()))\n"
-	"cache_tag = text(sys.implementation.cache_tag)\n"
-	"hexversion = sys.hexversion\n";
-
-/* src/compiler/risks.py, by tools/embed. */
+/* src/compiler/bootstrap.py, risks.py and analysis.py, by tools/embed. */
+extern const unsigned char px_bootstrap_py[];
 extern const unsigned char px_risks_py[];
-
-/*
- * Runs after risks.py, in its names: what answers a compile frame then. A line
- * for each finding, of fields that have no tab and no line feed in them; text
- * that is no UTF-8 is as it was. A remedy is a pattern of the very name, where
- * a question mark stands for any byte.
- */
-static const char analysis[] =
-	"def clean(field):\n"
-	"    return ''.join(c if c.isprintable() or 0xdc80 <= ord(c) <= "
-	"0xdcff\n"
-	"                   else ' ' for c in str(field))\n"
-	"def job(source, name, optimize, mode, mtime):\n"
-	"    out = []\n"
-	"    try:\n"
-	"        for line, rule, grade, detail in analyse(source, name):\n"
-	"            out.append('\\t'.join([*map(clean, (\n"
-	"                grade, line, rule, RULES[rule][1], detail)),\n"
-	"                remedy(rule, name).translate({9: '?', 10: '?'})]))\n"
-	"    except BaseException:\n"
-	"        pass\n"
-	"    return (0, 0, 0,\n"
-	"            '\\n'.join(out).encode('utf-8', 'surrogateescape'))\n";
+extern const unsigned char px_analysis_py[];
 
 /* The first directory upwards from libpython with the standard library of its
  * version in lib or lib64, or NULL. The caller's. */
@@ -335,10 +164,11 @@ static PyObject *new_globals(const struct py_api *api)
 	return globals;
 }
 
-static int run_text(const struct py_api *api, const char *text,
+static int run_text(const struct py_api *api, const unsigned char *text,
 		    const char *name, PyObject *globals)
 {
-	PyObject *code = api->Py_CompileString(text, name, Py_file_input);
+	PyObject *code =
+		api->Py_CompileString((const char *)text, name, Py_file_input);
 	PyObject *done =
 		code ? api->PyEval_EvalCode(code, globals, globals) : NULL;
 
@@ -347,17 +177,16 @@ static int run_text(const struct py_api *api, const char *text,
 	return done ? 0 : -EIO;
 }
 
-/* Takes the place of compiling. */
+/* Makes finding risks the job, in place of compiling. */
 static int load_analysis(struct py *py)
 {
 	const struct py_api *api = &py->api;
 	PyObject *globals = new_globals(api);
-	int r = globals ? run_text(api, (const char *)px_risks_py, "<risks>",
-				   globals)
+	int r = globals ? run_text(api, px_risks_py, "<risks>", globals)
 			: -ENOMEM;
 
 	if (r == 0)
-		r = run_text(api, analysis, "<analysis>", globals);
+		r = run_text(api, px_analysis_py, "<analysis>", globals);
 	if (r == 0)
 		py->compile = api->PyDict_GetItemString(globals, "job");
 	return r == 0 && !py->compile ? -EIO : r;
@@ -375,7 +204,7 @@ static int run_bootstrap(struct py *py, bool analyse)
 	if (analyse)
 		r = load_analysis(py);
 	if (r == 0)
-		r = run_text(api, bootstrap, "<pycfs>", globals);
+		r = run_text(api, px_bootstrap_py, "<pycfs>", globals);
 	if (r < 0)
 		return r;
 	if (!analyse)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+#
+# Asks an interpreter what it is. python.c runs it as `python -I -S -c`, isolated
+# and without site, so that none of the user's code runs. It prints eight lines,
+# which python.c takes apart: "pycfs", the implementation, the magic number, the
+# hexversion, the version, the cache tag, the home and the path of libpython
+# (empty: there is none).
+#
+# It must run with every Python from 3.8, with older ones as far as its version.
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+
+
+def find():
+    name = 'libpython%d.%d%s.so' % (sys.version_info[:2] +
+                                    (sys.abiflags,))
+    # The interpreter itself may have it mapped.
+    try:
+        with open('/proc/self/maps') as maps:
+            for line in maps:
+                path = line.rstrip('\n').partition('/')
+                path = path[1] + path[2]
+                if path.rpartition('/')[2].startswith(name):
+                    return path
+    except OSError:
+        pass
+    # Else it is where such a build puts it. sysconfig knows that, but is asked
+    # last: importing it takes longer than all the rest.
+    arch = getattr(sys.implementation, '_multiarch', '')
+    places = [sys.base_prefix + '/lib/' + arch,
+              sys.base_prefix + '/lib', sys.base_prefix + '/lib64']
+    names = [name + '.1.0', name]
+    for asked in (False, True):
+        if asked:
+            from sysconfig import get_config_var as var
+            places = [var('LIBDIR'), var('LIBPL')]
+            names.insert(0, var('INSTSONAME'))
+        for place in places:
+            for n in names:
+                path = '%s/%s' % (place, n)
+                # INSTSONAME is libpythonX.Y.a where it is static only.
+                if '.so' in path:
+                    try:
+                        open(path, 'rb').close()
+                        return path
+                    except OSError:
+                        pass
+    return ''
+
+
+# As PYTHONHOME has it: prefix, or prefix:exec_prefix.
+home = sys.base_prefix
+if sys.base_exec_prefix != home:
+    home += ':' + sys.base_exec_prefix
+name = sys.implementation.name
+# A free-threaded build (3.13 and later).
+if 't' in sys.abiflags:
+    name += '-t'
+print('pycfs', name, int.from_bytes(MAGIC_NUMBER, 'little'),
+      sys.hexversion, ' '.join(sys.version.split()),
+      sys.implementation.cache_tag, home, find(), sep='\n')
