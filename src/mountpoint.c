@@ -3,10 +3,10 @@
 
 #include "pycfs/bounded.h"
 #include "pycfs/log.h"
+#include "pycfs/spawn.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -99,22 +99,6 @@ static bool abort_connection(const char *path, unsigned minor)
 	return r > 0;
 }
 
-/* Runs argv with stderr into `fd`; its wait status. */
-static int run_helper(const char *const argv[], int fd, pid_t *ret)
-{
-	extern char **environ;
-	posix_spawn_file_actions_t actions;
-	int r = posix_spawn_file_actions_init(&actions);
-
-	if (r != 0)
-		return -r;
-	posix_spawn_file_actions_adddup2(&actions, fd, 2);
-	r = posix_spawnp(ret, argv[0], &actions, NULL,
-			 (char *const *)(uintptr_t)argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
-}
-
 /* The setuid helper, for who may not call umount(2). What it says if it fails,
  * one line, is in `said`; of a busy mount ours says the way out, too. */
 static int run_fusermount(const char *path, bool lazy, char *said, size_t n)
@@ -131,18 +115,22 @@ static int run_fusermount(const char *path, bool lazy, char *said, size_t n)
 		return -errno;
 	from = fds[0];
 	to = fds[1];
-	r = run_helper(argv, to, &pid);
+	r = px_spawn(
+		&(struct px_spawn){.program = argv[0],
+				   .argv = argv,
+				   .fds = {PX_SPAWN_SAME, PX_SPAWN_SAME, to},
+				   .n_fds = 3,
+				   .keep_signal_mask = true},
+		&pid);
 	if (r < 0)
 		return r;
 	close(px_steal_fd(&to));
 	got = px_read_full(from, said, n - 1);
 	said[got > 0 ? got : 0] = '\0';
 	said[strcspn(said, "\n")] = '\0';
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (status == 0)
-		return 0;
+	status = px_spawn_wait(pid, INT64_MAX);
+	if (status <= 0)
+		return status;
 	return strstr(said, strerror(EBUSY)) ? -EBUSY : -EPERM;
 }
 

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_i.h"
 
+#include "pycfs/spawn.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#define WORKER_SOCKET_FD 3
 /* A frame buffer that grew past this is given back after use. */
 #define KEEP_BUFFER (1u << 20)
 #define READ_CHUNK  (64u << 10)
 
 /*
- * The whole environment of a worker: where its shared libraries are, and
- * nothing that could change what Python does.
+ * Starts pycfs-compiler. Its whole environment is where its shared libraries
+ * are, and nothing that could change what Python does.
  */
-static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
+static int start_process(struct px_worker *w, const struct px_pool_options *o,
 			 int socket_fd, int stderr_fd)
 {
 	const char *libs = getenv("LD_LIBRARY_PATH");
@@ -27,11 +27,17 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL};
 	const char *argv[11] = {"pycfs-compiler", "--libpython",
 				o->python->libpython};
+	const struct px_spawn child = {
+		.program = o->compiler,
+		.argv = argv,
+		.envp = envp,
+		/* The worker expects its socket as descriptor 3. */
+		.fds = {PX_SPAWN_NULL, PX_SPAWN_NULL, stderr_fd, socket_fd},
+		.n_fds = 4,
+		.own_group = true,
+	};
 	char cpu_seconds[24];
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
-	int n = 3, r;
+	int n = 3;
 
 	if (libs && strlen(libs) < sizeof(library_path) - 32)
 		snprintf(library_path, sizeof(library_path),
@@ -54,41 +60,7 @@ static int spawn_process(struct px_worker *w, const struct px_pool_options *o,
 		argv[n++] = cpu_seconds;
 	}
 	argv[n] = NULL;
-	sigemptyset(&none);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r != 0)
-		return -r;
-	r = posix_spawnattr_init(&attr);
-	if (r == 0) {
-		/* The pool's thread blocks all signals; a worker must not. */
-		posix_spawnattr_setsigmask(&attr, &none);
-		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-							POSIX_SPAWN_SETPGROUP);
-		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
-						 O_RDWR, 0);
-		posix_spawn_file_actions_adddup2(&actions, 0, 1);
-		posix_spawn_file_actions_adddup2(&actions, stderr_fd, 2);
-		posix_spawn_file_actions_adddup2(&actions, socket_fd,
-						 WORKER_SOCKET_FD);
-		r = posix_spawn(&w->pid, o->compiler, &actions, &attr,
-				(char *const *)(uintptr_t)argv,
-				(char *const *)(uintptr_t)envp);
-		posix_spawnattr_destroy(&attr);
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
-}
-
-/* dup2 to itself would leave close-on-exec set: keep clear of the target. */
-static int above_target(int *fd)
-{
-	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, WORKER_SOCKET_FD + 1);
-
-	if (moved < 0)
-		return -errno;
-	close(*fd);
-	*fd = moved;
-	return 0;
+	return px_spawn(&child, &w->pid);
 }
 
 int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
@@ -107,14 +79,9 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 		return -errno;
 	err_read = fds[0];
 	err_write = fds[1];
-	r = above_target(&theirs);
-	if (r == 0)
-		r = above_target(&err_write);
-	if (r < 0)
-		return r;
 	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	r = spawn_process(w, o, theirs, err_write);
+	r = start_process(w, o, theirs, err_write);
 	if (r < 0)
 		return r;
 	w->fd = px_steal_fd(&ours);
@@ -175,19 +142,11 @@ static void explain(int status, const char *words, struct px_why *why)
 void px_worker_kill(struct px_worker *w, struct px_why *why)
 {
 	char words[512];
-	int status = 0;
-	pid_t pid;
+	const int status = px_spawn_kill(w->pid);
 
-	/* This changes nothing for one that ends by itself: how is decided
-	 * before its socket is closed (Linux 6.1, do_exit and
-	 * do_group_exit). */
-	kill(w->pid, SIGKILL);
-	do {
-		pid = waitpid(w->pid, &status, 0);
-	} while (pid < 0 && errno == EINTR);
 	last_words(w->stderr_fd, words, sizeof(words));
 	if (why)
-		explain(status, words, why);
+		explain(status < 0 ? 0 : status, words, why);
 	close(w->fd);
 	close(w->stderr_fd);
 	px_buf_fini(&w->in);

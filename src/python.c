@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "python_i.h"
 
+#include "pycfs/spawn.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,24 +18,6 @@
 
 /* src/probe.py, by tools/embed. */
 extern const unsigned char px_probe_py[];
-
-/* Its wait status; killed if it does not end by itself. */
-static int wait_child(pid_t pid, int64_t deadline_ms)
-{
-	int status;
-	pid_t r;
-
-	while ((r = waitpid(pid, &status, WNOHANG)) == 0 &&
-	       px_now_ms() < deadline_ms)
-		usleep(500);
-	if (r == 0) {
-		kill(pid, SIGKILL);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		return -ETIMEDOUT;
-	}
-	return r < 0 ? -errno : status;
-}
 
 /* All that comes out of `fd` until its end. */
 static int drain(int fd, struct px_buf *out, int64_t deadline)
@@ -131,44 +113,14 @@ static const char *place_to_start(const char *path)
 	return base && strncmp(base, "/python", 7) != 0 ? NULL : "/";
 }
 
-static int spawn_reading(const char *const argv[], const char *dir, int out_fd,
-			 pid_t *ret)
-{
-	extern char **environ;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
-	int r;
-
-	sigemptyset(&none);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r != 0)
-		return -r;
-	r = posix_spawnattr_init(&attr);
-	if (r == 0) {
-		posix_spawnattr_setsigmask(&attr, &none);
-		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
-						 O_RDONLY, 0);
-		posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
-		posix_spawn_file_actions_adddup2(&actions, out_fd, 2);
-		if (dir)
-			posix_spawn_file_actions_addchdir_np(&actions, dir);
-		r = posix_spawn(ret, argv[0], &actions, &attr,
-				(char *const *)(uintptr_t)argv, environ);
-		posix_spawnattr_destroy(&attr);
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
-}
-
-/* Runs argv in `dir`, if that is not NULL; its output, NUL-terminated, in
- * `out`. Returns the wait status. */
+/* Runs argv in directory `dir`, or in ours if that is NULL. Returns the wait
+ * status, with all that it wrote to stdout and stderr, and a NUL, in `out`. */
 static int run(const char *const argv[], const char *dir, struct px_buf *out)
 {
 	PX_AUTOCLOSE int read_fd = -1;
 	PX_AUTOCLOSE int write_fd = -1;
 	const int64_t deadline = px_now_ms() + PROBE_TIMEOUT_MS;
+	struct px_spawn child = {.program = argv[0], .argv = argv, .dir = dir};
 	int fds[2], r, status;
 	pid_t pid = 0;
 
@@ -176,16 +128,19 @@ static int run(const char *const argv[], const char *dir, struct px_buf *out)
 		return -errno;
 	read_fd = fds[0];
 	write_fd = fds[1];
-	r = spawn_reading(argv, dir, write_fd, &pid);
+	child.fds[0] = PX_SPAWN_NULL;
+	child.fds[1] = child.fds[2] = write_fd;
+	child.n_fds = 3;
+	r = px_spawn(&child, &pid);
 	if (r < 0)
 		return r;
 	close(px_steal_fd(&write_fd));
 	r = drain(read_fd, out, deadline);
-	if (r < 0)
-		kill(pid, SIGKILL);
-	status = wait_child(pid, deadline);
-	if (r < 0)
+	if (r < 0) {
+		(void)px_spawn_kill(pid);
 		return r;
+	}
+	status = px_spawn_wait(pid, deadline);
 	if (status < 0)
 		return status;
 	r = px_buf_add(out, "", 1);
