@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool_i.h"
+#include "pool_scheduler.h"
+#include "pool_state.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
 
-/* Jobs queued ahead per worker: enough that none idles while the one who
- * compiles ahead reads the next source. */
+/* Jobs that may be queued ahead, per worker: enough that none is idle while
+ * whoever compiles ahead reads the next source. */
 #define AHEAD_PER_WORKER 4
 
 static void wake(struct px_pool *p)
@@ -13,7 +14,7 @@ static void wake(struct px_pool *p)
 	const uint64_t one = 1;
 	ssize_t n = write(p->wake_fd, &one, sizeof(one));
 
-	(void)n; /* full means awake already */
+	(void)n; /* if the counter is full, the thread is about to wake up */
 }
 
 static void pool_free(struct px_pool *p)
@@ -22,8 +23,9 @@ static void pool_free(struct px_pool *p)
 		close(p->wake_fd);
 	free(p->workers);
 	free(p->fds);
+	px_queue_fini(&p->queue);
 	pthread_mutex_destroy(&p->lock);
-	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->is_ready);
 	free(p);
 }
 
@@ -33,7 +35,7 @@ int px_pool_ready(struct px_pool *p, struct px_why *why)
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->ready)
-		pthread_cond_wait(&p->changed, &p->lock);
+		pthread_cond_wait(&p->is_ready, &p->lock);
 	r = p->start_error;
 	if (why)
 		*why = p->why;
@@ -50,11 +52,9 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	if (!p)
 		return px_because(why, -ENOMEM, "out of memory");
 	p->o = *o;
-	p->waited.tail = &p->waited.head;
-	p->ahead.tail = &p->ahead.head;
-	p->next_id = 1;
+	px_queue_init(&p->queue);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->changed, NULL);
+	pthread_cond_init(&p->is_ready, NULL);
 	p->workers = calloc(o->n_workers, sizeof(*p->workers));
 	p->fds = calloc(o->n_workers + 1, sizeof(*p->fds));
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -97,73 +97,39 @@ int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,
 
 	if (!job)
 		return -ENOMEM;
-	pthread_mutex_lock(&p->lock);
-	t.id = p->next_id++;
-	pthread_mutex_unlock(&p->lock);
+	t.id = px_queue_new_id(&p->queue);
 	job->id = t.id;
 	job->done = done;
 	job->arg = arg;
 	job->ahead = priority == PX_PRIORITY_AHEAD;
 	job->frame.max = (size_t)PX_FRAME_MAX + PX_FRAME_HEADER_SIZE;
 	r = px_frame_put_compile(&job->frame, &t);
+	/* The result may come before this returns. */
+	if (r == 0 && ret_id)
+		*ret_id = t.id;
+	if (r == 0)
+		r = px_queue_push(&p->queue, job);
 	if (r < 0) {
 		px_job_free(job);
 		return r;
 	}
-	if (ret_id)
-		*ret_id = t.id;
-	pthread_mutex_lock(&p->lock);
-	if (p->stopping) {
-		pthread_mutex_unlock(&p->lock);
-		px_job_free(job);
-		return -ECANCELED;
-	}
-	px_queue_push(job->ahead ? &p->ahead : &p->waited, job);
-	pthread_mutex_unlock(&p->lock);
 	wake(p);
 	return 0;
 }
 
 void px_pool_promote(struct px_pool *p, uint64_t id)
 {
-	struct px_job **at;
-
-	pthread_mutex_lock(&p->lock);
-	for (at = &p->ahead.head; *at; at = &(*at)->next) {
-		if ((*at)->id == id) {
-			(*at)->ahead = false;
-			px_queue_push(&p->waited, px_queue_take(&p->ahead, at));
-			pthread_cond_broadcast(&p->changed);
-			break;
-		}
-	}
-	pthread_mutex_unlock(&p->lock);
+	px_queue_promote(&p->queue, id);
 }
 
 int px_pool_wait_room(struct px_pool *p)
 {
-	int r;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->stopping && p->ahead.n >= AHEAD_PER_WORKER * p->o.n_workers)
-		pthread_cond_wait(&p->changed, &p->lock);
-	r = p->stopping ? -ECANCELED : 0;
-	pthread_mutex_unlock(&p->lock);
-	return r;
+	return px_queue_wait_room(&p->queue, AHEAD_PER_WORKER * p->o.n_workers);
 }
 
 void px_pool_stop(struct px_pool *p)
 {
-	bool running;
-
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	running = !p->stopping;
-	p->stopping = true;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-	if (!running)
+	if (!p || !px_queue_close(&p->queue))
 		return;
 	wake(p);
 	pthread_join(p->thread, NULL);

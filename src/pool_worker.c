@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool_i.h"
+#include "pool_worker.h"
 
 #include "pycfs/spawn.h"
 
@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* A frame buffer that grew past this is given back after use. */
+/* Bytes. A receive buffer that grew past this is freed after use. */
 #define KEEP_BUFFER (1u << 20)
 #define READ_CHUNK  (64u << 10)
+/* A busy worker that gets less than one part in so many of a CPU is stuck. */
+#define STARVED 50
 
 /*
  * Starts pycfs-compiler. Its whole environment is where its shared libraries
@@ -87,9 +89,9 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	w->fd = px_steal_fd(&ours);
 	w->stderr_fd = px_steal_fd(&err_read);
 	w->state = PX_WORKER_STARTING;
-	w->proven = w->is_worn = false;
-	w->n_given = w->n_sent = 0;
-	w->n_bytes = w->sent = 0;
+	w->has_answered = w->is_worn = false;
+	w->n_slots = 0;
+	w->n_bytes = w->n_sent = 0;
 	w->deadline_ms = 0;
 	w->in = (struct px_buf){
 		.max = (size_t)PX_FRAME_MAX + PX_FRAME_HEADER_SIZE,
@@ -97,7 +99,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	return 0;
 }
 
-/* The last line of what it wrote, without its newline. */
+/* The last line of what was written to `fd`, without its newline. */
 static void last_words(int fd, char *buf, size_t size)
 {
 	char piece[256], *line;
@@ -151,9 +153,12 @@ void px_worker_kill(struct px_worker *w, struct px_why *why)
 	close(w->stderr_fd);
 	px_buf_fini(&w->in);
 	w->state = PX_WORKER_NONE;
+	/* Nobody will get the rest of a frame that was sent in part. */
+	w->n_sent = 0;
 }
 
-int64_t px_worker_cpu_ms(const struct px_worker *w)
+/* CPU time that it has used so far, or 0. */
+static int64_t cpu_ms(const struct px_worker *w)
 {
 	struct timespec used;
 	clockid_t clock;
@@ -164,9 +169,42 @@ int64_t px_worker_cpu_ms(const struct px_worker *w)
 	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
 }
 
+void px_worker_begin(struct px_worker *w, unsigned timeout_ms)
+{
+	w->begun_ms = px_now_ms();
+	w->deadline_ms = timeout_ms ? w->begun_ms + timeout_ms : 0;
+	w->cpu_start_ms = w->cpu_seen_ms = cpu_ms(w);
+	w->is_worn = timeout_ms > 0 &&
+		     w->cpu_start_ms / timeout_ms >= PX_WORKER_DEADLINES / 2;
+}
+
+/*
+ * The limit is on CPU time: a module that compiles on an idle machine must not
+ * fail on a busy one. But the wait is only for a worker that makes progress;
+ * one that is stopped or blocked is given up.
+ */
+bool px_worker_is_late(struct px_worker *w, unsigned timeout_ms)
+{
+	const int64_t now = px_now_ms();
+	int64_t cpu, left;
+
+	if (w->deadline_ms == 0 || now < w->deadline_ms)
+		return false;
+	if (w->state != PX_WORKER_BUSY)
+		return true;
+	cpu = cpu_ms(w);
+	left = timeout_ms - (cpu - w->cpu_start_ms);
+	if (left <= 0 || (cpu - w->cpu_seen_ms) * STARVED < timeout_ms)
+		return true;
+	w->cpu_seen_ms = cpu;
+	w->deadline_ms = now + left;
+	return false;
+}
+
 void px_worker_give(struct px_worker *w, struct px_job *job)
 {
-	w->given[w->n_given++] = (struct px_given){
+	w->slots[w->n_slots++] = (struct px_slot){
+		.state = PX_SLOT_WAITING,
 		.job = job,
 		.id = job->id,
 		.size = job->frame.size - PX_FRAME_HEADER_SIZE,
@@ -178,27 +216,36 @@ struct px_job *px_worker_take(struct px_worker *w)
 {
 	struct px_job *job;
 
-	if (w->n_given == 0)
+	if (w->n_slots == 0)
 		return NULL;
-	job = w->given[0].job;
+	job = w->slots[0].job;
 	if (job)
 		w->n_bytes -= job->frame.size;
-	w->n_given--;
-	memmove(&w->given[0], &w->given[1], w->n_given * sizeof(w->given[0]));
-	/* One that was not sent was not answered: the worker is lost then. */
-	if (w->n_sent > 0)
-		w->n_sent--;
+	w->n_slots--;
+	memmove(&w->slots[0], &w->slots[1], w->n_slots * sizeof(w->slots[0]));
 	return job;
 }
 
-/* The last of those behind the first that can be had back, or 0. Half of a
- * frame must be followed by the other half. */
-static unsigned last_behind(const struct px_worker *w)
+/* The first frame that is not sent, or w->n_slots. */
+static unsigned first_waiting(const struct px_worker *w)
 {
 	unsigned i;
 
-	for (i = w->n_given; i > 1; i--)
-		if (w->given[i - 1].job && !(i - 1 == w->n_sent && w->sent > 0))
+	for (i = 0; i < w->n_slots; i++)
+		if (w->slots[i].state == PX_SLOT_WAITING)
+			break;
+	return i;
+}
+
+/* The last slot behind the first that can be taken back; 0: none. Not one whose
+ * frame is sent in part, as the rest has to follow. */
+static unsigned last_behind(const struct px_worker *w)
+{
+	const unsigned in_part = w->n_sent > 0 ? first_waiting(w) : 0;
+	unsigned i;
+
+	for (i = w->n_slots; i > 1; i--)
+		if (w->slots[i - 1].state != PX_SLOT_VOID && i - 1 != in_part)
 			return i - 1;
 	return 0;
 }
@@ -211,51 +258,60 @@ bool px_worker_has_behind(const struct px_worker *w)
 struct px_job *px_worker_take_back(struct px_worker *w)
 {
 	const unsigned i = last_behind(w);
-	struct px_job *job = w->given[i].job;
+	struct px_slot *slot = &w->slots[i];
+	struct px_job *job;
 
 	if (i == 0)
 		return NULL;
+	job = PX_STEAL(slot->job);
 	w->n_bytes -= job->frame.size;
-	w->given[i].job = NULL;
-	if (i >= w->n_sent)
-		w->n_given = i; /* those behind it are gone already */
+	/* What is behind a waiting one was waiting, too, and is gone by now. */
+	if (slot->state == PX_SLOT_WAITING)
+		w->n_slots = i;
+	else
+		slot->state = PX_SLOT_VOID;
 	return job;
 }
 
-bool px_worker_sending(const struct px_worker *w)
+bool px_worker_is_sending(const struct px_worker *w)
 {
-	return w->state == PX_WORKER_BUSY && w->n_sent < w->n_given;
+	return w->state == PX_WORKER_BUSY && first_waiting(w) < w->n_slots;
 }
 
 int px_worker_send(struct px_worker *w)
 {
-	while (px_worker_sending(w)) {
-		const struct px_buf *f = &w->given[w->n_sent].job->frame;
-		ssize_t n = send(w->fd, f->data + w->sent, f->size - w->sent,
-				 MSG_NOSIGNAL);
+	unsigned i;
+
+	if (w->state != PX_WORKER_BUSY)
+		return 0;
+	for (i = first_waiting(w); i < w->n_slots;) {
+		const struct px_buf *f = &w->slots[i].job->frame;
+		ssize_t n = send(w->fd, f->data + w->n_sent,
+				 f->size - w->n_sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
-		w->sent += (size_t)n;
-		if (w->sent == f->size) {
-			w->n_sent++;
-			w->sent = 0;
+		w->n_sent += (size_t)n;
+		if (w->n_sent == f->size) {
+			w->slots[i++].state = PX_SLOT_SENT;
+			w->n_sent = 0;
 		}
 	}
 	return 0;
 }
 
-/* The longest payload that it may send now. */
+/* Bytes of the longest payload that it may send now. */
 static size_t longest(const struct px_worker *w)
 {
 	if (w->state == PX_WORKER_STARTING)
 		return PX_FRAME_HELLO_MAX;
-	return w->n_given > 0 ? px_frame_result_max(w->given[0].size) : 0;
+	return w->n_slots > 0 ? px_frame_result_max(w->slots[0].size) : 0;
 }
 
-/* 1 with a whole frame, 0 if more is to come, -EBADMSG. */
+/* 1 with a whole frame; 0 and how many bytes are still to come, as far as that
+ * is known; -EBADMSG. */
 static int whole_frame(const struct px_worker *w, enum px_frame_type *ret_type,
 		       struct px_str *ret, size_t *ret_missing)
 {
@@ -287,7 +343,8 @@ int px_worker_receive(struct px_worker *w, enum px_frame_type *ret_type,
 
 		if (r != 0)
 			return r;
-		/* Memory follows what has arrived, not what was announced. */
+		/* A worker may announce a huge frame and send none: the buffer
+		 * grows with what has arrived. */
 		if (missing > READ_CHUNK && missing > w->in.size)
 			missing = w->in.size > READ_CHUNK ? w->in.size
 							  : READ_CHUNK;
