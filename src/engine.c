@@ -159,7 +159,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		.debug_ranges = o->debug_ranges,
 		.compileall = o->plain_marshal,
 		.require_sandbox = o->require_sandbox,
-		.later = true,
+		.start_async = true,
 		.stats = &e->stats,
 	};
 	int r;

@@ -68,7 +68,7 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 		return px_because(why, r, "cannot start a thread: %s",
 				  strerror(-r));
 	}
-	r = o->later ? 0 : px_pool_ready(p, why);
+	r = o->start_async ? 0 : px_pool_ready(p, why);
 	if (r < 0) {
 		px_pool_free(p);
 		return r;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# Asks an interpreter what it is. python.c runs it as `python -I -S -c`, isolated
-# and without site, so that none of the user's code runs. It prints eight lines,
-# which python.c takes apart: "pycfs", the implementation, the magic number, the
-# hexversion, the version, the cache tag, the home and the path of libpython
-# (empty: there is none).
+# Asks an interpreter what it is. python_probe.c runs it as `python -I -S -c`,
+# isolated and without site, so that none of the user's code runs. It prints
+# eight lines: "pycfs", the implementation, the magic number, the hexversion, the
+# version, the cache tag, the home, and the path of libpython (empty: there is
+# none).
 #
-# It must run with every Python from 3.8, with older ones as far as its version.
+# Every Python must be able to run it, also one that is too old for us, so that
+# the user is told its version.
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 

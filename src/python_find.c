@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "python_i.h"
+#include "python_probe.h"
 
 #include <glob.h>
 #include <limits.h>
@@ -9,10 +9,10 @@
 #define MAX_PLACES 3
 
 /*
- * Where managers of versions put them. The root is below the first variable
- * that has an absolute path, as the manager itself looks for it, or is `root`;
- * `pattern`, with braces as glob(7) has them, leads from there to directories
- * of interpreters.
+ * Where version managers put interpreters. The root is the value of the first
+ * environment variable that has an absolute path, followed by `below`, which is
+ * how the manager itself looks for it; or it is `root`. `pattern`, with braces
+ * (GLOB_BRACE of glob(3)), leads from there to directories of interpreters.
  *
  * uv: docs, "Storage" and crates/uv-python/src/managed.rs of 0.9 (an
  * installation is named cpython-3.14.2+freethreaded-linux-x86_64-gnu). mise:
@@ -56,7 +56,9 @@ struct version {
 	bool free_threaded;
 };
 
-/* "3.12", "3.12.1", "3.14t"; what has the digits of none is not found later. */
+/* Whether `spec` is a version ("3.12", "3.12.1", "3.14t") and not a program's
+ * name. What only looks like one ("3..1") passes here and is not found later.
+ */
 static bool is_version(const char *spec)
 {
 	const char *end = spec + strspn(spec, "0123456789.");
@@ -70,7 +72,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* -ENOENT: it has no minor version. */
+/* -ENOENT: it does not begin with a major and a minor version. */
 static int parse_version(const char *spec, struct version *ret)
 {
 	char *end;
@@ -85,7 +87,8 @@ static int parse_version(const char *spec, struct version *ret)
 	return 0;
 }
 
-/* To install one of these would be no help. */
+/* A version that we could not use is said to be so, rather than not to be
+ * installed. */
 static int check_supported(const char *spec, const struct version *v,
 			   struct px_why *why)
 {
@@ -102,7 +105,8 @@ static int check_supported(const char *spec, const struct version *v,
 	return 0;
 }
 
-/* `text` with a backslash before each character that glob(3) would obey. */
+/* Appends `text` with a backslash before each character that is special to
+ * glob(3). */
 static int add_escaped(struct px_buf *b, const char *text)
 {
 	int r = 0;
@@ -116,8 +120,8 @@ static int add_escaped(struct px_buf *b, const char *text)
 	return r;
 }
 
-/* The pattern of the manager's interpreters that are called `name`; empty if it
- * has no root. */
+/* The glob(3) pattern of the manager's interpreters that are called `name`,
+ * with a NUL; empty if the manager has no root. */
 static int make_pattern(const struct manager *m, const char *name,
 			struct px_buf *b)
 {
@@ -143,7 +147,8 @@ static int make_pattern(const struct manager *m, const char *name,
 	return r;
 }
 
-/* All that are there; globfree(3) it. -ENOMEM. */
+/* All managers' interpreters that are called `name`. The caller has to call
+ * globfree(3). -ENOMEM. */
 static int find_installed(const char *name, glob_t *ret)
 {
 	int flags = GLOB_BRACE | GLOB_NOSORT, r = 0;
@@ -162,7 +167,8 @@ static int find_installed(const char *name, glob_t *ret)
 	return r;
 }
 
-/* A group with the number of a user is that user's own, and root's. */
+/* Whether users other than the owner and root may write: a group whose number
+ * is that of the owner is taken for the owner's private group. */
 static bool others_can_write(const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX))
@@ -172,9 +178,10 @@ static bool others_can_write(const struct stat *st)
 }
 
 /*
- * Who may change `real`, an absolute path without links, chooses what runs
- * here; that nobody asked for just this one is what makes it different from
- * PATH. -EPERM and a sentence: others than root and the caller.
+ * Whoever can change `real`, an absolute path without links, or a directory
+ * above it, chooses which program we run. The user has chosen what is in PATH,
+ * but not what is here. -EPERM and a sentence, if that is anybody but root and
+ * the caller.
  */
 static int check_place(const char *real, struct px_why *why)
 {
@@ -204,7 +211,7 @@ static int check_place(const char *real, struct px_why *why)
 	return px_because(why, -ENOMEM, "out of memory");
 }
 
-/* An interpreter that a manager has installed, if it is one. */
+/* Asks interpreter `real`. *best becomes the newer one of the two. */
 static int ask_one(const char *real, const char *spec, struct px_python **best,
 		   struct px_why *why)
 {
@@ -221,7 +228,8 @@ static int ask_one(const char *real, const char *spec, struct px_python **best,
 	return r;
 }
 
-/* What the paths really are, without those that are not there, each once. */
+/* The paths without symbolic links, without those that lead nowhere, each once.
+ * *ret_n strings, which the caller frees. NULL: ENOMEM. */
 static char **real_paths(const glob_t *found, size_t *ret_n)
 {
 	char **real = calloc(found->gl_pathc + 1, sizeof(*real));
@@ -241,10 +249,11 @@ static char **real_paths(const glob_t *found, size_t *ret_n)
 }
 
 /*
- * The newest that fits; -ENOENT, or what is wrong with those. All are asked:
- * names of directories need not have the version. They are asked as what they
- * really are, so that links, and environments made of one of them, cost nothing
- * and cannot be turned elsewhere after the check.
+ * The newest interpreter of any manager that fits `spec`. -ENOENT; or what is
+ * wrong with the one that would fit. All are asked, as the names of directories
+ * need not contain the version. They are asked by their real paths: so several
+ * links to one (an environment's python is a link, too) cost only one probe,
+ * and no link can be changed between check_place and the start.
  */
 static int ask_installed(const char *spec, const char *name,
 			 struct px_python **ret, struct px_why *why)
@@ -263,7 +272,8 @@ static int ask_installed(const char *spec, const char *name,
 		return px_because(why, -ENOMEM, "out of memory");
 	for (i = 0; i < n; i++) {
 		err = ask_one(real[i], spec, &best, &inner);
-		/* A missing library says most of what has to be done. */
+		/* That its library is missing tells the user best what to do.
+		 */
 		if (err < 0 && err != -ENOENT && r != -ELIBACC) {
 			r = err;
 			*why = inner;
@@ -275,7 +285,8 @@ static int ask_installed(const char *spec, const char *name,
 	return best ? 0 : r;
 }
 
-/* The interpreter of that series in PATH if it fits, else one of a manager. */
+/* The interpreter in PATH that is called by the version's major and minor
+ * number, if it fits; else that of a manager. */
 static int ask_version(const char *spec, struct px_python **ret,
 		       struct px_why *why)
 {
@@ -300,7 +311,7 @@ static int ask_version(const char *spec, struct px_python **ret,
 	r = ask_installed(spec, name, ret, &second);
 	if (r == 0)
 		return 0;
-	/* It is there, but of no use: that is what has to be mended. */
+	/* If there is one, but it is of no use, the user has to know why. */
 	if (r != -ENOENT && in_path != -ELIBACC) {
 		*why = second;
 		return r;

@@ -36,7 +36,7 @@ static int usage(void)
 	return 2;
 }
 
-/* The same lines as python.c asks of an interpreter. */
+/* The same lines as probe.py prints for an interpreter. */
 static void print_probe(const struct py *py, const struct py_options *o)
 {
 	struct px_frame_hello hello;

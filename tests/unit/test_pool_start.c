@@ -54,7 +54,7 @@ static void test_ready_later(void **state)
 	struct unit_pool *u = *state;
 	struct unit_job *j, *late;
 
-	u->o.later = true;
+	u->o.start_async = true;
 	assert_int_equal(unit_try_fake(u, "slow", 1, 0), 0);
 	j = unit_submit(u, "echo", "fine");
 	assert_false(unit_ends(j, 50));
@@ -161,7 +161,7 @@ static void test_some_cannot_start_at_first(void **state)
 	char path[200];
 
 	use_own_compiler(u, path);
-	u->o.later = true;
+	u->o.start_async = true;
 	assert_int_equal(unit_try_fake(u, "slow", 3, 0), 0);
 	while (unit_stat(u, PX_COUNT_spawned) == 0)
 		usleep(1000);

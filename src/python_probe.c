@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+#include "python_probe.h"
+
+#include "pycfs/spawn.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* An interpreter behind a version manager's script takes some 50 ms; one on a
+ * cold network disk may take seconds. */
+#define PROBE_TIMEOUT_MS 10000
+#define PROBE_MAX	 65536 /* bytes of its answer */
+#define PROBE_LINES	 8     /* of the answer: see probe.py */
+
+/* src/probe.py, by tools/embed. */
+extern const unsigned char px_probe_py[];
+
+/* Reads `fd` up to its end. -ETIMEDOUT: it has not come by `deadline`. */
+static int drain(int fd, struct px_buf *out, int64_t deadline)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		const int64_t left = deadline - px_now_ms();
+		ssize_t n;
+		int r;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		r = poll(&pfd, 1, (int)left);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r <= 0)
+			continue;
+		r = px_buf_reserve(out, 4096);
+		if (r < 0)
+			return r;
+		n = read(fd, out->data + out->size, 4096);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			out->size += (size_t)n;
+	}
+}
+
+/* Finds `name` in PATH, as posix_spawnp does. */
+static int find_in_path(const char *name, char ret[PATH_MAX])
+{
+	const char *p = getenv("PATH");
+	struct stat st;
+	int n;
+
+	if (!p)
+		p = "/bin:/usr/bin"; /* glibc 2.36, posix/execvpe.c */
+	for (; *name != '\0'; p += n + 1) {
+		n = (int)strcspn(p, ":");
+		/* An empty entry stands for the current directory. */
+		if (snprintf(ret, PATH_MAX, "%.*s/%s", n > 0 ? n : 1,
+			     n > 0 ? p : ".", name) < PATH_MAX &&
+		    stat(ret, &st) == 0 && S_ISREG(st.st_mode) &&
+		    access(ret, X_OK) == 0)
+			return 0;
+		if (p[n] == '\0')
+			break;
+	}
+	return -ENOENT;
+}
+
+/* The absolute path of `name`, a path or a name to find in PATH. -ENOENT,
+ * -ENAMETOOLONG, or the -errno of getcwd(3). */
+static int absolute_path(const char *name, char ret[PATH_MAX])
+{
+	char found[PATH_MAX], here[PATH_MAX];
+	int r = 0;
+
+	if (!strchr(name, '/'))
+		r = find_in_path(name, found);
+	else if (snprintf(found, sizeof(found), "%s", name) >= PATH_MAX)
+		r = -ENAMETOOLONG;
+	if (r < 0)
+		return r;
+	if (*found != '/' && !getcwd(here, sizeof(here)))
+		return -errno;
+	if (snprintf(ret, PATH_MAX, "%s%s%s", *found == '/' ? "" : here,
+		     *found == '/' ? "" : "/", found) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/*
+ * The directory to start interpreter `path` in; NULL: ours.
+ *
+ * If CPython does not find itself in PATH, or lies just below the root as
+ * /bin/python3 does, it looks for its library around the current directory
+ * (Modules/getpath.py of 3.11, getpath.c before). A pyvenv.cfg there could make
+ * it load anybody's code, so it is started in "/". But the shim of a version
+ * manager, which is a script or is called otherwise, chooses the Python by the
+ * current directory, so that is left as it is.
+ */
+static const char *directory_for(const char *path)
+{
+	PX_AUTOFREE char *real = realpath(path, NULL);
+	PX_AUTOCLOSE int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *base = real ? strrchr(real, '/') : NULL;
+	char head[2] = "";
+
+	if (fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+	    memcmp(head, "#!", sizeof(head)) == 0)
+		return NULL;
+	return base && strncmp(base, "/python", 7) != 0 ? NULL : "/";
+}
+
+/* Runs argv in directory `dir`, or in ours if that is NULL. Returns the wait
+ * status, with all that it wrote to stdout and stderr, and a NUL, in `out`. */
+static int run(const char *const argv[], const char *dir, struct px_buf *out)
+{
+	PX_AUTOCLOSE int read_fd = -1;
+	PX_AUTOCLOSE int write_fd = -1;
+	const int64_t deadline = px_now_ms() + PROBE_TIMEOUT_MS;
+	struct px_spawn child = {.program = argv[0], .argv = argv, .dir = dir};
+	int fds[2], r, status;
+	pid_t pid = 0;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	read_fd = fds[0];
+	write_fd = fds[1];
+	child.fds[0] = PX_SPAWN_NULL;
+	child.fds[1] = child.fds[2] = write_fd;
+	child.n_fds = 3;
+	r = px_spawn(&child, &pid);
+	if (r < 0)
+		return r;
+	close(px_steal_fd(&write_fd));
+	r = drain(read_fd, out, deadline);
+	if (r < 0) {
+		(void)px_spawn_kill(pid);
+		return r;
+	}
+	status = px_spawn_wait(pid, deadline);
+	if (status < 0)
+		return status;
+	r = px_buf_add(out, "", 1);
+	return r < 0 ? r : status;
+}
+
+static int take_number(const char *text, uint32_t *ret)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || v > UINT32_MAX)
+		return -EIO;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static int take_text(const char *text, char **ret)
+{
+	*ret = *text != '\0' ? strdup(text) : NULL;
+	return *text != '\0' && !*ret ? -ENOMEM : 0;
+}
+
+/* Finds the answer's eight lines, of which the first is "pycfs", in what was
+ * written, and ends each with a NUL. -EIO: they are not all there. */
+static int split(char *text, char *line[PROBE_LINES])
+{
+	char *p = text;
+	int i;
+
+	while (strncmp(p, "pycfs\n", 6) != 0) {
+		p = strchr(p, '\n');
+		if (!p)
+			return -EIO;
+		p++;
+	}
+	for (i = 0; i < PROBE_LINES; i++) {
+		char *end = strchr(p, '\n');
+
+		if (!end)
+			return -EIO;
+		*end = '\0';
+		line[i] = p;
+		p = end + 1;
+	}
+	return 0;
+}
+
+static int fill(struct px_python *py, char *line[PROBE_LINES])
+{
+	int r = take_number(line[2], &py->magic);
+
+	if (r == 0)
+		r = take_number(line[3], &py->hexversion);
+	if (r == 0)
+		r = take_text(line[4], &py->version);
+	if (r == 0)
+		r = take_text(line[5], &py->cache_tag);
+	if (r == 0)
+		r = take_text(line[6], &py->home);
+	if (r == 0)
+		r = take_text(line[7], &py->libpython);
+	if (r == 0 && (!py->version || !py->cache_tag))
+		r = -EIO;
+	return r;
+}
+
+/* Whether we can use it. */
+static int check(const struct px_python *py, const char *name,
+		 const char *implementation, struct px_why *why)
+{
+	const unsigned major = py->hexversion >> 24;
+	const unsigned minor = py->hexversion >> 16 & 255;
+	/* A free-threaded build has an ABI of its own. */
+	const bool free_threaded = strcmp(implementation, "cpython-t") == 0;
+	const char *t = free_threaded ? "t" : "";
+	char version[32];
+
+	px_python_short(py, version, sizeof(version));
+	if (strcmp(implementation, "cpython") != 0 && !free_threaded)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is %s %s; CPython 3.8 or later is needed",
+				  name, implementation, version);
+	if (major != 3 || minor < 8)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is Python %s; 3.8 or later is needed",
+				  name, version);
+	if (free_threaded && minor < 14)
+		return px_because(why, -EPROTONOSUPPORT,
+				  "%s is a free-threaded Python %s; of those "
+				  "3.14 or later is needed",
+				  name, version);
+	if (!py->libpython)
+		return px_because(
+			why, -ELIBACC,
+			"%s (Python %s%s) has no libpython%u.%u%s.so: "
+			"install the package libpython%u.%u%s, or build "
+			"Python with --enable-shared",
+			name, version, t, major, minor, t, major, minor, t);
+	return 0;
+}
+
+static void first_line(const struct px_buf *out, char *buf, size_t n)
+{
+	*buf = '\0';
+	if (out->size == 0)
+		return;
+	snprintf(buf, n, "%.*s", (int)strcspn((const char *)out->data, "\n"),
+		 (const char *)out->data);
+}
+
+/* Whether `py` is what `spec` asks for: "3.14" or "3.14.2", or "3.14t" for a
+ * free-threaded build, which the former two do not match. */
+static bool version_fits(const struct px_python *py, const char *spec,
+			 const char *implementation)
+{
+	const size_t n = strspn(spec, "0123456789.");
+	char version[32];
+
+	px_python_short(py, version, sizeof(version));
+	return strncmp(version, spec, n) == 0 &&
+	       (version[n] == '\0' || version[n] == '.') &&
+	       (spec[n] == 't') == (strcmp(implementation, "cpython-t") == 0);
+}
+
+/* Runs a probe, which is argv, in `dir`, and makes a struct px_python of its
+ * answer. `name` is what messages call it. */
+static int ask(const char *const argv[], const char *dir, const char *name,
+	       const char *spec, struct px_python **ret, struct px_why *why)
+{
+	PX_AUTO(px_buf_fini) struct px_buf out = {.max = PROBE_MAX};
+	PX_AUTO(px_python_freep) struct px_python *py = NULL;
+	char *line[PROBE_LINES], said[256];
+	int status, r;
+
+	status = run(argv, dir, &out);
+	if (status == -ETIMEDOUT)
+		return px_because(why, status,
+				  "%s does not answer after %d seconds", name,
+				  PROBE_TIMEOUT_MS / 1000);
+	if (status < 0)
+		return px_because(why, status, "cannot run %s: %s", name,
+				  strerror(-status));
+	first_line(&out, said, sizeof(said));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return px_because(why, -ENOENT, "no Python '%s' found%s%s",
+				  name, *said ? ": " : "", said);
+	if (status != 0 || split((char *)out.data, line) < 0)
+		return px_because(
+			why, -EIO,
+			"%s is no usable Python (CPython 3.8 or later)%s%s",
+			name, *said ? ": " : "", said);
+	py = calloc(1, sizeof(*py));
+	if (!py)
+		return px_because(why, -ENOMEM, "out of memory");
+	r = fill(py, line);
+	if (r < 0)
+		return px_because(why, r,
+				  "%s gave an answer nobody understands", name);
+	if (spec && !version_fits(py, spec, line[1]))
+		return px_because(why, -ENOENT, "%s is not Python %s", name,
+				  spec);
+	r = check(py, name, line[1], why);
+	if (r < 0)
+		return r;
+	*ret = PX_STEAL(py);
+	return 0;
+}
+
+int px_python_ask(const char *program, const char *spec, struct px_python **ret,
+		  struct px_why *why)
+{
+	char path[PATH_MAX];
+	const char *argv[] = {path, "-I", "-S", "-c", (const char *)px_probe_py,
+			      NULL};
+	struct px_python *py = NULL;
+	int r = absolute_path(program, path);
+
+	if (r < 0)
+		return px_because(why, r, "cannot run %s: %s", program,
+				  strerror(-r));
+	r = ask(argv, directory_for(path), program, spec, &py, why);
+	if (r < 0 || !py)
+		return r;
+	py->executable = strdup(program);
+	if (!py->executable) {
+		px_python_free(py);
+		return px_because(why, -ENOMEM, "out of memory");
+	}
+	*ret = py;
+	return 0;
+}
+
+int px_python_ask_build(const char *compiler, struct px_python **ret,
+			struct px_why *why)
+{
+	const char *argv[] = {compiler, "--probe", "--libpython",
+			      PX_BUILD_LIBPYTHON, NULL};
+	struct px_why inner;
+
+	if (ask(argv, "/", PX_BUILD_LIBPYTHON, NULL, ret, &inner) == 0)
+		return 0;
+	return px_because(why, -ENOENT,
+			  "no python3 in PATH and no %s: install python3, or "
+			  "say --python PATH",
+			  PX_BUILD_LIBPYTHON);
+}
