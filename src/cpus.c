@@ -9,11 +9,13 @@
 #include <sched.h>
 #include <stdio.h>
 
-/* Where to stop asking: Linux 6.12 can be built for 8,192 (NR_CPUS_RANGE_END in
+/* No kernel is built for more: Linux 6.12 allows 8,192 (NR_CPUS_RANGE_END in
  * arch/x86/Kconfig). */
 #define MAX_CPUS (1u << 20)
 
-/* The kernel wants a set with a place for each CPU there may be. */
+/* CPUs that this process may run on. The set has to be large enough for every
+ * CPU that the kernel could have (EINVAL if it is not), so larger ones are
+ * tried. */
 static unsigned n_allowed(void)
 {
 	unsigned max, n = 0;
@@ -45,7 +47,8 @@ static bool read_text(const char *dir, const char *name, char ret[64])
 	return true;
 }
 
-/* What one cgroup allows: microseconds of CPU time in a period of so many (v2:
+/* CPUs whose time cgroup `dir` allows, rounded up; UINT_MAX: no limit. Its
+ * files have microseconds of CPU time in a period of so many microseconds (v2:
  * Documentation/admin-guide/cgroup-v2.rst; v1: scheduler/sched-bwc.rst, of
  * Linux 6.12). No limit is "max" in v2 and -1 in v1: neither is above 0. */
 static unsigned quota_of(const char *dir)
@@ -71,8 +74,9 @@ static unsigned quota_of(const char *dir)
 	return cpus < UINT_MAX ? (unsigned)cpus : UINT_MAX;
 }
 
-/* The tightest on the way from cgroup `path` up to where they are mounted. In a
- * container the path may be that of the host, of which nothing is there. */
+/* The lowest quota of cgroup `path` and those above it, up to the directory
+ * where they are mounted. In a container `path` may be that of the host, which
+ * does not exist here; then only that directory counts. */
 static unsigned quota_below(const char *mounted, const char *path)
 {
 	PX_AUTOFREE char *dir = px_path_join(mounted, path);
@@ -90,9 +94,10 @@ static unsigned quota_below(const char *mounted, const char *path)
 	return least;
 }
 
-/* Our cgroup in the hierarchy that has the controller "cpu", or in v2's. Lines
- * are "number:controllers:/path" (cgroups(7)); v2 has no controllers. The
- * caller's; NULL: there is none. */
+/* The path, relative to the mount, of the cgroup that we are in: that of v2, or
+ * of v1 the one with the controller "cpu". Lines are "number:controllers:/path"
+ * (cgroups(7)); those of v2 name no controllers. The caller frees it; NULL:
+ * there is none. */
 static char *own_cgroup(const char *root, bool v2)
 {
 	PX_AUTOFREE char *path = px_path_join(root, "proc/self/cgroup");

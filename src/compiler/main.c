@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pycfs-compiler: compiles what it is sent, with the Python it was started
- * for, and knows nothing else of the world. The pool starts it with a socket
- * as descriptor 3; --probe prints what the Python is instead, --self-test what
- * the sandbox does.
+ * pycfs-compiler, the worker: compiles the sources that it is sent, with the
+ * Python that it was started for, and can reach nothing else. The pool starts
+ * it with a socket as descriptor 3. With --probe it only prints what the Python
+ * is, with --self-test what the sandbox refuses.
  */
 #include "py.h"
 #include "sandbox.h"
@@ -15,12 +15,12 @@
 #include <stdio.h>
 
 #define SOCKET_FD  3
-#define KEPT_BYTES (32 << 20) /* of unused memory; glibc takes no more */
+#define KEPT_BYTES (32 << 20) /* of free memory; the most that glibc allows */
 
 struct worker {
 	struct py *py;
-	struct px_buf in;
-	struct px_buf out;
+	struct px_buf in;   /* the payload of the compile frame */
+	struct px_buf out;  /* the frame that is sent */
 	struct px_buf code; /* the canonical .pyc */
 };
 
@@ -60,7 +60,8 @@ static int send_hello(struct worker *w, bool sandboxed)
 	return px_write_full(SOCKET_FD, w->out.data, w->out.size);
 }
 
-/* 1 with a payload in w->in, 0 at the end, or -errno. */
+/* Receives one compile frame: 1 with its payload in w->in, 0 if the pool has
+ * closed the socket, or -errno. */
 static int receive(struct worker *w)
 {
 	uint8_t header[PX_FRAME_HEADER_SIZE];
@@ -86,7 +87,8 @@ static int receive(struct worker *w)
 	return 1;
 }
 
-/* Puts the canonical form in place of what CPython wrote, if there is one. */
+/* Replaces the .pyc that CPython wrote by its canonical form. If that is not
+ * possible, the result is PLAIN and CPython's. */
 static int make_canonical(struct worker *w, struct px_frame_result *result)
 {
 	const struct px_str *pyc = &result->data;
@@ -148,7 +150,7 @@ static int answer(struct worker *w)
 	return px_write_full(SOCKET_FD, w->out.data, w->out.size);
 }
 
-/* A huge module leaves huge buffers behind; the next one rarely needs them. */
+/* Frees a buffer that a huge module has made huge. */
 static void trim(struct px_buf *b)
 {
 	const size_t max = b->max;
@@ -159,8 +161,8 @@ static void trim(struct px_buf *b)
 	*b = (struct px_buf){.max = max};
 }
 
-/* What one module needed the next one will: giving it back and asking again
- * costs a page fault for each page. */
+/* Makes malloc keep what one module has freed for the next one: to return it to
+ * the kernel and ask for it again costs a page fault for each page. */
 static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
@@ -238,7 +240,8 @@ int main(int argc, char **argv)
 	if (!o.libpython || optind != argc)
 		return usage();
 	px_sandbox_go_first();
-	/* What somebody left open who started pycfs is not for us. */
+	/* Descriptors that whoever started pycfs left open do not concern us.
+	 */
 	closefrom(probe ? SOCKET_FD : SOCKET_FD + 1);
 	if (chdir("/") < 0) {
 		perror("chdir /");
@@ -260,6 +263,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	r = serve(&w, r == 0);
-	/* Not exit(): finalising Python is work nobody waits for. */
+	/* Not exit(), which would finalise Python: needless work. */
 	_exit(r < 0 ? 1 : 0);
 }

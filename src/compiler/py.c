@@ -54,8 +54,9 @@ extern const unsigned char px_bootstrap_py[];
 extern const unsigned char px_risks_py[];
 extern const unsigned char px_analysis_py[];
 
-/* The first directory upwards from libpython with the standard library of its
- * version in lib or lib64, or NULL. The caller's. */
+/* The first directory upwards from libpython that has the standard library of
+ * its version in lib or lib64; NULL: there is none. The caller frees it.
+ * `in_libpython` is the address of anything in that library. */
 static char *home_of(const void *in_libpython, const char *version)
 {
 	static const char *const places[] = {"lib", "lib64"};
@@ -109,7 +110,8 @@ static int load(struct py_options *o, struct py *py, struct px_why *why)
 	return 0;
 }
 
-/* Python's own variables decide what code it starts with: PYTHONPATH. */
+/* The whole environment is set here, as variables such as PYTHONPATH decide
+ * what code Python runs when it starts. */
 static int set_environment(const struct py_options *o)
 {
 	int r = clearenv();
@@ -143,8 +145,10 @@ static int get_text(struct py *py, PyObject *globals, const char *name,
 	return 0;
 }
 
-/* The names in modules that are loaded are interned, and that is seen in how
- * CPython writes others that use them. Without it, the bytes just differ. */
+/* Up to 3.10, CPython writes a name differently if it was interned before, and
+ * the names in imported modules are. So the bytes are those of compileall only
+ * if the same modules are imported. If that fails, the bytes differ, which is
+ * no error. */
 static void import_compileall(const struct py_api *api)
 {
 	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): load() set it */
@@ -200,7 +204,7 @@ static int run_bootstrap(struct py *py, bool analyse)
 
 	if (!globals)
 		return -ENOMEM;
-	/* While modules can still be imported. */
+	/* First, as bootstrap.py makes an end of importing. */
 	if (analyse)
 		r = load_analysis(py);
 	if (r == 0)
@@ -219,7 +223,8 @@ static int run_bootstrap(struct py *py, bool analyse)
 		api->PyDict_GetItemString(globals, "magic"));
 	py->hexversion = (uint32_t)api->PyLong_AsUnsignedLong(
 		api->PyDict_GetItemString(globals, "hexversion"));
-	/* `globals` is kept for the life of the process: it owns `compile`. */
+	/* The reference to `globals`, which owns `compile`, is never dropped.
+	 */
 	return 0;
 }
 
@@ -276,8 +281,8 @@ static PyObject *call_job(struct py *py, const struct px_frame_compile *t)
 
 	args[0] = api->PyBytes_FromStringAndSize((const char *)t->source.data,
 						 (Py_ssize_t)t->source.size);
-	/* Not as the file system's names: how these are decoded depends on a
-	 * locale that a small system does not have. */
+	/* Not with PyUnicode_DecodeFSDefault, which depends on a locale that a
+	 * small system may lack. */
 	args[1] = api->PyUnicode_DecodeUTF8((const char *)t->co_filename.data,
 					    (Py_ssize_t)t->co_filename.size,
 					    "surrogateescape");
@@ -311,7 +316,7 @@ int px_py_compile(struct py *py, const struct px_frame_compile *task,
 	result = call_job(py, task);
 	if (!result || py->api.PyBytes_AsStringAndSize(
 			       py->api.PyTuple_GetItem(result, 3), &data, &n)) {
-		/* Only memory can run out here: job() catches the rest. */
+		/* Out of memory: job() catches everything else. */
 		py->api.PyErr_Clear();
 		py->api.Py_DecRef(result);
 		return -ENOMEM;

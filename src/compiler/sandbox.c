@@ -11,8 +11,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* A sanitizer's runtime maps terabytes and opens /proc: with it, only the
- * privileges are dropped. */
+/* A sanitizer's runtime maps terabytes of addresses and opens /proc. With it,
+ * the limits of memory and files and the filter are left out. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANDBOX_SANITIZED 1
 #elif defined(__has_feature)
@@ -49,7 +49,7 @@ static const int allowed[] = {
 
 static const int denied[] = {SCMP_SYS(open), SCMP_SYS(openat)};
 
-/* Without /proc it may be either. */
+/* Where there is no /proc, the kernel chooses as it likes. */
 void px_sandbox_go_first(void)
 {
 	PX_AUTOCLOSE int fd =
@@ -60,9 +60,9 @@ void px_sandbox_go_first(void)
 }
 
 /*
- * In a namespace of a single user there is nobody else to become, and it stays
- * who it is. So it does without CAP_KILL, as its daemon, which has no more than
- * it has, could not end it any more.
+ * Changes from root to SANDBOX_USER. Not without CAP_KILL: the daemon has the
+ * same capabilities as its worker has now, and could not kill a process of
+ * another user. Fails in a user namespace that has no other user.
  */
 static int leave_root(const struct __user_cap_data_struct *caps)
 {
@@ -89,11 +89,11 @@ int px_sandbox_drop_privileges(void)
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return -errno;
 	r = leave_root(caps);
-	(void)r; /* the rest holds for root as well */
+	(void)r; /* if it stays root, it loses its capabilities all the same */
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
-/* Never more than it has. */
+/* Lowers the limit to `n`; it is never raised. */
 static int limit(int resource, rlim_t n)
 {
 	struct rlimit l;
@@ -112,7 +112,7 @@ static int set_limits(unsigned cpu_seconds)
 
 	if (r == 0 && cpu_seconds > 0)
 		r = limit(RLIMIT_CPU, cpu_seconds);
-	/* A sanitizer writes a report. */
+	/* A sanitizer writes its report to a file. */
 	if (r == 0 && !SANDBOX_SANITIZED)
 		r = limit(RLIMIT_FSIZE, 0);
 	if (r == 0 && !SANDBOX_SANITIZED)
@@ -129,12 +129,12 @@ static int add_rules(scmp_filter_ctx filter)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	/* To quote the line of a SyntaxError, CPython opens the file that
 	 * co_filename names (Python/errors.c, PyErr_ProgramTextObject, 3.8-
-	 * 3.13) and does without if it cannot. That is no attack: it finds no
-	 * files. */
+	 * 3.13), and quotes nothing if there is none. As that is no attack, it
+	 * gets ENOENT and is not killed. */
 	for (i = 0; i < PX_ARRAY_LEN(denied) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), denied[i],
 				     0);
-	/* abort(3), of nobody else. */
+	/* For abort(3): it may signal itself and nobody else. */
 	if (r == 0)
 		r = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
@@ -168,8 +168,8 @@ int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why)
 {
 	int r;
 
-	/* First, as changes of the user undo what follows (Linux 6.1,
-	 * kernel/cred.c, commit_creds). */
+	/* First, because a change of the user ID resets the parent-death signal
+	 * and the dumpable flag (Linux 6.1, kernel/cred.c, commit_creds). */
 	r = px_sandbox_drop_privileges();
 	if (r < 0)
 		return px_because(why, r, "capset: %s", strerror(-r));

@@ -2,8 +2,8 @@
 #ifndef PX_COMPILER_SANDBOX_H
 #define PX_COMPILER_SANDBOX_H
 /*
- * Compiling needs memory and two ends of a socket. Everything else is taken
- * away before the first byte of source is read.
+ * Compiling needs memory, and a socket to read from and write to. The process
+ * gives up everything else before it reads the first byte of source.
  */
 
 #include "pycfs/util.h"
@@ -12,29 +12,32 @@
  * largest modules stays below 300 MB; a 100 MB literal needs about 2 GB. */
 #define SANDBOX_ADDRESS_SPACE (4ull << 30)
 
-/* The kernel ends this process first where memory runs out, and not a daemon
- * that files are read from. Before Python takes its memory. */
+/* Makes this the first process that the kernel kills if memory runs out, rather
+ * than the daemon that files are read from. To be called before Python is
+ * loaded, which takes memory. */
 void px_sandbox_go_first(void);
 
-/* Whom a worker of root becomes. */
+/* The user ID that a worker of root changes to. */
 #define SANDBOX_USER 65534 /* nobody, Linux's overflow ID */
 
-/* Root becomes SANDBOX_USER, where there is one and who kills workers may still
- * kill it; loses all capabilities. What is open stays open. */
+/* Changes from root to SANDBOX_USER, if that user exists in this namespace and
+ * the pool can still kill this process then; drops all capabilities. Open
+ * descriptors stay usable. -errno. */
 int px_sandbox_drop_privileges(void);
 
 /*
- * Dies with its parent, loses its privileges and what it could do to files,
- * cannot be read by others of its user, and gets limits: no core dumps, no
- * bytes in files, SANDBOX_ADDRESS_SPACE of memory, and `cpu_seconds` of CPU
- * time (0: any). Then closes the system call filter. Returns 0, or -ENOTSUP if
- * the kernel has no seccomp: the rest is in force then all the same.
+ * Makes this process end with its parent; drops its privileges; keeps other
+ * processes of its user from reading its memory; and limits it: no core dumps,
+ * no writing to files, SANDBOX_ADDRESS_SPACE of memory, and `cpu_seconds` of
+ * CPU time (0: no limit). Then sets the filter of system calls. Returns 0;
+ * -ENOTSUP: there is no such filter, but everything else is in force; or
+ * another -errno with a sentence in `why`.
  */
 int px_sandbox_enter(unsigned cpu_seconds, struct px_why *why);
 
-/* Tries, in processes of their own behind the same filter, what an attacker
- * would try, and what a compile needs; prints a line for each on stdout. The
- * exit status: 0, or 1 if one did not go as it must. */
+/* Tries what an attacker would try, and what a compile needs, each in a process
+ * of its own in the same sandbox, and prints a line for each on stdout. Returns
+ * the exit status: 0, or 1 if something did not end as it must. */
 int px_sandbox_self_test(void);
 
 #endif

@@ -82,7 +82,7 @@ static long try_huge_memory(void)
 		       : 0;
 }
 
-/* Of a file that was open before. */
+/* A file that was open before the sandbox was entered. */
 static int file_fd = -1;
 
 static long try_fill_a_file(void)
@@ -147,7 +147,7 @@ static long try_kill(void)
 	return kill(getpid(), 0);
 }
 
-/* Process 1 is there and not us. */
+/* Process 1 exists and is not this one. */
 static long try_kill_other(void)
 {
 	return syscall(SYS_tgkill, 1, 1, 0);
@@ -201,14 +201,17 @@ static long try_memfd(void)
 	return syscall(SYS_memfd_create, "x", 0);
 }
 
-/* Far newer than the filter: what it does not know is not allowed. */
+/* The number of a system call that is not in the filter and does not exist yet:
+ * what the filter does not allow by name is refused. */
 static long try_unknown(void)
 {
 	return syscall(2000);
 }
 
 #ifdef __x86_64__
-/* Another table of system calls, where the same numbers mean others. */
+/* 32-bit system calls have another table, in which the same numbers mean
+ * others.
+ */
 static long try_32bit(void)
 {
 	long r;
@@ -260,7 +263,7 @@ static const struct probe probes[] = {
 /* The child's exit statuses. */
 #define EXIT_WORKS   0
 #define EXIT_REFUSED 2
-#define EXIT_OPEN    3 /* no sandbox */
+#define EXIT_OPEN    3 /* the sandbox could not be entered */
 
 _Noreturn static void child(const struct probe *p)
 {
@@ -273,7 +276,7 @@ _Noreturn static void child(const struct probe *p)
 	_exit(p->try() < 0 ? EXIT_REFUSED : EXIT_WORKS);
 }
 
-/* A worker that waits. */
+/* Enters the sandbox as a worker does, says so on `ready_fd`, and waits. */
 _Noreturn static void be_read(int ready_fd)
 {
 	struct px_why why;
@@ -287,7 +290,8 @@ _Noreturn static void be_read(int ready_fd)
 			_exit(EXIT_OPEN);
 }
 
-/* Its parent, so that Yama has nothing against it, of its user. */
+/* Tries to read the memory of a worker. It is the worker's parent, which Yama
+ * (ptrace_scope 1) allows to do that, and runs as the same user. */
 _Noreturn static void reader(void)
 {
 	static const char secret = 'x';
@@ -312,7 +316,8 @@ _Noreturn static void reader(void)
 	_exit(n < 0 ? EXIT_REFUSED : EXIT_WORKS);
 }
 
-/* An outcome, or -errno. NULL: to read a worker. */
+/* Returns the enum outcome of a probe, or -errno: it could not be tried. NULL
+ * stands for reading the memory of a worker. */
 static int attempt(const struct probe *p)
 {
 	int status = 0;
@@ -326,7 +331,8 @@ static int attempt(const struct probe *p)
 		reader();
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return -errno;
-	/* Without support for 32-bit programs in the kernel: SIGSEGV. */
+	/* SIGSEGV: a 32-bit system call of a kernel that has none. SIGXFSZ: a
+	 * write beyond RLIMIT_FSIZE. */
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGSYS ||
 				       WTERMSIG(status) == SIGSEGV ||
@@ -338,7 +344,7 @@ static int attempt(const struct probe *p)
 	return WEXITSTATUS(status) == EXIT_REFUSED ? REFUSED : -EPERM;
 }
 
-/* Whether it went as it must. */
+/* Prints a line; returns whether the outcome is as it must be. */
 static bool report(const char *name, enum outcome want, int got)
 {
 	if (got < 0)
