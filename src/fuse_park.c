@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A parked request is answered once: with its result, or with EINTR because the
- * process that asked is being killed, whichever comes first. Who sets `claimed`
- * answers.
+ * process that asked is being killed, whichever comes first. Whoever changes
+ * `claimed` from false to true answers.
  *
- *   REGISTERING --px_park returns--> WAITING --+--px_claim: the result
- *        |                              ^      |
- *    interrupt                          |      +--interrupt: EINTR if the
- *        v                              |         process is dying
- *   INTERRUPTED --px_park: EINTR if the-+
- *                 process is dying
+ *   state    REGISTERING ---------px_park returns---------> WAITING
+ *                 |                                            ^
+ *                 +--interrupt--> INTERRUPTED --px_park returns+
  *
- * The struct is freed by whoever comes with the result, also if that is too
- * late, because until then its pointer is in the callback's hands.
+ *   claimed  false --px_claim----------------------------> true: the result
+ *            false --interrupt while WAITING, or px_park
+ *                    finds INTERRUPTED; the process that
+ *                    asked is dying----------------------> true: EINTR
+ *
+ * The struct is freed by whoever comes with the result, even if it was answered
+ * before: until then the callback has a pointer to it.
  *
  * libfuse 3.14 calls the interrupt function from inside fuse_req_interrupt_func
  * if the request was interrupted before, and then still uses the request
