@@ -5,6 +5,7 @@
  */
 #include "report_i.h"
 
+#include "pycfs/answer.h"
 #include "pycfs/pool.h"
 
 #include <pthread.h>
@@ -96,62 +97,43 @@ static void pycache_key(const struct px_report_options *o, const char *path,
 
 /* ------------------------------------------------------------ measuring */
 
-/* Waits for one answer of a content. */
-struct answer {
-	pthread_mutex_t lock;
-	pthread_cond_t came;
-	bool is_there;
+/* The bytes that were asked for; NULL: the source does not compile. */
+struct bytes {
+	struct px_answer answer;
 	int err;
 	struct px_blob *blob;
 };
 
-static void wait_for(struct answer *a)
-{
-	pthread_mutex_lock(&a->lock);
-	while (!a->is_there)
-		pthread_cond_wait(&a->came, &a->lock);
-	pthread_mutex_unlock(&a->lock);
-	pthread_mutex_destroy(&a->lock);
-	pthread_cond_destroy(&a->came);
-}
-
 static void on_module(void *arg, int err, const struct px_module *m)
 {
-	struct answer *a = arg;
+	struct bytes *b = arg;
 
-	pthread_mutex_lock(&a->lock);
-	a->err = err;
+	b->err = err;
 	if (err == 0 && m->kind == PX_BLOB_CODE && m->blob)
-		a->blob = px_blob_ref(m->blob);
-	a->is_there = true;
-	pthread_cond_signal(&a->came);
-	pthread_mutex_unlock(&a->lock);
+		b->blob = px_blob_ref(m->blob);
+	px_answer_came(&b->answer);
 }
 
 /* 0 and its bytes, the caller's, if it compiles; else NULL. -errno. */
 static int ask(struct px_content *c, const char *path, enum px_kind kind,
 	       struct px_blob **ret)
 {
-	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			   .came = PTHREAD_COND_INITIALIZER};
+	struct bytes b = {.answer = PX_ANSWER_INIT};
 
-	px_content_get(c, path, NULL, kind, PX_WANT_BYTES, on_module, &a);
-	wait_for(&a);
-	*ret = a.blob;
-	return a.err;
+	px_content_get(c, path, NULL, kind, PX_WANT_BYTES, on_module, &b);
+	px_answer_wait(&b.answer);
+	*ret = b.blob;
+	return b.err;
 }
 
 static void on_result(void *arg, int err, struct px_blob *result)
 {
-	struct answer *a = arg;
+	struct bytes *b = arg;
 
-	pthread_mutex_lock(&a->lock);
-	a->err = err;
+	b->err = err;
 	if (err == 0 && result->kind == PX_BLOB_CODE)
-		a->blob = px_blob_ref(result);
-	a->is_there = true;
-	pthread_cond_signal(&a->came);
-	pthread_mutex_unlock(&a->lock);
+		b->blob = px_blob_ref(result);
+	px_answer_came(&b->answer);
 }
 
 /* What a module that crashes the analysis, or takes too long, is said to have;
@@ -165,22 +147,22 @@ static const char not_analysed[] =
 static int work(struct px_pool *pool, const char *path,
 		const struct px_buf *source, struct px_blob **ret)
 {
-	struct answer a = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			   .came = PTHREAD_COND_INITIALIZER};
+	struct bytes b = {.answer = PX_ANSWER_INIT};
 	const struct px_frame_compile task = {
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.canonical = true,
 		.co_filename = {(const uint8_t *)path, strlen(path)},
 		.source = {source->data, source->size},
 	};
-	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_result, &a,
+	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_result, &b,
 			       NULL);
 
-	/* What was not taken is not answered. */
-	a.is_there |= r < 0;
-	wait_for(&a);
-	*ret = a.blob;
-	return r < 0 ? r : a.err;
+	/* A job that the pool refuses is not answered. */
+	if (r < 0)
+		px_answer_came(&b.answer);
+	px_answer_wait(&b.answer);
+	*ret = b.blob;
+	return r < 0 ? r : b.err;
 }
 
 /* What in this source may break. 1: that is not known. -errno. */

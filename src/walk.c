@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/walk.h"
 
+#include "pycfs/answer.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -183,39 +185,9 @@ static struct px_item *take(struct px_walk *w)
 	return i;
 }
 
-/* An answer that comes in another thread's time. */
-struct answer {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool is_done;
-};
-
-#define ANSWER_INIT                                                        \
-	{                                                                  \
-		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false \
-	}
-
-static void answer_came(struct answer *a)
-{
-	pthread_mutex_lock(&a->lock);
-	a->is_done = true;
-	pthread_cond_signal(&a->done);
-	pthread_mutex_unlock(&a->lock);
-}
-
-static void wait_answer(struct answer *a)
-{
-	pthread_mutex_lock(&a->lock);
-	while (!a->is_done)
-		pthread_cond_wait(&a->done, &a->lock);
-	pthread_mutex_unlock(&a->lock);
-	pthread_mutex_destroy(&a->lock);
-	pthread_cond_destroy(&a->done);
-}
-
 /* What was found in the cache is not there any more. */
 struct again {
-	struct answer answer;
+	struct px_answer answer;
 	struct px_item *item;
 };
 
@@ -230,19 +202,19 @@ static void on_again(void *arg, int err, const struct px_module *m)
 		i->err = -ESTALE;
 	else if (err == 0)
 		i->blob = px_blob_ref(m->blob);
-	answer_came(&a->answer);
+	px_answer_came(&a->answer);
 }
 
 static void read_later(struct px_walk *w, struct px_item *i)
 {
-	struct again a = {.answer = ANSWER_INIT, .item = i};
+	struct again a = {.answer = PX_ANSWER_INIT, .item = i};
 
 	i->later = false;
 	if (px_content_bytes(w->o.content, i->key, &i->blob) == 0)
 		return;
 	px_content_get(w->o.content, i->source, NULL, i->attr.kind,
 		       PX_WANT_BYTES, on_again, &a);
-	wait_answer(&a.answer);
+	px_answer_wait(&a.answer);
 }
 
 struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
@@ -275,7 +247,7 @@ static int fail(struct px_walk *w, int err, const char *path)
 }
 
 struct settled {
-	struct answer answer;
+	struct px_answer answer;
 	int err;
 	struct px_view *view;
 };
@@ -286,16 +258,16 @@ static void on_settled(void *arg, int err, struct px_view *v)
 
 	s->err = err;
 	s->view = err == 0 ? px_view_ref(v) : NULL;
-	answer_came(&s->answer);
+	px_answer_came(&s->answer);
 }
 
 /* Waits for a settled view. */
 static int settle(struct px_walk *w, const char *dir, struct px_view **v)
 {
-	struct settled s = {.answer = ANSWER_INIT};
+	struct settled s = {.answer = PX_ANSWER_INIT};
 
 	px_content_settle(w->o.content, dir, *v, on_settled, &s);
-	wait_answer(&s.answer);
+	px_answer_wait(&s.answer);
 	if (s.err < 0)
 		return s.err;
 	px_view_unref(*v);
