@@ -1,163 +1,150 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Compiling ahead. Whoever walks a tree with one thread (cp, tar, find) asks
- * for one module at a time; the modules beside the first one are compiled
- * meanwhile, at low priority and a few at a time. Where the source does not
- * change (an image is being built), so is the rest of the tree: one directory
- * rarely keeps all workers busy.
- */
-#include "content_i.h"
+#include "content_ahead.h"
 
-/* What may wait to be committed before reading ahead pauses, in bytes. */
-#define MAX_QUEUED (64ull << 20)
+#include "pycfs/set.h"
 
-bool px_seen_add(struct seen *s, uint64_t hash)
+/* Bytes that the cache may still have to commit before compiling ahead
+ * pauses. */
+#define MAX_UNCOMMITTED (64ull << 20)
+
+/* A directory whose modules are to be compiled. */
+struct todo {
+	struct todo *next;
+	bool in_tree; /* the directories below it are to follow */
+	char path[];
+};
+
+struct px_ahead {
+	struct px_ahead_options o;
+	pthread_t thread;
+	bool has_thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* any of what follows */
+	bool stop;		/* all of these under lock */
+	struct todo *first;	/* directories that were touched: a queue */
+	struct todo **end;
+	struct px_set touched; /* hashes of those that ever were in it */
+};
+
+static bool is_stopped(struct px_ahead *a)
 {
-	size_t i;
+	bool stop;
 
-	hash |= hash == 0; /* 0 marks a free slot */
-	if (s->n * 2 >= s->capacity) {
-		struct seen bigger = {.capacity = s->capacity ? s->capacity * 2
-							      : 64};
-
-		bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
-		if (!bigger.slots)
-			return false;
-		for (i = 0; i < s->capacity; i++)
-			if (s->slots[i])
-				px_seen_add(&bigger, s->slots[i]);
-		free(s->slots);
-		*s = bigger;
-	}
-	for (i = hash & (s->capacity - 1); s->slots[i];
-	     i = (i + 1) & (s->capacity - 1))
-		if (s->slots[i] == hash)
-			return true;
-	s->slots[i] = hash;
-	s->n++;
-	return false;
+	pthread_mutex_lock(&a->lock);
+	stop = a->stop;
+	pthread_mutex_unlock(&a->lock);
+	return stop;
 }
 
-void px_seen_fini(struct seen *s)
+/* A directory whose path has `n` bytes. NULL: no memory. */
+static struct todo *todo_new(const char *path, size_t n)
 {
-	free(s->slots);
-	*s = (struct seen){0};
+	struct todo *t = calloc(1, sizeof(*t) + n + 1);
+
+	if (t)
+		memcpy(t->path, path, n);
+	return t;
 }
 
-static bool is_quiet(struct px_content *c)
+static void free_todos(struct todo *t)
 {
-	bool quiet;
+	struct todo *next;
 
-	pthread_mutex_lock(&c->ahead_lock);
-	quiet = c->quiet;
-	pthread_mutex_unlock(&c->ahead_lock);
-	return quiet;
-}
-
-static struct ahead_dir *ahead_dir_new(const char *path, size_t n)
-{
-	struct ahead_dir *d = calloc(1, sizeof(*d) + n + 1);
-
-	if (d)
-		memcpy(d->path, path, n);
-	return d;
-}
-
-static void free_dirs(struct ahead_dir *d)
-{
-	struct ahead_dir *next;
-
-	for (; d; d = next) {
-		next = d->next;
-		free(d);
+	for (; t; t = next) {
+		next = t->next;
+		free(t);
 	}
 }
 
-static struct ahead_dir *pop(struct ahead_dir **stack)
+static struct todo *pop(struct todo **stack)
 {
-	struct ahead_dir *d = *stack;
+	struct todo *t = *stack;
 
-	*stack = d->next;
-	return d;
+	*stack = t->next;
+	return t;
 }
 
-/* The next directory, or NULL at the end: first those that somebody has
- * touched, then those of the tree that are left. */
-static struct ahead_dir *next_dir(struct px_content *c,
-				  struct ahead_dir **stack)
+/* Waits for the next directory: first those that somebody touched, then those
+ * of the tree, which are on `stack`. NULL: stop. */
+static struct todo *next_dir(struct px_ahead *a, struct todo **stack)
 {
-	struct ahead_dir *d = NULL;
+	struct todo *t = NULL;
 
-	pthread_mutex_lock(&c->ahead_lock);
-	while (!c->quiet && !c->ahead_head && !*stack)
-		pthread_cond_wait(&c->ahead_changed, &c->ahead_lock);
-	if (!c->quiet && c->ahead_head) {
-		d = pop(&c->ahead_head);
-		if (!c->ahead_head)
-			c->ahead_tail = &c->ahead_head;
-	} else if (!c->quiet) {
-		d = pop(stack);
+	pthread_mutex_lock(&a->lock);
+	while (!a->stop && !a->first && !*stack)
+		pthread_cond_wait(&a->changed, &a->lock);
+	if (!a->stop && a->first) {
+		t = pop(&a->first);
+		if (!a->first)
+			a->end = &a->first;
+	} else if (!a->stop) {
+		t = pop(stack);
 	}
-	pthread_mutex_unlock(&c->ahead_lock);
-	return d;
+	pthread_mutex_unlock(&a->lock);
+	return t;
 }
 
-static void wait_for_room(struct px_content *c)
+/* Until another source may be read without filling the memory. */
+static void wait_for_room(struct px_ahead *a)
 {
-	while (!is_quiet(c) && px_cache_queued(c->o.cache) > MAX_QUEUED)
+	const struct px_content_options *o = a->o.o;
+
+	while (!is_stopped(a) && px_cache_queued(o->cache) > MAX_UNCOMMITTED)
 		usleep(10000);
-	px_room_wait(c);
-	px_pool_wait_room(c->o.pool);
+	px_room_wait(a->o.room);
+	px_pool_wait_room(o->pool);
 }
 
-static void compile_ahead(struct px_content *c, const char *dir,
-			  const struct px_entry *e)
+static void compile_module(struct px_ahead *a, const char *dir,
+			   const struct px_entry *e)
 {
 	PX_AUTOFREE char *path = px_path_join(dir, e->source);
 
 	if (!path)
 		return;
-	wait_for_room(c);
-	px_content_start_ahead(c, path, e->st, e->kind);
+	wait_for_room(a);
+	px_module_start_async(a->o.modules, path, e->st, e->kind);
 }
 
-/* Leaves the directories below on the stack, the first one on top. */
+/* Puts the directories below `dir` on the stack, the first one on top. */
 static void push_below(const struct px_view *v, const char *dir,
-		       struct ahead_dir **stack)
+		       struct todo **stack)
 {
 	size_t i;
 
 	for (i = px_view_count(v); i > 0; i--) {
 		const struct px_entry *e = px_view_at(v, i - 1);
 		PX_AUTOFREE char *path = NULL;
-		struct ahead_dir *d = NULL;
+		struct todo *t = NULL;
 
 		if (e->kind != PX_KIND_DIR)
 			continue;
 		path = px_path_join(dir, e->source);
 		if (path)
-			d = ahead_dir_new(path, strlen(path));
-		if (!d)
+			t = todo_new(path, strlen(path));
+		if (!t)
 			return;
-		d->in_tree = true;
-		d->next = *stack;
-		*stack = d;
+		t->in_tree = true;
+		t->next = *stack;
+		*stack = t;
 	}
 }
 
-static void walk(struct px_content *c, const char *dir,
-		 struct ahead_dir **stack)
+/* `stack` is NULL unless what is below the directory is to follow. */
+static void compile_dir(struct px_ahead *a, const char *dir,
+			struct todo **stack)
 {
 	struct px_fingerprint fp;
 	struct px_view *v;
 	bool stable;
 	size_t i;
 
-	if (px_content_view(c, dir, PX_KIND_DIR, &v, &fp, &stable) < 0)
+	if (px_dirs_view(a->o.dirs, dir, PX_KIND_DIR, &v, &fp, &stable) < 0)
 		return;
-	for (i = 0; i < px_view_count(v) && !is_quiet(c); i++)
+	for (i = 0; i < px_view_count(v) && !is_stopped(a); i++)
 		if (px_view_at(v, i)->kind == PX_KIND_MODULE)
-			compile_ahead(c, dir, px_view_at(v, i));
+			compile_module(a, dir, px_view_at(v, i));
 	if (stack)
 		push_below(v, dir, stack);
 	px_view_unref(v);
@@ -165,79 +152,91 @@ static void walk(struct px_content *c, const char *dir,
 
 static void *ahead_main(void *arg)
 {
-	struct px_content *c = arg;
-	struct ahead_dir *stack = NULL, *d;
-	bool planted = !c->o.ahead_tree;
+	struct px_ahead *a = arg;
+	struct todo *stack = NULL, *t;
+	bool has_root = !a->o.o->ahead_tree;
 
-	while ((d = next_dir(c, &stack))) {
-		/* What was touched may be met again in the tree: by then it is
-		 * known and costs little. */
-		walk(c, d->path, d->in_tree ? &stack : NULL);
-		free(d);
-		if (!planted) {
-			planted = true;
-			stack = ahead_dir_new("", 0);
+	while ((t = next_dir(a, &stack))) {
+		/* A directory that was touched comes again with the tree. By
+		 * then its modules are in the cache, so it costs little. */
+		compile_dir(a, t->path, t->in_tree ? &stack : NULL);
+		free(t);
+		if (!has_root) {
+			has_root = true;
+			stack = todo_new("", 0);
 			if (stack)
 				stack->in_tree = true;
 		}
 	}
-	free_dirs(stack);
+	free_todos(stack);
 	return NULL;
 }
 
-void px_content_ahead_touch(struct px_content *c, const char *path)
+void px_ahead_touch(struct px_ahead *a, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	const size_t n = slash ? (size_t)(slash - path) : 0;
-	struct ahead_dir *d;
+	const size_t n = px_path_parent_length(path);
+	struct todo *t;
 
-	if (!c->o.ahead)
+	if (!a->o.o->ahead)
 		return;
-	pthread_mutex_lock(&c->ahead_lock);
-	if (!c->quiet && !px_seen_add(&c->touched, px_hash64(0, path, n))) {
-		d = ahead_dir_new(path, n);
-		if (d) {
-			*c->ahead_tail = d;
-			c->ahead_tail = &d->next;
-			pthread_cond_signal(&c->ahead_changed);
+	pthread_mutex_lock(&a->lock);
+	if (!a->stop && !px_set_add(&a->touched, px_hash64(0, path, n))) {
+		t = todo_new(path, n);
+		if (t) {
+			*a->end = t;
+			a->end = &t->next;
+			pthread_cond_signal(&a->changed);
 		}
 	}
-	pthread_mutex_unlock(&c->ahead_lock);
+	pthread_mutex_unlock(&a->lock);
 }
 
-int px_content_ahead_start(struct px_content *c)
+int px_ahead_new(const struct px_ahead_options *o, struct px_ahead **ret)
 {
-	int r;
+	struct px_ahead *a = calloc(1, sizeof(*a));
+	int r = 0;
 
-	pthread_mutex_init(&c->ahead_lock, NULL);
-	pthread_cond_init(&c->ahead_changed, NULL);
-	c->ahead_tail = &c->ahead_head;
-	if (!c->o.ahead)
-		return 0;
-	r = px_thread_start(&c->ahead_thread, ahead_main, c);
-	c->ahead_running = r == 0;
-	return r;
+	if (!a)
+		return -ENOMEM;
+	a->o = *o;
+	a->end = &a->first;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->changed, NULL);
+	if (o->o->ahead) {
+		r = px_thread_start(&a->thread, ahead_main, a);
+		a->has_thread = r == 0;
+	}
+	if (r < 0) {
+		px_ahead_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
 }
 
-void px_content_ahead_quiet(struct px_content *c)
+void px_ahead_stop_new_work(struct px_ahead *a)
 {
-	pthread_mutex_lock(&c->ahead_lock);
-	c->quiet = true;
-	pthread_cond_broadcast(&c->ahead_changed);
-	pthread_mutex_unlock(&c->ahead_lock);
+	pthread_mutex_lock(&a->lock);
+	a->stop = true;
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
 }
 
-void px_content_ahead_stop(struct px_content *c)
+void px_ahead_join(struct px_ahead *a)
 {
-	px_content_ahead_quiet(c);
-	if (c->ahead_running)
-		pthread_join(c->ahead_thread, NULL);
-	c->ahead_running = false;
+	px_ahead_stop_new_work(a);
+	if (a->has_thread)
+		pthread_join(a->thread, NULL);
+	a->has_thread = false;
 }
 
-void px_content_ahead_fini(struct px_content *c)
+void px_ahead_free(struct px_ahead *a)
 {
-	free_dirs(c->ahead_head);
-	pthread_mutex_destroy(&c->ahead_lock);
-	pthread_cond_destroy(&c->ahead_changed);
+	if (!a)
+		return;
+	free_todos(a->first);
+	px_set_fini(&a->touched);
+	pthread_mutex_destroy(&a->lock);
+	pthread_cond_destroy(&a->changed);
+	free(a);
 }

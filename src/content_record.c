@@ -1,65 +1,83 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RECORD as the view has it: what is not shipped has no row, X.py is X.pyc,
- * and the generated .pyc of kept sources have rows. First a plan is made, row
- * by row; then those modules are asked for whose row depends on whether they
- * compile; then the plan is written.
+ * A RECORD is generated in three steps. First a plan is made, row by row: what
+ * is not shipped has no row, X.py becomes X.pyc, and the .pyc that are
+ * generated for kept sources get rows. Then those modules are asked for whose
+ * row depends on whether they compile. Then the rows are written.
  */
-#include "content_i.h"
+#include "content_record.h"
+
+#include "content_attr.h"
+#include "content_verdict.h"
 
 #include "pycfs/log.h"
+#include "pycfs/map.h"
+#include "pycfs/record.h"
 
 #include <limits.h>
 #include <stdio.h>
 
-/* The largest RECORD seen has some 20,000 rows and 2 MB. */
+/* In bytes. The largest RECORD seen has some 20,000 rows and 2 MB. */
 #define RECORD_MAX (64u << 20)
 
+/* A RECORD that was generated; never changed or freed before px_records_free.
+ */
+struct cached_record {
+	struct px_map_node node;
+	struct px_stat st;
+	struct px_blob *blob;
+	char path[];
+};
+
+struct px_records {
+	struct px_records_options o;
+	pthread_mutex_t lock;
+	struct px_map cached; /* under lock: by path */
+};
+
+/* A row of the RECORD that is planned. */
 struct row {
 	char *name;
 	const char *rest; /* into the source; NULL: no hash and size */
 	size_t n_rest;
-	/* If this does not compile, there is no such row, or one for the
-	 * source. NULL: it is certain. */
-	char *ask;
-	enum px_kind ask_kind;
-	bool rejected;
+	/* The module that decides: if it does not compile, there is no such
+	 * row, or one for the source. NULL: nothing depends on a compile. */
+	char *module;
+	enum px_kind module_kind;
 	bool or_source;
 };
 
-/* A directory that is shipped. What is not in its view is not looked for. */
-struct seen_dir {
-	struct seen_dir *next;	  /* of all */
-	struct px_view *view;	  /* NULL: it cannot be listed */
-	struct seen_dir *below[]; /* by the view's entries; NULL: not seen */
+/* A directory that is shipped and that rows lead to. */
+struct listed_dir {
+	struct listed_dir *next;    /* of all */
+	struct px_view *view;	    /* NULL: it cannot be listed */
+	struct listed_dir *below[]; /* by the view's entries; NULL: not yet */
 };
 
+/* One RECORD while it is being generated. */
 struct record {
-	struct px_content *c;
+	struct px_records *rs;
 	px_content_done done;
 	void *arg;
 	struct px_stat st;
 	struct px_buf source;
-	const char *path;
-	char *site;	       /* the directory that rows are relative to */
-	struct seen_dir *root; /* NULL: not seen */
-	struct seen_dir *dirs; /* all of them */
+	char *site;		 /* the directory that rows are relative to */
+	struct listed_dir *root; /* NULL: not listed yet */
+	struct listed_dir *dirs; /* all of them */
 	struct row *rows;
 	size_t n;
 	size_t capacity;
-	_Atomic size_t left; /* answers still to come */
-	_Atomic int err;
-	char text[];
+	char path[];
 };
 
 static void record_free(struct record *rec)
 {
-	struct seen_dir *d, *next;
+	struct listed_dir *d, *next;
 	size_t i;
 
 	for (i = 0; i < rec->n; i++) {
 		free(rec->rows[i].name);
-		free(rec->rows[i].ask);
+		free(rec->rows[i].module);
 	}
 	for (d = rec->dirs; d; d = next) {
 		next = d->next;
@@ -72,22 +90,9 @@ static void record_free(struct record *rec)
 	free(rec);
 }
 
-static char *parent_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? strndup(path, (size_t)(slash - path)) : strdup("");
-}
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* Row `name` as a path in SOURCE, without . and ..; false if it leads out, or
- * is too long to be opened: then nothing of it is shipped. */
+/* The path in SOURCE that row `name` stands for, without "." and "..". False if
+ * it leads out of SOURCE or is too long to be opened: then it is not shipped.
+ */
 static bool resolve(const char *site, const char *name, char path[PATH_MAX])
 {
 	char *end, *cut;
@@ -118,15 +123,16 @@ static bool resolve(const char *site, const char *name, char path[PATH_MAX])
 }
 
 /* NULL: out of memory. */
-static struct seen_dir *see(struct record *rec, const char *dir)
+static struct listed_dir *list_dir(struct record *rec, const char *dir)
 {
 	struct px_view *v = NULL;
 	struct px_fingerprint fp;
-	struct seen_dir *d;
+	struct listed_dir *d;
 	bool stable;
 	size_t n = 0;
 
-	if (px_content_view(rec->c, dir, PX_KIND_DIR, &v, &fp, &stable) == 0)
+	if (px_dirs_view(rec->rs->o.dirs, dir, PX_KIND_DIR, &v, &fp, &stable) ==
+	    0)
 		n = px_view_count(v);
 	d = calloc(1, sizeof(*d) + n * sizeof(d->below[0]));
 	if (!d) {
@@ -140,30 +146,31 @@ static struct seen_dir *see(struct record *rec, const char *dir)
 }
 
 /* Directory `name`, whose whole path is `path`, of `d`; NULL: none. */
-static struct seen_dir *step_down(struct record *rec, struct seen_dir *d,
-				  const char *name, const char *path)
+static struct listed_dir *step_down(struct record *rec, struct listed_dir *d,
+				    const char *name, const char *path)
 {
 	const struct px_entry *e = d->view ? px_view_find(d->view, name) : NULL;
-	struct seen_dir **below;
+	struct listed_dir **below;
 
 	if (!e || e->kind != PX_KIND_DIR)
 		return NULL;
 	below = &d->below[e - px_view_at(d->view, 0)];
 	if (!*below)
-		*below = see(rec, path);
+		*below = list_dir(rec, path);
 	return *below;
 }
 
 /* The view of the directory that `path` is in, borrowed; NULL if that is not
- * shipped. Goes down from the root and no further than what is shipped: the
- * work follows the tree, whatever a RECORD names. */
+ * shipped. Goes down from the root, only through directories that are shipped,
+ * so that a RECORD that names what is not there costs nothing. `path` is
+ * unchanged afterwards. */
 static const struct px_view *view_around(struct record *rec, char *path)
 {
 	char *name = path, *slash;
-	struct seen_dir *d;
+	struct listed_dir *d;
 
 	if (!rec->root)
-		rec->root = see(rec, "");
+		rec->root = list_dir(rec, "");
 	for (d = rec->root; d && (slash = strchr(name, '/'));
 	     name = slash + 1) {
 		*slash = '\0';
@@ -196,17 +203,17 @@ static int add_row(struct record *rec, char *name, const char *rest,
 	return 0;
 }
 
-static int make_doubtful(struct row *row, const char *path, enum px_kind kind)
+static int set_module(struct row *row, const char *path, enum px_kind kind)
 {
-	row->ask = strdup(path);
-	row->ask_kind = kind;
-	return row->ask ? 0 : -ENOMEM;
+	row->module = strdup(path);
+	row->module_kind = kind;
+	return row->module ? 0 : -ENOMEM;
 }
 
 static int plan_module(struct record *rec, const char *name, const char *path,
 		       const char *rest, size_t n_rest)
 {
-	const enum px_on_error how = rec->c->o.on_error;
+	const enum px_on_error how = rec->rs->o.o->on_error;
 	struct row *row;
 	char *shipped;
 	int r;
@@ -219,34 +226,35 @@ static int plan_module(struct record *rec, const char *name, const char *path,
 	row->or_source = how == PX_ON_ERROR_SOURCE;
 	row->rest = rest;
 	row->n_rest = n_rest;
-	return make_doubtful(row, path, PX_KIND_MODULE);
+	return set_module(row, path, PX_KIND_MODULE);
 }
 
 /* The generated .pyc of a kept source. */
 static int plan_kept(struct record *rec, const char *name, const char *path)
 {
-	const int dir = (int)(base_of(name) - name);
+	const int dir = (int)(px_path_name(name) - name);
 	char cached[NAME_MAX + 1];
 	struct row *row;
 	char *row_name;
 	int r;
 
-	if (!px_view_cached_name(base_of(name), rec->c->o.python->cache_tag,
-				 cached))
+	if (!px_view_cached_name(px_path_name(name),
+				 rec->rs->o.o->python->cache_tag, cached))
 		return 0;
 	if (asprintf(&row_name, "%.*s__pycache__/%s", dir, name, cached) < 0)
 		return -ENOMEM;
 	r = add_row(rec, row_name, NULL, 0, &row);
-	return r < 0 ? r : make_doubtful(row, path, PX_KIND_KEPT);
+	return r < 0 ? r : set_module(row, path, PX_KIND_KEPT);
 }
 
-/* Whether `e`, which is there by its own name, is a kept source. */
-static bool is_kept(const struct px_view *v, const struct px_entry *e)
+/* Whether `e`, which is shipped under its own name, is a source that a rule
+ * keeps, so that a generated __pycache__ has its .pyc. */
+static bool is_kept_source(const struct px_view *v, const struct px_entry *e)
 {
-	const struct px_entry *cache = px_view_find(v, "__pycache__");
+	const struct px_entry *pycache = px_view_find(v, "__pycache__");
 	const size_t n = strlen(e->name);
 
-	return cache && cache->kind == PX_KIND_PYCACHE &&
+	return pycache && pycache->kind == PX_KIND_PYCACHE &&
 	       e->kind == PX_KIND_FILE && n >= 3 &&
 	       strcmp(e->name + n - 3, ".py") == 0;
 }
@@ -255,7 +263,7 @@ static int plan_path(struct record *rec, const char *name, char *path,
 		     const char *rest, size_t n_rest)
 {
 	const struct px_view *v = view_around(rec, path);
-	const char *base = base_of(path);
+	const char *base = px_path_name(path);
 	const struct px_entry *e;
 	struct row *row;
 	int r;
@@ -265,7 +273,7 @@ static int plan_path(struct record *rec, const char *name, char *path,
 	e = px_view_find(v, base);
 	if (e && strcmp(e->source, base) == 0) {
 		r = add_row(rec, strdup(name), rest, n_rest, &row);
-		if (r == 0 && is_kept(v, e))
+		if (r == 0 && is_kept_source(v, e))
 			r = plan_kept(rec, name, path);
 		return r;
 	}
@@ -293,7 +301,8 @@ static int make_plan(struct record *rec)
 	return r;
 }
 
-static int write_rows(struct record *rec, struct px_buf *out)
+static int write_rows(struct record *rec, const bool *rejected,
+		      struct px_buf *out)
 {
 	size_t i;
 	int r = 0;
@@ -301,19 +310,21 @@ static int write_rows(struct record *rec, struct px_buf *out)
 	for (i = 0; i < rec->n && r == 0; i++) {
 		struct row *row = &rec->rows[i];
 
-		if (row->rejected && !row->or_source)
+		if (rejected[i] && !row->or_source)
 			continue;
-		if (row->rejected) /* X.py, not X.pyc */
+		if (rejected[i]) /* X.py, not X.pyc */
 			row->name[strlen(row->name) - 1] = '\0';
+		/* The hash and size in the source are those of X.py. */
 		r = px_record_put(out, row->name,
-				  row->ask && !row->rejected ? NULL : row->rest,
+				  row->module && !rejected[i] ? NULL
+							      : row->rest,
 				  row->n_rest);
 	}
 	return r;
 }
 
-static void hand_over(struct px_content *c, const struct px_stat *st,
-		      struct px_blob *b, px_content_done done, void *arg)
+static void answer(const struct px_records *rs, const struct px_stat *st,
+		   struct px_blob *b, px_content_done done, void *arg)
 {
 	struct px_module m = {
 		.kind = PX_BLOB_CODE,
@@ -322,51 +333,53 @@ static void hand_over(struct px_content *c, const struct px_stat *st,
 		.blob = b,
 	};
 
-	px_content_fill_attr(c, st, PX_KIND_RECORD, b->size, &m.attr);
+	px_attr_fill(rs->o.o, st, PX_KIND_RECORD, b->size, &m.attr);
 	done(arg, 0, &m);
 }
 
-/* In a source that does not change, neither does what it lists. */
-static void remember(struct record *rec, struct px_blob *b)
+static uint64_t hash_of(const char *path)
+{
+	return px_hash64(0, path, strlen(path));
+}
+
+/* A RECORD depends on all that it lists, so it is cached only where the source
+ * does not change. */
+static void put_cached(struct record *rec, struct px_blob *b)
 {
 	const size_t n = strlen(rec->path) + 1;
-	struct px_content *c = rec->c;
-	struct made_record *made;
+	struct px_records *rs = rec->rs;
+	struct cached_record *c;
 
-	made = c->o.immutable ? calloc(1, sizeof(*made) + n) : NULL;
-	if (!made)
+	c = rs->o.o->immutable ? calloc(1, sizeof(*c) + n) : NULL;
+	if (!c)
 		return;
-	made->st = rec->st;
-	made->blob = px_blob_ref(b);
-	memcpy(made->path, rec->path, n);
-	pthread_mutex_lock(&c->lock);
-	made->next = c->records;
-	c->records = made;
-	pthread_mutex_unlock(&c->lock);
-}
-
-/* What was remembered is never changed or freed before the content is. */
-static const struct made_record *recall(struct px_content *c, const char *path)
-{
-	const struct made_record *made;
-
-	pthread_mutex_lock(&c->lock);
-	made = c->records;
-	pthread_mutex_unlock(&c->lock);
-	while (made && strcmp(made->path, path) != 0)
-		made = made->next;
-	return made;
-}
-
-void px_content_forget_records(struct px_content *c)
-{
-	struct made_record *next;
-
-	for (; c->records; c->records = next) {
-		next = c->records->next;
-		px_blob_unref(c->records->blob);
-		free(c->records);
+	c->st = rec->st;
+	memcpy(c->path, rec->path, n);
+	pthread_mutex_lock(&rs->lock);
+	if (px_map_add(&rs->cached, &c->node, hash_of(c->path)) == 0) {
+		c->blob = px_blob_ref(b);
+		c = NULL;
 	}
+	pthread_mutex_unlock(&rs->lock);
+	free(c);
+}
+
+/* NULL: it is not cached. */
+static const struct cached_record *find_cached(struct px_records *rs,
+					       const char *path)
+{
+	const struct cached_record *c = NULL;
+	struct px_map_node *n;
+
+	pthread_mutex_lock(&rs->lock);
+	for (n = px_map_first(&rs->cached, hash_of(path)); n;
+	     n = px_map_next(n)) {
+		c = PX_CONTAINER(n, struct cached_record, node);
+		if (strcmp(c->path, path) == 0)
+			break;
+	}
+	pthread_mutex_unlock(&rs->lock);
+	return n ? c : NULL;
 }
 
 static void deliver(struct record *rec, const struct px_buf *bytes)
@@ -378,124 +391,139 @@ static void deliver(struct record *rec, const struct px_buf *bytes)
 		rec->done(rec->arg, -ENOMEM, NULL);
 		return;
 	}
-	remember(rec, b);
-	hand_over(rec->c, &rec->st, b, rec->done, rec->arg);
+	put_cached(rec, b);
+	answer(rec->rs, &rec->st, b, rec->done, rec->arg);
 	px_blob_unref(b);
 }
 
-static void finish(struct record *rec)
+static void on_verdicts(void *arg, int err, const bool *rejected)
 {
 	PX_AUTO(px_buf_fini) struct px_buf out = {.max = RECORD_MAX};
-	int r = rec->err;
+	struct record *rec = arg;
 
-	if (r == 0)
-		r = write_rows(rec, &out);
-	if (r < 0)
-		rec->done(rec->arg, r, NULL);
+	if (err == 0)
+		err = write_rows(rec, rejected, &out);
+	if (err < 0)
+		rec->done(rec->arg, err, NULL);
 	else
 		deliver(rec, &out);
 	record_free(rec);
 }
 
-static void put(struct record *rec)
+/* Asks for all modules that a row depends on. `rec` may be freed when this
+ * returns 0. -ENOMEM. */
+static int ask_all(struct record *rec)
 {
-	if (atomic_fetch_sub(&rec->left, 1) == 1)
-		finish(rec);
-}
-
-struct question {
-	struct record *rec;
-	size_t i;
-};
-
-static void on_module(void *arg, int err, const struct px_module *m)
-{
-	struct question *q = arg;
-	struct record *rec = q->rec;
-
-	if (err == -ECANCELED || err == -ENOMEM)
-		rec->err = err;
-	else if (err == 0)
-		rec->rows[q->i].rejected = m->kind != PX_BLOB_CODE;
-	free(q);
-	put(rec);
-}
-
-static void ask_all(struct record *rec)
-{
+	const size_t n = rec->n;
+	struct px_verdicts *v;
 	size_t i;
 
-	rec->left = 1; /* ours */
-	for (i = 0; i < rec->n; i++) {
-		const struct row *row = &rec->rows[i];
-		struct question *q;
-
-		if (!row->ask)
-			continue;
-		q = malloc(sizeof(*q));
-		if (!q) {
-			rec->err = -ENOMEM;
-			break;
-		}
-		*q = (struct question){rec, i};
-		atomic_fetch_add(&rec->left, 1);
-		px_content_get(rec->c, row->ask, NULL, row->ask_kind,
-			       PX_WANT_SIZE, on_module, q);
-	}
-	put(rec);
+	if (px_verdicts_new(rec->rs->o.modules, n, on_verdicts, rec, &v) < 0)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		if (rec->rows[i].module)
+			px_verdicts_ask(v, i, rec->rows[i].module,
+					rec->rows[i].module_kind);
+	px_verdicts_finish(v);
+	return 0;
 }
 
-static int prepare(struct record *rec)
+/* X.dist-info/RECORD lists paths that are relative to what X.dist-info is in.
+ */
+static int read_source(struct record *rec)
 {
-	char *dist_info;
+	PX_AUTOFREE char *dist_info = px_path_parent(rec->path);
 
 	rec->source.max = RECORD_MAX;
-	dist_info = parent_of(rec->path);
-	rec->site = dist_info ? parent_of(dist_info) : NULL;
-	free(dist_info);
+	rec->site = dist_info ? px_path_parent(dist_info) : NULL;
 	if (!rec->site)
 		return -ENOMEM;
-	return px_tree_read(rec->c->o.tree, rec->path, &rec->source, &rec->st);
+	return px_tree_read(rec->rs->o.o->tree, rec->path, &rec->source,
+			    &rec->st);
 }
 
-void px_content_record(struct px_content *c, const char *path,
-		       px_content_done done, void *arg)
+static struct record *record_new(struct px_records *rs, const char *path,
+				 px_content_done done, void *arg)
 {
-	const struct made_record *made = recall(c, path);
 	const size_t n = strlen(path) + 1;
-	struct record *rec;
-	int r;
+	struct record *rec = calloc(1, sizeof(*rec) + n);
 
-	if (made) {
-		hand_over(c, &made->st, made->blob, done, arg);
-		return;
-	}
-	rec = calloc(1, sizeof(*rec) + n);
-	if (!rec) {
-		done(arg, -ENOMEM, NULL);
-		return;
-	}
-	memcpy(rec->text, path, n);
-	rec->path = rec->text;
-	rec->c = c;
+	if (!rec)
+		return NULL;
+	memcpy(rec->path, path, n);
+	rec->rs = rs;
 	rec->done = done;
 	rec->arg = arg;
-	r = prepare(rec);
+	return rec;
+}
+
+static void generate(struct record *rec)
+{
+	int r = read_source(rec);
+
 	if (r == 0)
 		r = make_plan(rec);
-	if (r == 0) {
-		ask_all(rec);
+	if (r == 0)
+		r = ask_all(rec);
+	if (r == 0)
 		return;
-	}
 	if (r == -EBADMSG) {
-		if (px_content_first_time(c, path, 3))
+		if (px_said_first_time(rec->rs->o.said, rec->path,
+				       PX_SAID_BAD_RECORD))
 			px_log(PX_LOG_WARNING,
 			       "%s: no RECORD that can be "
 			       "read: shipped as it is",
-			       path);
+			       rec->path);
 		deliver(rec, &rec->source);
 	} else {
-		done(arg, r, NULL);
+		rec->done(rec->arg, r, NULL);
 	}
 	record_free(rec);
+}
+
+void px_records_get(struct px_records *rs, const char *path,
+		    px_content_done done, void *arg)
+{
+	const struct cached_record *c = find_cached(rs, path);
+	struct record *rec;
+
+	if (c) {
+		answer(rs, &c->st, c->blob, done, arg);
+		return;
+	}
+	rec = record_new(rs, path, done, arg);
+	if (rec)
+		generate(rec);
+	else
+		done(arg, -ENOMEM, NULL);
+}
+
+int px_records_new(const struct px_records_options *o, struct px_records **ret)
+{
+	struct px_records *rs = calloc(1, sizeof(*rs));
+
+	if (!rs)
+		return -ENOMEM;
+	rs->o = *o;
+	pthread_mutex_init(&rs->lock, NULL);
+	*ret = rs;
+	return 0;
+}
+
+void px_records_free(struct px_records *rs)
+{
+	struct px_map_node *n, *next;
+	struct cached_record *c;
+
+	if (!rs)
+		return;
+	for (n = px_map_each(&rs->cached, NULL); n; n = next) {
+		next = px_map_each(&rs->cached, n);
+		c = PX_CONTAINER(n, struct cached_record, node);
+		px_blob_unref(c->blob);
+		free(c);
+	}
+	px_map_fini(&rs->cached);
+	pthread_mutex_destroy(&rs->lock);
+	free(rs);
 }

@@ -1,135 +1,153 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Sources in memory. Each flight says before it reads how large its source is;
- * if those that are read and not compiled yet have no room for it, it waits in
- * a line, and a thread of its own lets it go once there is. Nobody who asks is
- * held up: FUSE's threads must not be, and a compile that ends makes room
- * whatever they do. One source that is larger than all the room goes alone.
- */
-#include "content_i.h"
+#include "content_room.h"
 
-/* Two of the largest that are compiled where nobody says otherwise. */
-#define ROOM (128ull << 20)
+/* In bytes: two of the largest sources that are compiled by default. */
+#define DEFAULT_MAX (128ull << 20)
 
-static bool has_room(const struct px_content *c, uint64_t bytes)
+struct px_room {
+	uint64_t max_bytes;
+	pthread_t thread;
+	bool has_thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;	      /* any of what follows */
+	bool closed;		      /* all of these under lock */
+	uint64_t used;		      /* bytes */
+	struct px_room_ticket *first; /* the queue */
+	struct px_room_ticket **end;
+};
+
+/* Under lock. */
+static bool has_room(const struct px_room *room, uint64_t bytes)
 {
-	const uint64_t all = c->o.in_flight ? c->o.in_flight : ROOM;
-
-	return c->room_used == 0 ||
-	       (bytes <= all && c->room_used <= all - bytes);
+	return room->used == 0 || (bytes <= room->max_bytes &&
+				   room->used <= room->max_bytes - bytes);
 }
 
-/* Under room_lock: the first in line, if there is room for it. */
-static struct room_ticket *next(struct px_content *c)
+/* Under lock: takes the first one from the queue if there is room for it. */
+static struct px_room_ticket *admit_next(struct px_room *room)
 {
-	struct room_ticket *t = c->room_head;
+	struct px_room_ticket *t = room->first;
 
-	if (!t || !has_room(c, t->bytes))
+	if (!t || !has_room(room, t->bytes))
 		return NULL;
-	c->room_head = t->next;
-	if (!c->room_head)
-		c->room_tail = &c->room_head;
-	c->room_used += t->bytes;
-	pthread_cond_broadcast(&c->room_changed);
+	room->first = t->next;
+	if (!room->first)
+		room->end = &room->first;
+	room->used += t->bytes;
+	pthread_cond_broadcast(&room->changed);
 	return t;
 }
 
 static void *room_main(void *arg)
 {
-	struct px_content *c = arg;
-	struct room_ticket *t;
+	struct px_room *room = arg;
+	struct px_room_ticket *t;
 
-	pthread_mutex_lock(&c->room_lock);
-	while (!c->room_closed) {
-		t = next(c);
+	pthread_mutex_lock(&room->lock);
+	while (!room->closed) {
+		t = admit_next(room);
 		if (!t) {
-			pthread_cond_wait(&c->room_changed, &c->room_lock);
+			pthread_cond_wait(&room->changed, &room->lock);
 			continue;
 		}
-		pthread_mutex_unlock(&c->room_lock);
-		t->go(t, 0);
-		pthread_mutex_lock(&c->room_lock);
+		pthread_mutex_unlock(&room->lock);
+		t->start(t, 0);
+		pthread_mutex_lock(&room->lock);
 	}
-	pthread_mutex_unlock(&c->room_lock);
+	pthread_mutex_unlock(&room->lock);
 	return NULL;
 }
 
-void px_room_enter(struct px_content *c, struct room_ticket *t)
+void px_room_enter(struct px_room *room, struct px_room_ticket *t)
 {
-	bool now, closed;
+	bool at_once, closed;
 
-	pthread_mutex_lock(&c->room_lock);
-	closed = c->room_closed;
-	now = !c->room_head && has_room(c, t->bytes);
-	if (closed || now) {
-		c->room_used += t->bytes;
+	pthread_mutex_lock(&room->lock);
+	closed = room->closed;
+	at_once = closed || (!room->first && has_room(room, t->bytes));
+	if (at_once) {
+		room->used += t->bytes;
 	} else {
 		t->next = NULL;
-		*c->room_tail = t;
-		c->room_tail = &t->next;
+		*room->end = t;
+		room->end = &t->next;
 	}
-	pthread_mutex_unlock(&c->room_lock);
-	if (closed || now)
-		t->go(t, closed ? -ECANCELED : 0);
+	pthread_mutex_unlock(&room->lock);
+	if (at_once)
+		t->start(t, closed ? -ECANCELED : 0);
 }
 
-void px_room_resize(struct px_content *c, struct room_ticket *t, uint64_t bytes)
+void px_room_resize(struct px_room *room, struct px_room_ticket *t,
+		    uint64_t bytes)
 {
-	pthread_mutex_lock(&c->room_lock);
-	c->room_used += bytes - t->bytes;
+	pthread_mutex_lock(&room->lock);
+	room->used += bytes - t->bytes;
 	t->bytes = bytes;
-	pthread_cond_broadcast(&c->room_changed);
-	pthread_mutex_unlock(&c->room_lock);
+	pthread_cond_broadcast(&room->changed);
+	pthread_mutex_unlock(&room->lock);
 }
 
-void px_room_wait(struct px_content *c)
+void px_room_wait(struct px_room *room)
 {
-	pthread_mutex_lock(&c->room_lock);
-	while (c->room_head && !c->room_closed)
-		pthread_cond_wait(&c->room_changed, &c->room_lock);
-	pthread_mutex_unlock(&c->room_lock);
+	pthread_mutex_lock(&room->lock);
+	while (room->first && !room->closed)
+		pthread_cond_wait(&room->changed, &room->lock);
+	pthread_mutex_unlock(&room->lock);
 }
 
-int px_room_start(struct px_content *c)
+int px_room_new(uint64_t max_bytes, struct px_room **ret)
 {
+	struct px_room *room = calloc(1, sizeof(*room));
 	int r;
 
-	pthread_mutex_init(&c->room_lock, NULL);
-	pthread_cond_init(&c->room_changed, NULL);
-	c->room_tail = &c->room_head;
-	r = px_thread_start(&c->room_thread, room_main, c);
-	c->room_running = r == 0;
-	return r;
+	if (!room)
+		return -ENOMEM;
+	room->max_bytes = max_bytes ? max_bytes : DEFAULT_MAX;
+	room->end = &room->first;
+	pthread_mutex_init(&room->lock, NULL);
+	pthread_cond_init(&room->changed, NULL);
+	r = px_thread_start(&room->thread, room_main, room);
+	room->has_thread = r == 0;
+	if (r < 0) {
+		px_room_free(room);
+		return r;
+	}
+	*ret = room;
+	return 0;
 }
 
-void px_room_close(struct px_content *c)
+void px_room_close(struct px_room *room)
 {
-	struct room_ticket *t, *rest;
+	struct px_room_ticket *t, *rest;
 
-	pthread_mutex_lock(&c->room_lock);
-	c->room_closed = true;
-	for (t = c->room_head; t; t = t->next)
-		c->room_used += t->bytes;
-	t = c->room_head;
-	c->room_head = NULL;
-	c->room_tail = &c->room_head;
-	pthread_cond_broadcast(&c->room_changed);
-	pthread_mutex_unlock(&c->room_lock);
+	pthread_mutex_lock(&room->lock);
+	room->closed = true;
+	for (t = room->first; t; t = t->next)
+		room->used += t->bytes;
+	t = room->first;
+	room->first = NULL;
+	room->end = &room->first;
+	pthread_cond_broadcast(&room->changed);
+	pthread_mutex_unlock(&room->lock);
 	for (; t; t = rest) {
 		rest = t->next;
-		t->go(t, -ECANCELED);
+		t->start(t, -ECANCELED);
 	}
 }
 
-void px_room_stop(struct px_content *c)
+void px_room_join(struct px_room *room)
 {
-	if (c->room_running)
-		pthread_join(c->room_thread, NULL);
-	c->room_running = false;
+	if (room->has_thread)
+		pthread_join(room->thread, NULL);
+	room->has_thread = false;
 }
 
-void px_room_fini(struct px_content *c)
+void px_room_free(struct px_room *room)
 {
-	pthread_mutex_destroy(&c->room_lock);
-	pthread_cond_destroy(&c->room_changed);
+	if (!room)
+		return;
+	pthread_mutex_destroy(&room->lock);
+	pthread_cond_destroy(&room->changed);
+	free(room);
 }

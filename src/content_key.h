@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_CONTENT_KEY_H
+#define PX_CONTENT_KEY_H
+/*
+ * What decides the bytes of a module, and the two keys into the cache that are
+ * digests of it: the index key, made of the source file's fingerprint without
+ * reading it, and the blob key, made of what the source says.
+ *
+ * Threads: any.
+ */
+
+#include "pycfs/content.h"
+
+struct px_keys; /* of one content: what all its modules have in common */
+
+/* What may differ between two modules of one content. */
+struct px_form {
+	unsigned optimize; /* level, 0 to 2 */
+	enum px_pyc_mode mode;
+};
+
+/*
+ * One module as it was found at the first look at its source file. It is made
+ * once for a request and handed on, until the compile is stored.
+ */
+struct px_module_id {
+	char *name;	  /* co_filename of its code objects; owned */
+	const char *path; /* in SOURCE; the end of `name` */
+	enum px_kind kind;
+	struct px_form form;
+	struct px_fingerprint fp;
+	uint8_t index[PX_DIGEST_SIZE]; /* the index key of all of that */
+};
+
+/* `o` outlives the keys. -ENOMEM. */
+int px_keys_new(const struct px_content_options *o, struct px_keys **ret);
+void px_keys_free(struct px_keys *k); /* NULL is fine */
+
+/* Asks the rules, and copies `path`. -ENOMEM. */
+int px_module_id_init(const struct px_keys *k, const char *path,
+		      enum px_kind kind, const struct px_fingerprint *fp,
+		      struct px_module_id *ret);
+void px_module_id_fini(struct px_module_id *id); /* of zeros is fine */
+
+/* The index key of the same module, if its file has the fingerprint `fp`. */
+void px_module_id_index(const struct px_keys *k, const struct px_module_id *id,
+			const struct px_fingerprint *fp,
+			uint8_t ret[PX_DIGEST_SIZE]);
+
+/* The blob key of the same module, if its file `st` has these bytes. */
+void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
+		       const struct px_buf *source, const struct px_stat *st,
+		       uint8_t ret[PX_DIGEST_SIZE]);
+
+/* The time in the header of the .pyc: 0 unless the mode wants the time. */
+uint32_t px_form_header_mtime(const struct px_form *f,
+			      const struct px_stat *st);
+
+/* The profile that px_cache_put counts a module of this form under. */
+uint32_t px_keys_cache_profile(const struct px_keys *k,
+			       const struct px_form *f);
+
+#endif
