@@ -1064,8 +1064,8 @@ static void get_pyc(struct unit_content *u, const char *path, enum px_kind kind,
 	assert_int_equal(a.err, 0);
 	assert_int_equal(m->kind, PX_BLOB_CODE);
 	assert_true(m->attr.size < sizeof(a.text));
-	assert_int_equal(
-		pyc_decode((const uint8_t *)a.text, m->attr.size, ret), 0);
+	assert_int_equal(pyc_decode((const uint8_t *)a.text, m->attr.size, ret),
+			 0);
 	if (text)
 		assert_non_null(
 			memmem(a.text, m->attr.size, text, strlen(text)));
