@@ -262,8 +262,10 @@ static int start(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
 	const struct px_engine_needs needs = {
-		/* What is asked for comes in order; a directory that has to be
-		 * settled before it is shown would otherwise be waited for. */
+		/* The export asks for modules in order, many at a time, which
+		 * keeps all workers busy. Only where the names of a directory
+		 * depend on which of its modules compile, it has to wait for
+		 * each directory; then others are compiled meanwhile. */
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
@@ -300,8 +302,12 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	struct px_why unable;
 	int r, ready;
 
+	/* The engine was started without waiting until a worker is ready
+	 * (needs.later): an export that finds every module in the cache needs
+	 * none, and the first compile waits by itself. So only afterwards is it
+	 * asked whether a worker could start at all. If none could, that is why
+	 * modules are missing, and a better reason than the export's own. */
 	r = px_export(&options, &run->sum, why);
-	/* Where no worker starts, that is why no module compiled. */
 	ready = px_engine_ready(&run->engine, &unable);
 	if (ready < 0 && ready != -ECANCELED) {
 		*why = unable;

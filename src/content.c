@@ -150,15 +150,16 @@ int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 	return px_dirs_view(c->dirs, path, kind, ret, ret_fp, ret_stable);
 }
 
-void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
-		       px_content_settled done, void *arg)
+void px_content_apply_verdicts(struct px_content *c, const char *dir,
+			       struct px_view *v, px_content_view_done done,
+			       void *arg)
 {
 	px_verdicts_apply(&c->modules, dir, v, done, arg);
 }
 
-bool px_content_unsettled(const struct px_content *c, enum px_kind kind)
+bool px_content_needs_verdicts(const struct px_content *c, enum px_kind kind)
 {
-	return px_verdicts_decide(&c->o, kind);
+	return px_verdicts_needed(&c->o, kind);
 }
 
 int px_content_flush(struct px_content *c)
@@ -183,7 +184,7 @@ void px_content_check_pyc(struct px_content *c, const char *path, int fd)
 		       path, c->o.python->cache_tag);
 }
 
-void px_content_quiet(struct px_content *c)
+void px_content_stop_new_work(struct px_content *c)
 {
 	px_ahead_stop_new_work(c->ahead);
 }

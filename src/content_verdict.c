@@ -77,24 +77,24 @@ void px_verdicts_fail(struct px_verdicts *v, int err)
 struct application {
 	struct px_view *view;
 	enum px_on_error how;
-	px_content_settled done;
+	px_content_view_done done;
 	void *arg;
 };
 
 static void apply(void *arg, int err, const bool *rejected)
 {
 	struct application *a = arg;
-	struct px_view *settled = NULL;
+	struct px_view *shown = NULL;
 
 	if (err == 0)
-		err = px_view_settle(a->view, rejected, a->how, &settled);
-	a->done(a->arg, err, settled);
-	px_view_unref(settled);
+		err = px_view_settle(a->view, rejected, a->how, &shown);
+	a->done(a->arg, err, shown);
+	px_view_unref(shown);
 	px_view_unref(a->view);
 	free(a);
 }
 
-bool px_verdicts_decide(const struct px_content_options *o, enum px_kind kind)
+bool px_verdicts_needed(const struct px_content_options *o, enum px_kind kind)
 {
 	return kind == PX_KIND_PYCACHE || o->on_error != PX_ON_ERROR_FAIL;
 }
@@ -120,7 +120,8 @@ static void ask_entry(struct px_verdicts *v, const char *dir, size_t i,
 }
 
 void px_verdicts_apply(const struct px_modules *ms, const char *dir,
-		       struct px_view *view, px_content_settled done, void *arg)
+		       struct px_view *view, px_content_view_done done,
+		       void *arg)
 {
 	const size_t n = px_view_count(view);
 	struct application *a = malloc(sizeof(*a));

@@ -34,9 +34,9 @@ void px_verdicts_fail(struct px_verdicts *v, int err);
  * before this returns, and frees `v`. */
 void px_verdicts_finish(struct px_verdicts *v);
 
-/* As px_content_settle and px_content_unsettled. */
+/* As px_content_apply_verdicts and px_content_needs_verdicts. */
 void px_verdicts_apply(const struct px_modules *ms, const char *dir,
-		       struct px_view *v, px_content_settled done, void *arg);
-bool px_verdicts_decide(const struct px_content_options *o, enum px_kind kind);
+		       struct px_view *v, px_content_view_done done, void *arg);
+bool px_verdicts_needed(const struct px_content_options *o, enum px_kind kind);
 
 #endif

@@ -243,7 +243,7 @@ int px_engine_ready(struct px_engine *e, struct px_why *why)
 void px_engine_quiet(struct px_engine *e)
 {
 	if (e->content)
-		px_content_quiet(e->content);
+		px_content_stop_new_work(e->content);
 	px_pool_stop(e->pool);
 	if (e->content)
 		px_content_stop(e->content);

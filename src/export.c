@@ -307,7 +307,7 @@ static int write_all(struct run *run, struct px_walk *w)
 	int r = 0;
 
 	while (r == 0 && !end) {
-		struct px_item *i = px_walk_next(w, TICK_MS, &end);
+		struct px_item *i = px_walk_fetch(w, TICK_MS, &end);
 
 		if (i)
 			r = handle(run, i);

@@ -59,12 +59,12 @@ void px_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	r = px_fuse_dir(f, ino, &dir);
 	if (r == 0)
 		r = px_fuse_view(f, &dir, &v);
-	if (r == 0 && px_content_unsettled(f->o.content, dir.kind)) {
+	if (r == 0 && px_content_needs_verdicts(f->o.content, dir.kind)) {
 		p = px_park(req, &dir);
 		if (p) {
 			p->fi = *fi;
-			px_content_settle(f->o.content, p->inode.path, v,
-					  opendir_done, p);
+			px_content_apply_verdicts(f->o.content, p->inode.path,
+						  v, opendir_done, p);
 		}
 		r = -ENOMEM;
 	} else if (r == 0) {

@@ -20,7 +20,7 @@ void px_op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Where modules have to be compiled before a directory can be listed,
 	 * OPENDIR is the request that waits for that. */
 	f->no_opendir = (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) &&
-			!px_content_unsettled(f->o.content, PX_KIND_DIR) &&
+			!px_content_needs_verdicts(f->o.content, PX_KIND_DIR) &&
 			!f->o.has_rules;
 }
 

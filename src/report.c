@@ -215,7 +215,7 @@ static void *take_items(void *arg)
 		return NULL;
 	}
 	while (!end && !m->stop) {
-		struct px_item *i = px_walk_next(m->walk, TICK_MS, &end);
+		struct px_item *i = px_walk_fetch(m->walk, TICK_MS, &end);
 
 		r = i ? report_item(m, meter, i) : 0;
 		if (r < 0)

@@ -6,16 +6,18 @@
 #include <pthread.h>
 #include <time.h>
 
-/* What may wait to be written: so much that modules behind thousands of other
- * files are found while those are written, and a bound on memory. */
+/* Items that may wait to be taken, and the bytes of their blobs: enough to let
+ * modules compile while thousands of other files in front of them are written,
+ * and few enough to bound memory. */
 #define MAX_ITEMS 16384
 #define MAX_BYTES (64ull << 20)
-/* Modules asked for and not yet there, for each compile process: so many that
- * none runs dry while the walker lists a directory. Their sources wait in
- * memory. */
+/* Modules that were asked for and have not been answered, for each compile
+ * process: enough to keep all of them busy while the walker lists a directory.
+ * Their sources are in memory. */
 #define MAX_FLYING_PER_JOB 16
-/* Waking a thread costs more than making an item: who waits for items is woken
- * for so many, unless no more come for now. */
+/* Waking a thread costs more than making an item. So a thread that waits for
+ * items is woken when there are this many, or when the walker pauses or has
+ * ended. */
 #define WAKE_ITEMS 32
 
 struct px_walk {
@@ -24,18 +26,18 @@ struct px_walk {
 	pthread_t thread;
 
 	pthread_mutex_t lock;
-	pthread_cond_t fed;	/* who takes items should look */
-	pthread_cond_t changed; /* the walker should, or nothing flies */
-	struct px_item *head;	/* all of these under lock */
+	pthread_cond_t can_take; /* the first item is ready, or none comes */
+	pthread_cond_t can_walk; /* there is room, or fewer modules fly */
+	struct px_item *head;	 /* all of these under lock */
 	struct px_item **tail;
 	size_t n_items;
-	size_t n_flying;
-	uint64_t bytes;	   /* of blobs in items */
-	unsigned n_hungry; /* who wait for items */
-	bool idle;	   /* the walker waits */
-	bool ended;
-	bool stop;
-	int err;
+	size_t n_flying;    /* items whose module has not been answered */
+	uint64_t bytes;	    /* of the blobs of items that are ready */
+	unsigned n_waiting; /* threads that wait in px_walk_fetch */
+	bool paused;	    /* the walker waits for room */
+	bool ended;	    /* the walker has */
+	bool stop;	    /* the walker is to end early */
+	int err;	    /* why it ended early, and where */
 	char *err_path;
 };
 
@@ -81,41 +83,43 @@ static bool has_room(const struct px_walk *w)
 			   w->n_flying < w->max_flying);
 }
 
-/* Under lock. */
-static void feed(struct px_walk *w)
+/* Under lock. Wakes the threads that wait for items, if the first one is ready
+ * and it is worth it. */
+static void wake_takers(struct px_walk *w)
 {
-	if (w->n_hungry > 0 &&
-	    (w->n_items >= WAKE_ITEMS || w->idle || w->ended) &&
+	if (w->n_waiting > 0 &&
+	    (w->n_items >= WAKE_ITEMS || w->paused || w->ended) &&
 	    (w->head ? w->head->ready : w->ended))
-		pthread_cond_broadcast(&w->fed);
+		pthread_cond_broadcast(&w->can_take);
 }
 
-/* Under lock. Wakes the walker once there is room for many. */
-static void make_room(struct px_walk *w)
+/* Under lock. Wakes the walker once there is room for many items. */
+static void wake_walker(struct px_walk *w)
 {
 	if (w->stop ||
-	    (w->idle && w->n_items <= MAX_ITEMS / 2 &&
+	    (w->paused && w->n_items <= MAX_ITEMS / 2 &&
 	     w->bytes <= MAX_BYTES / 2 && w->n_flying <= w->max_flying / 2))
-		pthread_cond_broadcast(&w->changed);
+		pthread_cond_broadcast(&w->can_walk);
 }
 
-/* Under lock: until there may be room. */
-static void wait_idle(struct px_walk *w)
+/* Under lock: waits until there may be room. */
+static void pause_walker(struct px_walk *w)
 {
-	w->idle = true;
-	feed(w);
-	pthread_cond_wait(&w->changed, &w->lock);
-	w->idle = false;
+	w->paused = true;
+	wake_takers(w);
+	pthread_cond_wait(&w->can_walk, &w->lock);
+	w->paused = false;
 }
 
-/* Puts it last, once there is room. False: stop. */
+/* Puts `i` last, once there is room; `flying`: its module is going to be asked
+ * for. False: the walk is to stop, and `i` is still the caller's. */
 static bool append(struct px_walk *w, struct px_item *i, bool flying)
 {
 	bool stop;
 
 	pthread_mutex_lock(&w->lock);
 	while (!has_room(w))
-		wait_idle(w);
+		pause_walker(w);
 	stop = w->stop;
 	if (!stop) {
 		*w->tail = i;
@@ -123,7 +127,7 @@ static bool append(struct px_walk *w, struct px_item *i, bool flying)
 		w->n_items++;
 		w->n_flying += flying;
 		i->ready = !flying;
-		feed(w);
+		wake_takers(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return !stop;
@@ -140,7 +144,7 @@ static void on_module(void *arg, int err, const struct px_module *m)
 		i->blob = m->blob ? px_blob_ref(m->blob) : NULL;
 		i->source_size = m->source_size;
 		i->tag = m->tag;
-		i->later = !m->blob && w->o.want == PX_WANT_BYTES;
+		i->has_deferred_bytes = !m->blob && w->o.want == PX_WANT_BYTES;
 		memcpy(i->key, m->key, sizeof(i->key));
 	}
 	pthread_mutex_lock(&w->lock);
@@ -148,8 +152,8 @@ static void on_module(void *arg, int err, const struct px_module *m)
 	w->n_flying--;
 	if (i->blob)
 		w->bytes += i->blob->size;
-	feed(w);
-	make_room(w);
+	wake_takers(w);
+	wake_walker(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -167,7 +171,7 @@ static struct timespec in_ms(int ms)
 	return t;
 }
 
-/* Under lock: the first item, if it is ready. */
+/* Under lock: takes out the first item if it is ready, else NULL. */
 static struct px_item *take(struct px_walk *w)
 {
 	struct px_item *i = w->head;
@@ -181,11 +185,12 @@ static struct px_item *take(struct px_walk *w)
 	w->n_items--;
 	if (i->blob)
 		w->bytes -= i->blob->size;
-	make_room(w);
+	wake_walker(w);
 	return i;
 }
 
-/* What was found in the cache is not there any more. */
+/* A module that was in the cache when the walker asked for its size, and was
+ * evicted before its bytes were read: it is asked for again. */
 struct again {
 	struct px_answer answer;
 	struct px_item *item;
@@ -197,7 +202,7 @@ static void on_again(void *arg, int err, const struct px_module *m)
 	struct px_item *i = a->item;
 
 	i->err = err;
-	/* The source may be another by now. */
+	/* The source may have changed: then the item's size is wrong. */
 	if (err == 0 && m->tag != i->tag)
 		i->err = -ESTALE;
 	else if (err == 0)
@@ -205,11 +210,13 @@ static void on_again(void *arg, int err, const struct px_module *m)
 	px_answer_came(&a->answer);
 }
 
-static void read_later(struct px_walk *w, struct px_item *i)
+/* Reads the bytes of a module from the cache; compiles it and waits for that if
+ * they are gone. */
+static void load_bytes(struct px_walk *w, struct px_item *i)
 {
 	struct again a = {.answer = PX_ANSWER_INIT, .item = i};
 
-	i->later = false;
+	i->has_deferred_bytes = false;
 	if (px_content_bytes(w->o.content, i->key, &i->blob) == 0)
 		return;
 	px_content_get(w->o.content, i->source, NULL, i->attr.kind,
@@ -217,7 +224,7 @@ static void read_later(struct px_walk *w, struct px_item *i)
 	px_answer_wait(&a.answer);
 }
 
-struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
+struct px_item *px_walk_fetch(struct px_walk *w, int ms, bool *ret_end)
 {
 	const struct timespec until = in_ms(ms);
 	struct px_item *i;
@@ -225,20 +232,21 @@ struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end)
 
 	pthread_mutex_lock(&w->lock);
 	while (!(w->head ? w->head->ready : w->ended) && r != ETIMEDOUT) {
-		w->n_hungry++;
-		r = pthread_cond_timedwait(&w->fed, &w->lock, &until);
-		w->n_hungry--;
+		w->n_waiting++;
+		r = pthread_cond_timedwait(&w->can_take, &w->lock, &until);
+		w->n_waiting--;
 	}
 	i = take(w);
 	*ret_end = !i && !w->head && w->ended;
 	pthread_mutex_unlock(&w->lock);
-	if (i && i->later)
-		read_later(w, i);
+	if (i && i->has_deferred_bytes)
+		load_bytes(w, i);
 	return i;
 }
 
 /* -------------------------------------------------------------- walking */
 
+/* Returns `err`, after recording the path of the first failure. */
 static int fail(struct px_walk *w, int err, const char *path)
 {
 	if (!w->err_path)
@@ -246,27 +254,30 @@ static int fail(struct px_walk *w, int err, const char *path)
 	return err;
 }
 
-struct settled {
+/* A view that is shown, once it is known which of its modules compile. */
+struct shown {
 	struct px_answer answer;
 	int err;
 	struct px_view *view;
 };
 
-static void on_settled(void *arg, int err, struct px_view *v)
+static void on_shown(void *arg, int err, struct px_view *v)
 {
-	struct settled *s = arg;
+	struct shown *s = arg;
 
 	s->err = err;
 	s->view = err == 0 ? px_view_ref(v) : NULL;
 	px_answer_came(&s->answer);
 }
 
-/* Waits for a settled view. */
-static int settle(struct px_walk *w, const char *dir, struct px_view **v)
+/* Replaces *v by the view that is shown, which compiles its modules; waits for
+ * that. On failure *v stays. */
+static int wait_for_verdicts(struct px_walk *w, const char *dir,
+			     struct px_view **v)
 {
-	struct settled s = {.answer = PX_ANSWER_INIT};
+	struct shown s = {.answer = PX_ANSWER_INIT};
 
-	px_content_settle(w->o.content, dir, *v, on_settled, &s);
+	px_content_apply_verdicts(w->o.content, dir, *v, on_shown, &s);
 	px_answer_wait(&s.answer);
 	if (s.err < 0)
 		return s.err;
@@ -282,15 +293,16 @@ static int view_of(struct px_walk *w, const char *source, enum px_kind kind,
 	bool stable;
 	int r = px_content_view(w->o.content, source, kind, ret, &fp, &stable);
 
-	if (r == 0 && px_content_unsettled(w->o.content, kind)) {
-		r = settle(w, source, ret);
+	if (r == 0 && px_content_needs_verdicts(w->o.content, kind)) {
+		r = wait_for_verdicts(w, source, ret);
 		if (r < 0)
 			px_view_unref(*ret);
 	}
 	return r;
 }
 
-/* Byte order of whole paths: a directory counts as "name/". */
+/* Compares in the byte order of whole paths, in which a directory is
+ * "name/". */
 static int compare(const void *a, const void *b)
 {
 	const struct px_entry *const *x = a, *const *y = b;
@@ -310,7 +322,7 @@ static int compare(const void *a, const void *b)
 static int walk_dir(struct px_walk *w, const char *path, const char *source,
 		    enum px_kind kind, const struct px_stat *st);
 
-/* What needs no compile. */
+/* Appends what needs no compile; its attributes are asked for here. */
 static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind,
 			const struct px_stat *st)
 {
@@ -323,11 +335,14 @@ static int append_plain(struct px_walk *w, struct px_item *i, enum px_kind kind,
 	return append(w, i, false) ? 0 : -ECANCELED;
 }
 
-static int append_made(struct px_walk *w, struct px_item *i, enum px_kind kind)
+/* Appends what is generated, and asks for it. */
+static int append_generated(struct px_walk *w, struct px_item *i,
+			    enum px_kind kind)
 {
 	if (!append(w, i, true))
 		return -ECANCELED;
-	/* A RECORD is made, not stored. */
+	/* The bytes of modules are in the cache afterwards, and are read when
+	 * the item is taken. Those of a RECORD are not stored. */
 	px_content_get(w->o.content, i->source, i->st_known ? &i->st : NULL,
 		       kind, kind == PX_KIND_RECORD ? w->o.want : PX_WANT_SIZE,
 		       on_module, i);
@@ -338,7 +353,7 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 		      const struct px_entry *e)
 {
 	PX_AUTOFREE char *path = px_path_join(dir, e->name);
-	/* That of a __pycache__ made by us is its directory's own. */
+	/* A generated __pycache__ has the source path of its directory. */
 	PX_AUTOFREE char *from =
 		*e->source ? px_path_join(source, e->source) : strdup(source);
 	struct px_item *i;
@@ -356,7 +371,7 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 		i->st_known = true;
 	}
 	if (px_kind_is_made(e->kind))
-		r = append_made(w, i, e->kind);
+		r = append_generated(w, i, e->kind);
 	else
 		r = append_plain(w, i, e->kind, e->st);
 	if (r < 0) {
@@ -366,8 +381,9 @@ static int walk_entry(struct px_walk *w, const char *dir, const char *source,
 	return 0;
 }
 
-static int tell_hidden(struct px_walk *w, const char *source,
-		       const struct px_view *v)
+/* Appends items for what the view leaves out. */
+static int append_hidden(struct px_walk *w, const char *source,
+			 const struct px_view *v)
 {
 	size_t i;
 
@@ -409,7 +425,7 @@ static int walk_entries(struct px_walk *w, const char *path, const char *source,
 	return r;
 }
 
-/* `st` may be NULL. */
+/* Appends a directory and all that is in it. `st` is its source, or NULL. */
 static int walk_dir(struct px_walk *w, const char *path, const char *source,
 		    enum px_kind kind, const struct px_stat *st)
 {
@@ -427,7 +443,8 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 	r = view_of(w, source, kind, &v);
 	if (r < 0)
 		return fail(w, r, path);
-	r = w->o.hidden && kind == PX_KIND_DIR ? tell_hidden(w, source, v) : 0;
+	r = w->o.hidden && kind == PX_KIND_DIR ? append_hidden(w, source, v)
+					       : 0;
 	if (r == 0)
 		r = walk_entries(w, path, source, v);
 	px_view_unref(v);
@@ -442,7 +459,7 @@ static void *run(void *arg)
 	pthread_mutex_lock(&w->lock);
 	w->err = r;
 	w->ended = true;
-	feed(w);
+	wake_takers(w);
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
@@ -461,16 +478,16 @@ int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->fed, &attr);
+	pthread_cond_init(&w->can_take, &attr);
 	pthread_condattr_destroy(&attr);
-	pthread_cond_init(&w->changed, NULL);
+	pthread_cond_init(&w->can_walk, NULL);
 	r = px_thread_start(&w->thread, run, w);
 	if (r == 0)
 		pthread_setname_np(w->thread, "pycfs-walk");
 	if (r != 0) {
 		pthread_mutex_destroy(&w->lock);
-		pthread_cond_destroy(&w->fed);
-		pthread_cond_destroy(&w->changed);
+		pthread_cond_destroy(&w->can_take);
+		pthread_cond_destroy(&w->can_walk);
 		free(w);
 		return r;
 	}
@@ -495,18 +512,18 @@ void px_walk_free(struct px_walk *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
-	pthread_cond_broadcast(&w->changed);
+	pthread_cond_broadcast(&w->can_walk);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
-	/* What was asked for still answers, each time into its item. */
+	/* The modules that were asked for still answer into their items. */
 	pthread_mutex_lock(&w->lock);
 	while (w->n_flying > 0)
-		pthread_cond_wait(&w->changed, &w->lock);
+		pthread_cond_wait(&w->can_walk, &w->lock);
 	pthread_mutex_unlock(&w->lock);
 	free_items(w->head);
 	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->fed);
-	pthread_cond_destroy(&w->changed);
+	pthread_cond_destroy(&w->can_take);
+	pthread_cond_destroy(&w->can_walk);
 	free(w->err_path);
 	free(w);
 }

@@ -2,25 +2,27 @@
 #ifndef PX_CONTENT_H
 #define PX_CONTENT_H
 /*
- * From a module's source path to its size and bytes: found by the file's
- * fingerprint, found by its content, or compiled once for everybody who waits.
- * Also compiles a directory's other modules before they are asked for.
+ * From a module's source path to the size and bytes of its .pyc: found in the
+ * cache by the file's fingerprint or by the source's bytes, or compiled once
+ * for everybody who waits. Also compiles the other modules of a directory
+ * before anybody asks for them, and generates RECORDs.
  *
- *   ask -> fingerprint in the index? -> yes: done, nothing is read
- *            no: read and hash; blob known? -> yes: done, index it
- *              no: compile; store; index it
+ *   ask -> is the fingerprint in the index?
+ *     yes: answer; the source is not read
+ *     no: read and hash the source; has the cache a blob for these bytes?
+ *       yes: add the fingerprint to the index; answer
+ *       no: compile; store blob and fingerprint; answer
  *
- * Threads: any. Callbacks come in the caller's thread when the answer is known
- * at once, else in the pool's, one of the content's own, or that of another who
- * asks; they must not block.
+ * Threads: any. A callback is called in the caller's thread if the answer is at
+ * hand, else in the pool's thread, in one of the content's own, or in that of
+ * another caller. It must not block.
  *
- * What a callback may free: all that the caller has to do with the request,
- * `arg`, `path` and `st` among it; none of that is touched once the callback
- * was called. What it is given is lent until it returns: it copies, or takes a
- * reference. The thread that called it then goes on in the content, which, like
- * tree, cache, pool and stats, has to be there until px_pool_stop and
- * px_content_stop have returned: being answered does not mean that nobody is
- * inside any more.
+ * A callback may free everything that belongs to the request, `arg`, `path` and
+ * `st` included: none of it is used after the callback was called. What the
+ * callback is given is borrowed until it returns. The thread that called it
+ * goes on inside the content afterwards, so that an answer to the last request
+ * does not mean that the content is unused: content, tree, cache, pool and
+ * stats have to exist until px_pool_stop and px_content_stop have returned.
  */
 
 #include "pycfs/cache.h"
@@ -36,62 +38,66 @@ struct px_content_options {
 	const struct px_python *python;
 	struct px_stats *stats;
 	const struct px_rules *rules; /* NULL: none */
-	unsigned optimize;	      /* where no rule says otherwise */
+	unsigned optimize;	      /* level, unless a rule has another */
 	enum px_on_error on_error;
 	/* Attributes of everything; negative: as in the source. */
 	int64_t uid, gid;
-	int64_t mtime;	   /* seconds */
-	bool normal_modes; /* 0755 and 0644 */
-	/* Bytes of a module's source: a larger one is refused, and that is not
-	 * stored. 0: what a worker can be sent. */
+	int64_t mtime;	   /* seconds since 1970 */
+	bool normal_modes; /* permissions are 0755 and 0644 */
+	/* Bytes of a module's source. A larger one is refused, and the refusal
+	 * is not stored. 0: as much as a worker can be sent. */
 	uint64_t max_source;
-	/* Bytes of all sources that are read and not compiled yet; further ones
-	 * are read once there is room. 0: 128 MiB. */
+	/* Bytes of all sources together that were read and are not compiled
+	 * yet; further ones wait to be read. 0: 128 MiB. */
 	uint64_t in_flight;
 	bool debug_ranges;
-	bool canonical;	 /* bytecode as marshal.h says, not as CPython wrote it
-			  */
-	bool ahead;	 /* compile siblings of what is asked for */
-	bool ahead_tree; /* and then the whole tree */
-	bool immutable;	 /* what a listing found stays true */
-	bool silent;	 /* who asks reports what does not compile */
+	bool canonical;	 /* bytecode in the form of marshal.h, instead of as
+			  * CPython wrote it */
+	bool ahead;	 /* compile the modules beside one that is asked for */
+	bool ahead_tree; /* and then those of the whole tree */
+	bool immutable;	 /* the source does not change while this exists */
+	bool silent;	 /* log no module that does not compile */
 	enum px_pyc_mode mode;
-	const char *prefix; /* what co_filename starts with; "" for none */
+	const char *prefix; /* what co_filename begins with; "" for nothing */
 };
 
-/* Everything pointed to outlives the content. -ENOMEM. */
+/* `o` is copied; everything it points to outlives the content. -errno. */
 int px_content_new(const struct px_content_options *o, struct px_content **ret);
-/* Begins no more work by itself; returns at once. To end: quiet, px_pool_stop,
- * px_content_stop (by then everybody who waits has been answered),
- * px_content_free, px_pool_free. */
-void px_content_quiet(struct px_content *c);
-/* Answers who waits for room with -ECANCELED, and whoever asks for a compile
- * from now on, and waits for the content's own threads, which may be reading.
- * Twice is fine. */
+
+/* From now on nothing is compiled that nobody asked for. Returns at once. To
+ * end a content: px_content_stop_new_work, px_pool_stop, px_content_stop (by
+ * then every request has been answered), px_content_free, px_pool_free. */
+void px_content_stop_new_work(struct px_content *c);
+
+/* Answers with -ECANCELED the requests whose source waits to be read, and those
+ * that would need a compile from now on. Waits for the content's own threads,
+ * which may be reading. Twice is fine. */
 void px_content_stop(struct px_content *c);
 void px_content_free(struct px_content *c); /* NULL is fine */
 
-/* What a name of the view is, ready for stat(2) or an archive. */
+/* The attributes of one name of the view, for stat(2) or an archive. */
 struct px_attr {
 	enum px_kind kind;
 	uint32_t mode; /* permission bits */
 	uint32_t uid;
 	uint32_t gid;
-	int64_t mtime;	 /* whole seconds, 1980 or later */
+	int64_t mtime;	 /* whole seconds since 1970, 1980 or later */
 	uint64_t size;	 /* bytes */
-	uint64_t source; /* which file it comes from: device and inode */
+	uint64_t source; /* px_content_source of the file it comes from */
 };
 
-/* An answer about a made file: a module, or a RECORD. */
+/* What is said of a generated file: a module, or a RECORD. */
 struct px_module {
 	struct px_attr attr;
-	enum px_blob_kind kind; /* CODE: there are bytes; else: refused */
+	enum px_blob_kind kind; /* CODE; else it does not compile */
 	uint64_t tag;		/* changes when the bytes do; never 0 */
 	uint64_t source_size;	/* bytes */
-	/* Of a module that is no RECORD: names its bytes. */
+	/* Of a module: the key of its blob in the cache. */
 	uint8_t key[PX_DIGEST_SIZE];
-	struct px_blob *blob; /* borrowed; NULL unless asked for, or when it
-			       * was just made */
+	/* Borrowed, unless from px_content_peek: the bytes, or why it does not
+	 * compile. NULL if only the size was wanted and the blob was not at
+	 * hand. */
+	struct px_blob *blob;
 };
 
 enum px_want {
@@ -99,66 +105,80 @@ enum px_want {
 	PX_WANT_BYTES,
 };
 
-/* err is 0 with a module, or -errno without: -ENOENT and the like from the
- * source, -ECANCELED when stopping, -ENOMEM. */
+/* `err` is 0 with a module; or it is -errno, without one: -ENOENT and the like
+ * from the source, -ECANCELED when stopping, -ENOMEM. */
 typedef void (*px_content_done)(void *arg, int err, const struct px_module *m);
 
-/* `st` here and below: what the source is, if that is known (px_entry.st), or
- * NULL. Asks for what is made of the source file `path`; px_kind_is_made(kind).
- * `done` is called exactly once. */
+/* In the functions that follow, `st` is the state of the source file if the
+ * caller has it (px_entry.st), else NULL. */
+
+/* Asks for what is generated from the source file `path`;
+ * px_kind_is_made(kind). `done` is called exactly once, perhaps before this
+ * returns. Does not wait for a compile, but reads the file system and the
+ * cache, and may read the source.
+ */
 void px_content_get(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg);
 
 /* The bytes of a module of which only the size was asked for, by its
- * px_module.key: 0 and a blob that is the caller's, or -ENOENT: they are gone,
- * ask for it again. */
+ * px_module.key: 0 and a blob that is the caller's; or -ENOENT: the cache does
+ * not have them any more, and the module has to be asked for again. */
 int px_content_bytes(struct px_content *c, const uint8_t key[PX_DIGEST_SIZE],
 		     struct px_blob **ret);
 
-/* What is known of a module without reading or compiling: 0 and *ret,
- * whose blob is the caller's (NULL unless bytes are wanted), or -ENOENT:
- * unknown yet, or -errno of the source. */
+/* What the cache has of a module; nothing is read from the source or compiled.
+ * 0 and *ret, whose blob is the caller's (NULL unless bytes are wanted);
+ * -ENOENT: the cache does not have it, or it is a RECORD; -errno of the source.
+ */
 int px_content_peek(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, struct px_module *ret);
 
-/* Attributes of anything that is not made. -ESTALE if it became something
- * else; -ENOENT and the like. */
+/* Attributes of what is not generated. -ESTALE if it is no longer of that kind;
+ * -ENOENT and the like. */
 int px_content_attr(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    struct px_attr *ret);
 
 /*
- * Directory `path` (of `kind` DIR or PYCACHE) as it is now, without what is
- * left empty by exclusion. What is unusual is logged, each thing once.
- * *ret_fp belongs to the listing; *ret_stable is false if the view may change
- * without that fingerprint changing. -errno.
+ * The view of directory `path` (of `kind` DIR or PYCACHE) as it is now, without
+ * the directories that exclusion leaves empty. What the user should know of is
+ * logged, each thing once. *ret_fp is the directory's fingerprint; *ret_stable
+ * is false if the view may change while that fingerprint stays the same.
+ * -errno.
  */
 int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 		    struct px_view **ret, struct px_fingerprint *ret_fp,
 		    bool *ret_stable);
 
-/*
- * Which modules of directory `dir` compile, for views that show rejected ones
- * differently: asks for all of `v` and hands over the settled view (borrowed).
- * Listing such a view therefore compiles it. `done` is called exactly once.
- */
-typedef void (*px_content_settled)(void *arg, int err, struct px_view *settled);
-void px_content_settle(struct px_content *c, const char *dir, struct px_view *v,
-		       px_content_settled done, void *arg);
-/* Whether directories of this kind have to be settled before they are shown. */
-bool px_content_unsettled(const struct px_content *c, enum px_kind kind);
+/* `shown` is borrowed; NULL if `err` is not 0. */
+typedef void (*px_content_view_done)(void *arg, int err, struct px_view *shown);
 
-/* Waits until what was compiled is in the cache, 5 s at most. As
+/*
+ * Where a module that does not compile is shown differently (--on-error), the
+ * names of directory `dir` depend on which modules compile. This asks for all
+ * modules of its view `v`, which compiles those that the cache does not have,
+ * and hands over the view as it is shown. `done` is called exactly once,
+ * perhaps before this returns; `err` is -ECANCELED or -ENOMEM.
+ */
+void px_content_apply_verdicts(struct px_content *c, const char *dir,
+			       struct px_view *v, px_content_view_done done,
+			       void *arg);
+
+/* Whether the views of directories of this kind need that. */
+bool px_content_needs_verdicts(const struct px_content *c, enum px_kind kind);
+
+/* Waits until all that was compiled is committed to the cache, 5 s at most. As
  * px_cache_flush. */
 int px_content_flush(struct px_content *c);
 
-/* px_attr.source of a file with this fingerprint; never 0. */
+/* A number for the file that has this fingerprint: a hash of device and inode,
+ * never 0. */
 uint64_t px_content_source(const struct px_fingerprint *fp);
 
-/* Logs once if `path`, open as `fd` and shipped as it is, is a .pyc of another
- * Python. */
+/* Logs a warning, once, if `path`, which is shipped as it is and open as `fd`,
+ * is a .pyc that the target's Python cannot import. Other files are ignored. */
 void px_content_check_pyc(struct px_content *c, const char *path, int fd);
 
 #endif

@@ -2,9 +2,10 @@
 #ifndef PX_WALK_H
 #define PX_WALK_H
 /*
- * All that the view has, in byte order of paths (a directory's as if it ended
- * in a slash), asked for by a thread of its own while others make use of what
- * is there. What waits to be taken is bounded in number and bytes.
+ * Everything in the view, in byte order of paths, where a directory's path
+ * counts as ending in a slash. A thread of the walk lists directories and asks
+ * for modules, while others take the items and use them. The items that wait to
+ * be taken are bounded in number and in bytes.
  *
  * Threads: one starts and frees; any may take items.
  */
@@ -13,47 +14,53 @@
 
 struct px_walk;
 
-/* One name of the view. */
+/* One name of the view. "Generated" is what px_kind_is_made says. */
 struct px_item {
 	struct px_item *next;
 	struct px_walk *walk;
-	bool ready; /* under the walk's lock; what is below is set before */
-	int err;    /* -errno: it could not be had */
+	bool ready; /* under the walk's lock; what follows is set before it */
+	int err;    /* -errno: the source cannot be read, or the like */
 	struct px_attr attr;
-	struct px_blob *blob; /* of what is made: its bytes, or why not */
-	uint64_t source_size; /* of what is made */
-	uint64_t tag;	      /* of what is made: changes with its bytes */
+	struct px_blob *blob; /* if generated: its bytes, or the reason why it
+			       * does not compile */
+	uint64_t source_size; /* if generated: bytes */
+	uint64_t tag;	      /* if generated: changes with its bytes */
 	struct px_stat st;    /* of the source, if `st_known` */
 	bool st_known;
-	/* Of a module whose bytes are still to be had. */
-	bool later;
-	uint8_t key[PX_DIGEST_SIZE];
-	char *target; /* of a link */
-	/* Not in the view, and why not; `path` is that of the source, and
-	 * nothing else is set. NULL: it is there. */
+	/* A module that the cache has: px_walk_fetch reads its bytes. */
+	bool has_deferred_bytes;
+	uint8_t key[PX_DIGEST_SIZE]; /* if a module: of its blob */
+	char *target;		     /* of a symlink */
+	/* Why the view leaves it out; then `path` is its path in the source,
+	 * and nothing else is set. NULL: it is in the view. */
 	const char *hidden;
-	const char *source; /* its path in the source; into `path` */
+	const char *source; /* its path in the source; points into `path` */
 	char path[];	    /* in the view; "" is the root */
 };
 
 struct px_walk_options {
 	struct px_content *content; /* outlives the walk, as the tree does */
 	struct px_tree *tree;
-	unsigned jobs;	   /* modules that are compiled at a time, about */
-	enum px_want want; /* bytes, or without px_item.blob if they compile */
-	bool hidden;	   /* also what the view has not */
+	unsigned jobs;	   /* about how many modules compile at a time */
+	enum px_want want; /* SIZE: no px_item.blob of modules that compile */
+	bool hidden;	   /* also items for what the view leaves out */
 };
 
-/* Starts a thread that asks for all that the view has. -errno. */
+/* Starts the thread. -errno. */
 int px_walk_start(const struct px_walk_options *o, struct px_walk **ret);
-/* The next item, the caller's, whether it could be had or not; NULL after
- * `ms` without one. *ret_end: there are no more. Bytes that are stored are read
- * here, which leaves the walk's thread more time. */
-struct px_item *px_walk_next(struct px_walk *w, int ms, bool *ret_end);
-/* Why the walk itself ended early: -errno and the path it happened at. */
+/* Waits up to `ms` milliseconds for the next item, which is then the caller's;
+ * NULL: none came in time, or, if *ret_end, none is left.
+ * If bytes are wanted and the cache has them, they are read from it here, in
+ * the caller's thread. If they were evicted since the walk found them there,
+ * the module is compiled again and waited for, which may take longer than `ms`.
+ */
+struct px_item *px_walk_fetch(struct px_walk *w, int ms, bool *ret_end);
+/* 0; or why the walk ended early: -errno, and the path where it happened, which
+ * is the walk's. */
 int px_walk_error(struct px_walk *w, const char **ret_path);
 void px_item_free(struct px_item *i); /* NULL is fine */
-/* Stops asking, waits for what was asked for, and frees. NULL is fine. */
+/* Stops the walk, waits until every module that was asked for has answered, and
+ * frees. NULL is fine. */
 void px_walk_free(struct px_walk *w);
 
 #endif

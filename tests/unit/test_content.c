@@ -176,7 +176,7 @@ static void begin(struct unit_content *u)
 static void end(struct unit_content *u)
 {
 	if (u->c)
-		px_content_quiet(u->c);
+		px_content_stop_new_work(u->c);
 	px_pool_stop(u->pool);
 	px_content_free(u->c);
 	px_pool_free(u->pool);
@@ -752,9 +752,9 @@ static void test_deadline_is_tried_by_the_next_mount(void **state)
 	assert_int_equal(count(u, PX_COUNT_timeouts), 1);
 }
 
-/* ---------------------------------------------------------------- settle */
+/* ---------------------------------------------------------------- views */
 
-struct settled {
+struct shown {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned n;
@@ -762,9 +762,9 @@ struct settled {
 	char names[300]; /* with a bar behind each */
 };
 
-static void on_settled(void *arg, int err, struct px_view *v)
+static void on_shown(void *arg, int err, struct px_view *v)
 {
-	struct settled *s = arg;
+	struct shown *s = arg;
 
 	pthread_mutex_lock(&s->lock);
 	s->n++;
@@ -779,19 +779,19 @@ static void on_settled(void *arg, int err, struct px_view *v)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void settle(struct unit_content *u, struct settled *s)
+static void apply_verdicts(struct unit_content *u, struct shown *s)
 {
 	struct px_fingerprint fp;
 	struct px_view *v;
 	bool stable;
 
-	*s = (struct settled){.err = 1};
+	*s = (struct shown){.err = 1};
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	assert_int_equal(
 		px_content_view(u->c, "mixed", PX_KIND_DIR, &v, &fp, &stable),
 		0);
-	px_content_settle(u->c, "mixed", v, on_settled, s);
+	px_content_apply_verdicts(u->c, "mixed", v, on_shown, s);
 	px_view_unref(v);
 	pthread_mutex_lock(&s->lock);
 	while (s->n == 0)
@@ -800,7 +800,7 @@ static void settle(struct unit_content *u, struct settled *s)
 	assert_int_equal(s->n, 1);
 }
 
-static void test_settle(void **state)
+static void test_verdicts(void **state)
 {
 	static const struct {
 		enum px_on_error how;
@@ -811,31 +811,31 @@ static void test_settle(void **state)
 		{PX_ON_ERROR_OMIT, "data.txt|echo good.pyc|"},
 	};
 	struct unit_content *u = *state;
-	struct settled s;
+	struct shown s;
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
 		u->o.on_error = cases[i].how;
 		begin(u);
-		settle(u, &s);
+		apply_verdicts(u, &s);
 		assert_int_equal(s.err, 0);
 		assert_string_equal(s.names, cases[i].names);
-		settle(u, &s);
+		apply_verdicts(u, &s);
 		assert_string_equal(s.names, cases[i].names);
 		end(u);
 	}
 	assert_int_equal(count(u, PX_COUNT_compiled), 2);
 }
 
-static void test_settle_when_stopping(void **state)
+static void test_verdicts_when_stopping(void **state)
 {
 	struct unit_content *u = *state;
-	struct settled s;
+	struct shown s;
 
 	u->o.on_error = PX_ON_ERROR_OMIT;
 	begin(u);
-	px_content_quiet(u->c);
+	px_content_stop_new_work(u->c);
 	px_pool_stop(u->pool);
-	settle(u, &s);
+	apply_verdicts(u, &s);
 	assert_int_equal(s.err, -ECANCELED);
 	assert_string_equal(s.names, "");
 }
@@ -875,13 +875,13 @@ static void test_not_ahead(void **state)
 	assert_int_equal(count(u, PX_COUNT_ahead), 0);
 }
 
-static void test_nothing_ahead_once_quiet(void **state)
+static void test_nothing_ahead_after_stop_new_work(void **state)
 {
 	struct unit_content *u = *state;
 
 	u->o.ahead = true;
 	begin(u);
-	px_content_quiet(u->c);
+	px_content_stop_new_work(u->c);
 	bytes(u, "dir/echo a.py");
 	usleep(100000);
 	assert_int_equal(count(u, PX_COUNT_compiled), 1);
@@ -907,7 +907,7 @@ static void test_stop_answers_everybody(void **state)
 			       &a[i]);
 	}
 	assert_false(answered(&a[9], 100));
-	px_content_quiet(u->c);
+	px_content_stop_new_work(u->c);
 	px_pool_stop(u->pool);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(a[i].n, 1);
@@ -1021,7 +1021,7 @@ static void test_stop_while_there_is_no_room(void **state)
 			       NULL, PX_KIND_MODULE, PX_WANT_BYTES, on_answer,
 			       &a[i]);
 	}
-	px_content_quiet(u->c);
+	px_content_stop_new_work(u->c);
 	px_pool_stop(u->pool);
 	px_content_stop(u->c);
 	for (int i = 0; i < 10; i++) {
@@ -1164,11 +1164,11 @@ int main(void)
 		CONTENT_TEST(test_timestamps),
 		CONTENT_TEST(test_refusal),
 		CONTENT_TEST(test_deadline_is_tried_by_the_next_mount),
-		CONTENT_TEST(test_settle),
-		CONTENT_TEST(test_settle_when_stopping),
+		CONTENT_TEST(test_verdicts),
+		CONTENT_TEST(test_verdicts_when_stopping),
 		CONTENT_TEST(test_ahead),
 		CONTENT_TEST(test_not_ahead),
-		CONTENT_TEST(test_nothing_ahead_once_quiet),
+		CONTENT_TEST(test_nothing_ahead_after_stop_new_work),
 		CONTENT_TEST(test_stop_answers_everybody),
 		CONTENT_TEST(test_too_large),
 		CONTENT_TEST(test_too_large_is_not_stored),
