@@ -302,11 +302,11 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	struct px_why unable;
 	int r, ready;
 
-	/* The engine was started without waiting until a worker is ready
-	 * (needs.later): an export that finds every module in the cache needs
-	 * none, and the first compile waits by itself. So only afterwards is it
-	 * asked whether a worker could start at all. If none could, that is why
-	 * modules are missing, and a better reason than the export's own. */
+	/* The engine was started without waiting for a worker (needs.later), so
+	 * that workers start while modules are found in the cache; the first
+	 * compile waits for one by itself. Whether any could start is asked
+	 * only after the export. If none could, that is why modules are
+	 * missing, and a better reason than the export's own. */
 	r = px_export(&options, &run->sum, why);
 	ready = px_engine_ready(&run->engine, &unable);
 	if (ready < 0 && ready != -ECANCELED) {

@@ -169,10 +169,9 @@ int px_content_flush(struct px_content *c)
 
 void px_content_check_pyc(struct px_content *c, const char *path, int fd)
 {
-	const size_t n = strlen(path);
 	uint8_t magic[4];
 
-	if (n < 4 || strcmp(path + n - 4, ".pyc") != 0)
+	if (!px_ends_in(path, ".pyc"))
 		return;
 	if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
 	    px_get_le32(magic) == c->o.python->magic)

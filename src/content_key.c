@@ -124,19 +124,18 @@ int px_module_id_init(const struct px_keys *k, const char *path,
 		      struct px_module_id *ret)
 {
 	const char *prefix = k->o->prefix;
-	const size_t n = strlen(prefix), n_path = strlen(path);
-	const bool slash = n > 0 && prefix[n - 1] != '/';
-	char *name = malloc(n + slash + n_path + 1);
+	const size_t n = strlen(prefix);
+	const char *slash = n > 0 && prefix[n - 1] != '/' ? "/" : "";
+	char *name = malloc(n + 1 + strlen(path) + 1);
+	char *in_source;
 
 	if (!name)
 		return -ENOMEM;
-	memcpy(name, prefix, n);
-	if (slash)
-		name[n] = '/';
-	memcpy(name + n + slash, path, n_path + 1);
+	in_source = stpcpy(stpcpy(name, prefix), slash);
+	stpcpy(in_source, path);
 	*ret = (struct px_module_id){
 		.name = name,
-		.path = name + n + slash,
+		.path = in_source,
 		.kind = kind,
 		.form.optimize =
 			px_rules_optimize(k->o->rules, path, k->o->optimize),

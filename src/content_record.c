@@ -122,7 +122,8 @@ static bool resolve(const char *site, const char *name, char path[PATH_MAX])
 	return true;
 }
 
-/* NULL: out of memory. */
+/* Lists directory `dir` of the source, once for this RECORD. NULL: no memory.
+ */
 static struct listed_dir *list_dir(struct record *rec, const char *dir)
 {
 	struct px_view *v = NULL;
@@ -145,7 +146,8 @@ static struct listed_dir *list_dir(struct record *rec, const char *dir)
 	return d;
 }
 
-/* Directory `name`, whose whole path is `path`, of `d`; NULL: none. */
+/* Directory `name` of `d`, whose path in the source is `path`. NULL: it is not
+ * shipped, or no memory. */
 static struct listed_dir *step_down(struct record *rec, struct listed_dir *d,
 				    const char *name, const char *path)
 {
@@ -180,6 +182,8 @@ static const struct px_view *view_around(struct record *rec, char *path)
 	return d ? d->view : NULL;
 }
 
+/* Adds a row and hands it back, to be filled in. `name` is taken over; NULL
+ * stands for no memory. */
 static int add_row(struct record *rec, char *name, const char *rest,
 		   size_t n_rest, struct row **ret)
 {
@@ -210,6 +214,7 @@ static int set_module(struct row *row, const char *path, enum px_kind kind)
 	return row->module ? 0 : -ENOMEM;
 }
 
+/* X.pyc in place of X.py. */
 static int plan_module(struct record *rec, const char *name, const char *path,
 		       const char *rest, size_t n_rest)
 {
@@ -229,7 +234,7 @@ static int plan_module(struct record *rec, const char *name, const char *path,
 	return set_module(row, path, PX_KIND_MODULE);
 }
 
-/* The generated .pyc of a kept source. */
+/* The generated .pyc beside a source that a rule keeps. */
 static int plan_kept(struct record *rec, const char *name, const char *path)
 {
 	const int dir = (int)(px_path_name(name) - name);
@@ -252,13 +257,13 @@ static int plan_kept(struct record *rec, const char *name, const char *path)
 static bool is_kept_source(const struct px_view *v, const struct px_entry *e)
 {
 	const struct px_entry *pycache = px_view_find(v, "__pycache__");
-	const size_t n = strlen(e->name);
 
 	return pycache && pycache->kind == PX_KIND_PYCACHE &&
-	       e->kind == PX_KIND_FILE && n >= 3 &&
-	       strcmp(e->name + n - 3, ".py") == 0;
+	       e->kind == PX_KIND_FILE && px_ends_in(e->name, ".py");
 }
 
+/* Plans the rows for row `name` of the source, which stands for `path`: none if
+ * nothing of it is shipped. */
 static int plan_path(struct record *rec, const char *name, char *path,
 		     const char *rest, size_t n_rest)
 {

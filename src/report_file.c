@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One file's figures: remembered under what its source looks like from
- * outside, so that a second report reads nothing, or measured.
+ * The figures of one file. They are stored in the cache under a key made of the
+ * source's fingerprint, so that a second report reads no source and compresses
+ * nothing.
  */
 #include "report_i.h"
 
@@ -10,13 +11,16 @@
 
 #include <pthread.h>
 
-/* Of what is remembered: a change of it, or of how anything is measured, needs
- * a new number. */
+/* Part of every key of a stored note: raise it when the form of a note changes,
+ * or how anything in it is measured.
+ *
+ *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, findings
+ */
 #define NOTE_FORMAT 2
 #define N_NUMBERS   6
 #define NOTE_SIZE   (N_NUMBERS * 8 + PX_DIGEST_SIZE)
 
-/* ---------------------------------------------------------- remembering */
+/* --------------------------------------------------------------- stored */
 
 static void key_of(const struct px_report_options *o, const struct px_item *i,
 		   uint8_t ret[PX_DIGEST_SIZE])
@@ -33,8 +37,10 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_final(&d, ret);
 }
 
-static bool recall(const struct px_report_options *o,
-		   const uint8_t key[PX_DIGEST_SIZE], struct px_report_file *f)
+/* Fills `f` from the note in the cache. False: there is none. */
+static bool find_stored(const struct px_report_options *o,
+			const uint8_t key[PX_DIGEST_SIZE],
+			struct px_report_file *f)
 {
 	uint64_t *const to[N_NUMBERS] = {
 		&f->deflate_bytes,     &f->zstd_bytes,
@@ -56,9 +62,9 @@ static bool recall(const struct px_report_options *o,
 	return true;
 }
 
-static void remember(const struct px_report_options *o,
-		     const uint8_t key[PX_DIGEST_SIZE],
-		     const struct px_report_file *f)
+static void store(const struct px_report_options *o,
+		  const uint8_t key[PX_DIGEST_SIZE],
+		  const struct px_report_file *f)
 {
 	const uint64_t numbers[N_NUMBERS] = {
 		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
@@ -75,10 +81,11 @@ static void remember(const struct px_report_options *o,
 	memcpy(note + 8 * N_NUMBERS, f->digest, PX_DIGEST_SIZE);
 	if (n > 0)
 		memcpy(note + NOTE_SIZE, f->findings, n);
-	px_note_keep(o->cache, key, note, NOTE_SIZE + n);
+	px_note_put(o->cache, key, note, NOTE_SIZE + n);
 }
 
-/* Of the size of what Python itself writes for this source. */
+/* The key of the note that has the size of what Python itself would put into
+ * __pycache__ for this source. */
 static void pycache_key(const struct px_report_options *o, const char *path,
 			const uint8_t source[PX_DIGEST_SIZE],
 			uint8_t ret[PX_DIGEST_SIZE])
@@ -95,7 +102,7 @@ static void pycache_key(const struct px_report_options *o, const char *path,
 	px_digest_final(&d, ret);
 }
 
-/* ------------------------------------------------------------ measuring */
+/* ------------------------------------------------------------- measured */
 
 /* The bytes that were asked for; NULL: the source does not compile. */
 struct bytes {
@@ -114,7 +121,8 @@ static void on_module(void *arg, int err, const struct px_module *m)
 	px_answer_came(&b->answer);
 }
 
-/* 0 and its bytes, the caller's, if it compiles; else NULL. -errno. */
+/* The bytes that are shipped for the source `path`: 0 and a blob that is the
+ * caller's, or NULL if it does not compile. Waits for a compile. -errno. */
 static int ask(struct px_content *c, const char *path, enum px_kind kind,
 	       struct px_blob **ret)
 {
@@ -136,16 +144,16 @@ static void on_result(void *arg, int err, struct px_blob *result)
 	px_answer_came(&b->answer);
 }
 
-/* What a module that crashes the analysis, or takes too long, is said to have;
- * as px_pool_options.analyse, without a remedy. */
+/* The finding of a module whose analysis crashed or took too long; a line as in
+ * px_pool_options.analyse, without a remedy. */
 static const char not_analysed[] =
 	"2\t0\tnot-analysed\tcould not be looked at: it took too long, or "
 	"ended the process\t\t";
 
-/* 0 and what a worker makes of a source, the caller's; NULL: nothing. -errno.
- */
-static int work(struct px_pool *pool, const char *path,
-		const struct px_buf *source, struct px_blob **ret)
+/* What a worker of `pool` makes of a source: 0 and a blob that is the caller's,
+ * or NULL if it failed. Waits for it. -errno. */
+static int run_worker(struct px_pool *pool, const char *path,
+		      const struct px_buf *source, struct px_blob **ret)
 {
 	struct bytes b = {.answer = PX_ANSWER_INIT};
 	const struct px_frame_compile task = {
@@ -165,12 +173,14 @@ static int work(struct px_pool *pool, const char *path,
 	return r < 0 ? r : b.err;
 }
 
-/* What in this source may break. 1: that is not known. -errno. */
+/* *ret are the lines of what in this source may break when it is shipped as
+ * bytecode, the caller's, or NULL. 1: the analysis failed, and *ret says so.
+ * -errno. */
 static int analyse(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, char **ret)
 {
 	struct px_blob *found;
-	int r = work(pool, path, source, &found);
+	int r = run_worker(pool, path, source, &found);
 
 	if (r == 0 && !found) {
 		*ret = strdup(not_analysed);
@@ -184,8 +194,9 @@ static int analyse(struct px_pool *pool, const char *path,
 	return r;
 }
 
-/* The size of what Python itself writes for this source. Only that is kept:
- * the bytes are nothing that anybody ships. 1: that is not known. -errno. */
+/* The size in bytes of what Python itself would put into __pycache__ for this
+ * source. The size is stored, but not the bytes, because they are not shipped.
+ * 1: it did not compile in time. -errno. */
 static int measure_pycache(const struct px_report_options *o, const char *path,
 			   const struct px_buf *source,
 			   const uint8_t digest[PX_DIGEST_SIZE], uint64_t *ret)
@@ -201,24 +212,26 @@ static int measure_pycache(const struct px_report_options *o, const char *path,
 		px_blob_unref(b);
 		return 0;
 	}
-	r = work(o->baseline, path, source, &b);
+	r = run_worker(o->baseline, path, source, &b);
 	if (r < 0)
 		return r;
-	/* What compiles at level 2 does at 0, given time. */
+	/* The module compiled for the view, at its level, so it compiles at
+	 * level 0, too; only the deadline can have passed. */
 	if (!b)
 		return 1;
 	*ret = b->size;
 	px_blob_unref(b);
 	px_put_le64(note, *ret);
-	px_note_keep(o->cache, key, note, sizeof(note));
+	px_note_put(o->cache, key, note, sizeof(note));
 	return 0;
 }
 
-/* Each thread has a source in memory, and its frame: those that are larger than
- * this, in bytes, are measured one after the other. */
+/* Bytes. Each thread of a report has a source and the frame made of it in
+ * memory; sources that are larger than this are measured one at a time. */
 #define LARGE (8u << 20)
 
-/* 1: done, but not worth remembering. */
+/* Measures the source of a module. 1: something of it failed that may work the
+ * next time, so the figures are not stored. */
 static int read_source(const struct px_report_options *o,
 		       struct px_meter *meter, const char *source,
 		       struct px_report_file *f)
@@ -237,7 +250,8 @@ static int read_source(const struct px_report_options *o,
 					      &f->pycache_bytes);
 	if (r >= 0 && o->analyser)
 		r = analyse(o->analyser, source, &text, &f->findings);
-	/* A kept source is shipped, as a file of its own. */
+	/* A source that a rule keeps is shipped as a file of its own, which has
+	 * its own figures. */
 	if (f->kind == PX_KIND_KEPT)
 		sum = (struct px_measure){0};
 	if (r < 0)
@@ -263,7 +277,7 @@ static int measure_source(const struct px_report_options *o,
 	return r;
 }
 
-/* Of the bytes as they ship. */
+/* Measures the bytes that are shipped. */
 static int measure_shipped(const struct px_report_options *o,
 			   struct px_meter *meter, const struct px_item *i,
 			   struct px_report_file *f)
@@ -299,21 +313,22 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      pthread_mutex_t *one_large, const struct px_item *i,
 		      struct px_report_file *f)
 {
-	/* A RECORD depends on more than its source. */
-	const bool keep = i->st_known && f->kind != PX_KIND_RECORD &&
-			  !px_tree_young(&i->st.fp, px_wall_ns());
+	/* A RECORD depends on more than its source, and the fingerprint of a
+	 * file that was changed just now does not identify its bytes. */
+	const bool is_storable = i->st_known && f->kind != PX_KIND_RECORD &&
+				 !px_tree_young(&i->st.fp, px_wall_ns());
 	uint8_t key[PX_DIGEST_SIZE];
 	int r;
 
-	if (keep) {
+	if (is_storable) {
 		key_of(o, i, key);
-		if (recall(o, key, f))
+		if (find_stored(o, key, f))
 			return 0;
 	}
 	r = measure_shipped(o, meter, i, f);
 	if (r == 0 && (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT))
 		r = measure_source(o, meter, one_large, i, f);
-	if (r == 0 && keep)
-		remember(o, key, f);
+	if (r == 0 && is_storable)
+		store(o, key, f);
 	return r < 0 ? r : 0;
 }

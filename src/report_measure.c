@@ -4,11 +4,11 @@
 #include <zlib.h>
 #include <zstd.h>
 
-/* As an export compresses (sink_archive.c). */
+/* The levels at which an export compresses (sink_archive.c). */
 #define DEFLATE_LEVEL 6
 #define ZSTD_LEVEL    9
-#define CHUNK	      (1u << 18)
-/* A stored note: le64 deflate, le64 zstd. */
+#define CHUNK	      (1u << 18) /* bytes read or compressed at a time */
+/* A stored note has le64 deflate_bytes, le64 zstd_bytes. */
 #define NOTE_SIZE 16
 
 struct px_meter {
@@ -29,7 +29,7 @@ int px_meter_new(struct px_cache *c, struct px_meter **ret)
 	m->in = malloc(CHUNK);
 	m->out = malloc(CHUNK);
 	m->zstd = ZSTD_createCCtx();
-	/* Raw, as in a zip: no header and no checksum. */
+	/* Negative: raw deflate as in a zip, without header and checksum. */
 	if (!m->in || !m->out || !m->zstd ||
 	    deflateInit2(&m->z, DEFLATE_LEVEL, Z_DEFLATED, -MAX_WBITS,
 			 MAX_MEM_LEVEL - 1, Z_DEFAULT_STRATEGY) != Z_OK) {
@@ -64,8 +64,8 @@ static void key_of(const uint8_t digest[PX_DIGEST_SIZE],
 	px_digest_final(&d, ret);
 }
 
-void px_note_keep(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		  const void *note, size_t n)
+void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		 const void *note, size_t n)
 {
 	struct px_blob *b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, n);
 
@@ -87,8 +87,8 @@ struct px_blob *px_note_find(struct px_cache *c,
 	return NULL;
 }
 
-static bool recall(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
-		   struct px_measure *ret)
+static bool find_stored(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
+			struct px_measure *ret)
 {
 	struct px_blob *b = px_note_find(m->cache, key, NOTE_SIZE);
 
@@ -100,14 +100,14 @@ static bool recall(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
 	return true;
 }
 
-static void remember(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
-		     const struct px_measure *what)
+static void store(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
+		  const struct px_measure *what)
 {
 	uint8_t note[NOTE_SIZE];
 
 	px_put_le64(note, what->deflate_bytes);
 	px_put_le64(note + 8, what->zstd_bytes);
-	px_note_keep(m->cache, key, note, sizeof(note));
+	px_note_put(m->cache, key, note, sizeof(note));
 }
 
 static int begin(struct px_meter *m, struct px_measure *sum)
@@ -161,7 +161,7 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 	px_digest_field(&d, "bytes", data, n);
 	px_digest_final(&d, digest);
 	key_of(digest, key);
-	if (recall(m, key, ret))
+	if (find_stored(m, key, ret))
 		return 0;
 	r = begin(m, ret);
 	while (r == 0) {
@@ -173,11 +173,12 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 			break;
 	}
 	if (r == 0)
-		remember(m, key, ret);
+		store(m, key, ret);
 	return r;
 }
 
-/* Reads `n` bytes twice if they are not known: hashing tells. */
+/* Reads a file of `n` bytes to its end and hashes it. -ESTALE: it has another
+ * size. */
 static int digest_fd(struct px_meter *m, int fd, uint64_t n,
 		     uint8_t digest[PX_DIGEST_SIZE])
 {
@@ -217,7 +218,7 @@ int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 	if (r < 0)
 		return r;
 	key_of(digest, key);
-	if (recall(m, key, ret))
+	if (find_stored(m, key, ret))
 		return 0;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
@@ -230,6 +231,6 @@ int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 		r = add(m, m->in, (size_t)got, done >= n, ret);
 	}
 	if (r == 0)
-		remember(m, key, ret);
+		store(m, key, ret);
 	return r;
 }
