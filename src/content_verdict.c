@@ -87,7 +87,7 @@ static void apply(void *arg, int err, const bool *rejected)
 	struct px_view *shown = NULL;
 
 	if (err == 0)
-		err = px_view_settle(a->view, rejected, a->how, &shown);
+		err = px_view_apply_verdicts(a->view, rejected, a->how, &shown);
 	a->done(a->arg, err, shown);
 	px_view_unref(shown);
 	px_view_unref(a->view);

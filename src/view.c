@@ -6,7 +6,7 @@
 
 struct px_view {
 	_Atomic unsigned refs;
-	/* Keeps the strings alive when a settled view borrows them. */
+	/* Keeps the strings alive when another view borrows them. */
 	struct px_view *base;
 	char *text;
 	struct px_entry *entries;
@@ -448,8 +448,8 @@ static struct px_view *derive(const struct px_view *v)
 	return s;
 }
 
-int px_view_settle(const struct px_view *v, const bool *rejected,
-		   enum px_on_error how, struct px_view **ret)
+int px_view_apply_verdicts(const struct px_view *v, const bool *rejected,
+			   enum px_on_error how, struct px_view **ret)
 {
 	struct px_view *s = derive(v);
 

@@ -115,8 +115,8 @@ enum px_on_error {
 /* The view with each module i for which rejected[i] is true treated as `how`
  * says. A source that would collide with a shipped name keeps its place: no
  * such name can be there, because X.py itself is in the source. */
-int px_view_settle(const struct px_view *v, const bool *rejected,
-		   enum px_on_error how, struct px_view **ret);
+int px_view_apply_verdicts(const struct px_view *v, const bool *rejected,
+			   enum px_on_error how, struct px_view **ret);
 /* The view without each entry i for which gone[i] is true: a directory that
  * exclusion leaves empty. */
 int px_view_without(const struct px_view *v, const bool *gone,

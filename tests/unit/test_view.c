@@ -683,7 +683,7 @@ static void test_longest_cached_names(void **state PX_UNUSED)
 	px_rules_free(rules);
 }
 
-static void test_settle(void **state PX_UNUSED)
+static void test_verdicts(void **state PX_UNUSED)
 {
 	static const struct px_name names[] = {
 		REG("a.py"), REG("a.py-x"), REG("b.py"), REG("b.pyc"), SPC("s"),
@@ -713,25 +713,25 @@ static void test_settle(void **state PX_UNUSED)
 
 	for (int how = PX_ON_ERROR_FAIL; how <= PX_ON_ERROR_OMIT; how++) {
 		struct px_view *v = make_view(names, PX_ARRAY_LEN(names));
-		struct px_view *settled;
+		struct px_view *shown;
 
-		assert_int_equal(px_view_settle(v, rejected,
-						(enum px_on_error)how,
-						&settled),
+		assert_int_equal(px_view_apply_verdicts(v, rejected,
+							(enum px_on_error)how,
+							&shown),
 				 0);
 		check_entries(v, expected[PX_ON_ERROR_FAIL]);
-		/* The settled view must live without it. */
+		/* The shown view must live without it. */
 		px_view_unref(v);
-		check_entries(settled, expected[how]);
-		assert_int_equal(px_view_n_notes(settled), 1);
-		assert_string_equal(px_view_note(settled, 0)->source, "s");
-		px_view_unref(settled);
+		check_entries(shown, expected[how]);
+		assert_int_equal(px_view_n_notes(shown), 1);
+		assert_string_equal(px_view_note(shown, 0)->source, "s");
+		px_view_unref(shown);
 	}
 }
 
 /* In a generated __pycache__ what does not compile is left out, however
  * errors are shown: the source is there. In its directory nothing changes. */
-static void test_settle_kept(void **state PX_UNUSED)
+static void test_verdicts_of_kept_sources(void **state PX_UNUSED)
 {
 	static const struct px_name names[] = {REG("a.py"), REG("b.py"),
 					       REG("c.py")};
@@ -751,22 +751,22 @@ static void test_settle_kept(void **state PX_UNUSED)
 		struct px_view *v =
 			make_with(px_view_pycache, names, 3, "", &o);
 		struct px_view *w = make_with(px_view_new, names, 3, "", &o);
-		struct px_view *settled;
+		struct px_view *shown;
 
-		assert_int_equal(px_view_settle(v, rejected,
-						(enum px_on_error)how,
-						&settled),
+		assert_int_equal(px_view_apply_verdicts(v, rejected,
+							(enum px_on_error)how,
+							&shown),
 				 0);
 		px_view_unref(v);
-		check_entries(settled, expected);
-		px_view_unref(settled);
-		assert_int_equal(px_view_settle(w, rejected,
-						(enum px_on_error)how,
-						&settled),
+		check_entries(shown, expected);
+		px_view_unref(shown);
+		assert_int_equal(px_view_apply_verdicts(w, rejected,
+							(enum px_on_error)how,
+							&shown),
 				 0);
 		px_view_unref(w);
-		check_entries(settled, above);
-		px_view_unref(settled);
+		check_entries(shown, above);
+		px_view_unref(shown);
 	}
 	px_rules_free(rules);
 }
@@ -783,7 +783,7 @@ static void test_without(void **state PX_UNUSED)
 	struct px_rules *rules = parse_rules("exclude *.c");
 	struct px_view_options o = {rules, NULL};
 	struct px_view *v = make_with(px_view_new, names, 5, "", &o);
-	struct px_view *rest, *none, *settled;
+	struct px_view *rest, *none, *shown;
 
 	assert_int_equal(px_view_without(v, gone, &rest), 0);
 	assert_int_equal(px_view_without(v, all_gone, &none), 0);
@@ -796,14 +796,14 @@ static void test_without(void **state PX_UNUSED)
 	assert_int_equal(px_view_n_notes(rest), 1);
 	assert_string_equal(px_view_note(rest, 0)->source, "s");
 	/* A view of a view of a view. */
-	assert_int_equal(
-		px_view_settle(rest, all_gone, PX_ON_ERROR_SOURCE, &settled),
-		0);
+	assert_int_equal(px_view_apply_verdicts(rest, all_gone,
+						PX_ON_ERROR_SOURCE, &shown),
+			 0);
 	px_view_unref(rest);
-	assert_int_equal(px_view_count(settled), 1);
-	assert_string_equal(px_view_at(settled, 0)->name, "b.py");
-	assert_int_equal(px_view_n_excluded(settled), 1);
-	px_view_unref(settled);
+	assert_int_equal(px_view_count(shown), 1);
+	assert_string_equal(px_view_at(shown, 0)->name, "b.py");
+	assert_int_equal(px_view_n_excluded(shown), 1);
+	px_view_unref(shown);
 	px_rules_free(rules);
 }
 
@@ -828,16 +828,16 @@ static void test_kinds(void **state PX_UNUSED)
 	}
 }
 
-static void test_settle_nothing(void **state PX_UNUSED)
+static void test_verdicts_of_nothing(void **state PX_UNUSED)
 {
 	struct px_view *v = make_view(NULL, 0);
-	struct px_view *settled;
+	struct px_view *shown;
 
-	assert_int_equal(px_view_settle(v, NULL, PX_ON_ERROR_OMIT, &settled),
-			 0);
-	assert_int_equal(px_view_count(settled), 0);
+	assert_int_equal(
+		px_view_apply_verdicts(v, NULL, PX_ON_ERROR_OMIT, &shown), 0);
+	assert_int_equal(px_view_count(shown), 0);
 	px_view_unref(v);
-	px_view_unref(settled);
+	px_view_unref(shown);
 }
 
 static void test_references(void **state PX_UNUSED)
@@ -898,9 +898,9 @@ int main(void)
 		cmocka_unit_test(test_find_misses),
 		cmocka_unit_test(test_longest_names),
 		cmocka_unit_test(test_longest_cached_names),
-		cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_settle_kept),
-		cmocka_unit_test(test_settle_nothing),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_verdicts_of_kept_sources),
+		cmocka_unit_test(test_verdicts_of_nothing),
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_references),
