@@ -392,13 +392,8 @@ int px_cache_clear(struct px_cache *c)
 	MDB_txn *txn;
 	int r;
 
-	/* What the writer has taken but not yet begun to write is recognised
-	 * by its generation; see commit_batch. */
-	pthread_mutex_lock(&c->lock);
-	c->generation++;
-	px_pending_forget(&c->pending);
-	pthread_cond_broadcast(&c->done);
-	pthread_mutex_unlock(&c->lock);
+	/* First what may still get into the database. */
+	px_writer_clear(c);
 	r = px_cache_begin(c, 0, &txn);
 	if (r < 0)
 		return r;

@@ -220,7 +220,6 @@ struct px_cache {
 	struct px_kept_pages *kept_pages; /* has its own lock; may be NULL */
 	struct px_snapshot snapshot;	  /* the last that was looked at */
 	uint64_t flush_to;		  /* commit up to this number at once */
-	uint64_t generation;		  /* of px_cache_clear */
 	uint64_t failed_seq; /* the last item of the last batch given up */
 	int failed_err;
 	bool stop;
@@ -448,6 +447,9 @@ bool px_bus_hit(int slot);
 int px_writer_start(struct px_cache *c);
 /* Joins the thread; false if it is stuck. */
 bool px_writer_stop(struct px_cache *c);
+/* Forgets everything that is in memory, and waits until the batch that is being
+ * written has ended: whatever it commits is in the database then. */
+void px_writer_clear(struct px_cache *c);
 int px_cache_get_number(struct px_cache *c, MDB_txn *txn, const char *name,
 			uint64_t *ret);
 int px_cache_set_number(struct px_cache *c, MDB_txn *txn, const char *name,

@@ -11,7 +11,6 @@ struct batch {
 	struct px_item *first; /* the BUSY items */
 	uint64_t last_seq;
 	uint64_t bytes;
-	uint64_t generation;
 	uint64_t target; /* what eviction leaves */
 	uint64_t n_stored;
 	uint64_t n_evicted;
@@ -240,16 +239,6 @@ static void commit_counts(struct px_cache *c)
 		px_cache_abort(c, txn);
 }
 
-static bool is_current(struct px_cache *c, uint64_t generation)
-{
-	bool current;
-
-	pthread_mutex_lock(&c->lock);
-	current = c->generation == generation;
-	pthread_mutex_unlock(&c->lock);
-	return current;
-}
-
 static int commit_batch(struct px_cache *c, struct batch *b)
 {
 	MDB_txn *txn;
@@ -259,12 +248,6 @@ static int commit_batch(struct px_cache *c, struct batch *b)
 		return r;
 	b->n_stored = 0;
 	b->n_evicted = 0;
-	/* With the writer mutex held: a clear that has not counted up yet will
-	 * wait for us and delete what we write. */
-	if (!is_current(c, b->generation)) {
-		px_cache_abort(c, txn);
-		return 0;
-	}
 	r = fill_txn(c, txn, b);
 	if (r == 0)
 		return px_cache_commit(c, txn);
@@ -314,7 +297,6 @@ static void take_batch(struct px_cache *c, struct batch *b)
 	}
 	b->first = busy->first;
 	b->bytes = busy->bytes;
-	b->generation = c->generation;
 }
 
 /* Under lock. */
@@ -396,6 +378,20 @@ static void *run_writer(void *arg)
 	pthread_cond_broadcast(&c->done);
 	pthread_mutex_unlock(&c->lock);
 	return NULL;
+}
+
+void px_writer_clear(struct px_cache *c)
+{
+	const struct px_item_list *busy = &c->pending.place[PX_PLACE_BUSY];
+	uint64_t to;
+
+	pthread_mutex_lock(&c->lock);
+	px_pending_forget(&c->pending);
+	pthread_cond_broadcast(&c->done);
+	to = c->pending.last_seq;
+	while (busy->first && busy->first->seq <= to)
+		pthread_cond_wait(&c->done, &c->lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 int px_writer_start(struct px_cache *c)

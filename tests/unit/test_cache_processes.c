@@ -375,12 +375,29 @@ static void test_clear_while_busy(void **state)
 	close_pipes(&p);
 }
 
-/* A clear that gets in between the writer's taking and its writing: what it
- * does before its own transaction, done by hand. */
-static void test_clear_overtakes(void **state)
+struct clearing {
+	struct px_cache *cache;
+	atomic_bool done;
+};
+
+static void *clear_memory(void *arg)
+{
+	struct clearing *c = arg;
+
+	px_writer_clear(c->cache);
+	atomic_store(&c->done, true);
+	return NULL;
+}
+
+/* What a clear does before its own transaction: it forgets what is in memory at
+ * once, and waits until the writer has written what it had taken. */
+static void test_clear_waits_for_batch(void **state)
 {
 	struct unit_cache *u = *state;
+	struct clearing clearing = {.done = false};
+	pthread_t thread;
 	struct pipes p;
+	bool too_early;
 	pid_t holder;
 
 	fill(u);
@@ -389,17 +406,20 @@ static void test_clear_overtakes(void **state)
 	unit_open(u);
 	unit_put(u->c, 900, SIZE, true);
 	wait_until_busy(u->c);
-	pthread_mutex_lock(&u->c->lock);
-	u->c->generation++;
-	px_pending_forget(&u->c->pending);
-	pthread_mutex_unlock(&u->c->lock);
+	clearing.cache = u->c;
+	assert_int_equal(pthread_create(&thread, NULL, clear_memory, &clearing),
+			 0);
+	while (unit_get(u->c, 900, SIZE) == 0)
+		usleep(1000);
+	usleep(50000);
+	too_early = atomic_load(&clearing.done);
 	tell(p.down);
 	assert_int_equal(join(holder), 0);
-	assert_int_equal(px_cache_flush(u->c), 0);
-	assert_int_equal(unit_get(u->c, 900, SIZE), -ENOENT);
-	assert_int_equal(unit_info(u->c).n_blobs, N);
+	pthread_join(thread, NULL);
+	assert_false(too_early);
+	assert_int_equal(unit_info(u->c).n_blobs, N + 1);
 	assert_int_equal(px_cache_clear(u->c), 0);
-	assert_int_equal(u->c->generation, 2);
+	assert_int_equal(unit_info(u->c).n_blobs, 0);
 	close_pipes(&p);
 }
 
@@ -582,7 +602,7 @@ int main(void)
 		WITH_CACHE(test_stopped_writer),
 		WITH_CACHE(test_late_writer),
 		WITH_CACHE(test_clear_while_busy),
-		WITH_CACHE(test_clear_overtakes),
+		WITH_CACHE(test_clear_waits_for_batch),
 		WITH_CACHE(test_index_changes_while_busy),
 		WITH_CACHE(test_killed_in_transaction),
 		WITH_CACHE(test_map_grows_elsewhere),
