@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * SIGBUS: a page of LMDB's map that cannot be read, because somebody cut the
- * file short or its disk fails. The page is replaced by one of zeros, which
- * LMDB takes for damage, as it is none of a tree (mdb.c 0.9.24,
- * mdb_page_search_root), and we do, as its digest is wrong; and damage is
- * something that the cache can live with.
- *
- * What a signal handler may look at is static: the places of the maps, of which
- * a process has one or two.
- */
-#include "cache_i.h"
+#include "cache_bus.h"
+
+#include "pycfs/util.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+/* A signal handler can be handed nothing, so what it looks at is static: where
+ * the maps lie. A process has one or two of them. */
 #define MAX_MAPS 8
 
 static struct {
-	_Atomic uintptr_t from; /* 0: unused */
+	_Atomic uintptr_t from; /* 0: the slot is free */
 	_Atomic uintptr_t to;
 	atomic_bool hit;
 } maps[MAX_MAPS];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sigaction before; /* under lock, until the handler is set */
+/* What was done at SIGBUS before. Written under lock, before the handler is
+ * installed; only read afterwards. */
+static struct sigaction before;
 
 static int slot_of(uintptr_t at)
 {
@@ -37,8 +34,8 @@ static int slot_of(uintptr_t at)
 	return -1;
 }
 
-/* Zeros; but in place of a meta page one whose tables are empty: LMDB aborts
- * if the root of one is page 0 (mdb_page_search). */
+/* By zeros. A meta page is replaced by 0xff bytes, which say that all tables
+ * are empty: LMDB aborts if the root of a table is page 0 (mdb_page_search). */
 static bool replace_page(int slot, uintptr_t at, size_t page)
 {
 	const bool meta = at < atomic_load(&maps[slot].from) + 2 * page;
@@ -61,7 +58,8 @@ static void on_bus(PX_UNUSED int sig, siginfo_t *info, PX_UNUSED void *context)
 	if (slot >= 0 && replace_page(slot, at, page))
 		atomic_store(&maps[slot].hit, true);
 	else
-		/* Somebody else's: it comes again, to whom it came before. */
+		/* Not in a map of ours. The faulting instruction runs again
+		 * and raises the signal for whoever handled it before. */
 		sigaction(SIGBUS, &before, NULL);
 	errno = saved;
 }
@@ -79,8 +77,9 @@ static void install(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-/* "from-to perms offset device inode path" (proc(5)): where it begins if it is
- * a map of `bytes` of that file to read, else 0. */
+/* A line of /proc/self/maps is "from-to perms offset device inode path"
+ * (proc(5)). Returns `from` if this is a shared, read-only map of `bytes` bytes
+ * of that file, else 0. */
 static uintptr_t parse_map(char *line, const struct stat *file, size_t bytes)
 {
 	const uintptr_t from = strtoull(line, &line, 16);
@@ -138,7 +137,7 @@ int px_bus_watch(MDB_env *env)
 	return slot;
 }
 
-void px_bus_let_go(int slot)
+void px_bus_drop_pages(int slot)
 {
 	uintptr_t from, to;
 
@@ -155,7 +154,7 @@ bool px_bus_hit(int slot)
 	return slot >= 0 && atomic_load(&maps[slot].hit);
 }
 
-void px_bus_forget(int slot)
+void px_bus_unwatch(int slot)
 {
 	if (slot >= 0)
 		atomic_store(&maps[slot].from, 0);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache_i.h"
+#include "cache_dir.h"
+
+#include "pycfs/io.h"
+
+#include "cache_pages.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,11 +13,11 @@
 #define ACQUIRE_MS	5000
 #define ACQUIRE_STEP_US 10000
 
-/* 1024 readers of 64 bytes and a header (mdb.c 0.9.24, MDB_reader and
- * MDB_txninfo), rounded up. */
+/* A header and 1024 readers of 64 bytes each (mdb.c 0.9.24, MDB_txninfo and
+ * MDB_reader), rounded up. */
 #define LOCK_FILE_BYTES (68u * 1024)
 
-/* Where the ways out are named, they are these. */
+/* How messages about DIR end. */
 #define WAYS_OUT "use another one (--cache DIR) or none (--no-cache)"
 
 /* https://bford.info/cachedir/: the file must begin with this line. */
@@ -32,7 +36,7 @@ static int check_data(int sub_fd)
 	return px_pages_check_metas(fd);
 }
 
-/* Parents that are missing, with the usual mode. */
+/* Makes the parents that are missing, with the mode that mkdir -p gives. */
 static int make_parents(char *path)
 {
 	for (char *p = path + 1; *p; p++) {
@@ -49,8 +53,9 @@ static int make_parents(char *path)
 	return 0;
 }
 
-/* `r` is of a system call. -EPERM of one (a file that is immutable, a seccomp
- * profile) is no more than not being allowed to write. */
+/* A system call's error as a sentence. Its -EPERM (a file is immutable, a
+ * seccomp profile forbids it) becomes -EACCES: -EPERM is kept for a directory
+ * that others can write, which the callers treat as an attack. */
 static int refuse(struct px_why *why, const char *path, int r)
 {
 	if (r == -EPERM)
@@ -59,9 +64,9 @@ static int refuse(struct px_why *why, const char *path, int r)
 			  strerror(-r));
 }
 
-/* Whoever can write a cache can put code into the image. Root can anyway: a
- * directory of root's is only one that cannot be written, such as a cache mount
- * of an image's builder in a step of another user. */
+/* Root could put code into the image without the cache. So a directory that
+ * belongs to root is no danger, but one that we cannot write to: for example an
+ * image builder's cache mount in a step that runs as another user. */
 static int check_owner(int fd, const char *path, const char *sub,
 		       struct px_why *why)
 {
@@ -94,9 +99,9 @@ static int check_owner(int fd, const char *path, const char *sub,
 	return 0;
 }
 
-/* 0, or -EPERM and its name in `path` if a directory that `path` leads through
- * lets everybody replace what is in it. Group members are trusted: ~/.cache
- * often is theirs to write. */
+/* -EPERM if everybody can replace the entries of a directory that `path` leads
+ * through: then `path` is cut off behind that directory. Members of the group
+ * are trusted, because many a ~/.cache can be written by its group. */
 static int check_way(char *path)
 {
 	struct stat st;
@@ -113,8 +118,8 @@ static int check_way(char *path)
 	return 0;
 }
 
-/* The cache itself is ours, but is it the one that was meant? Symbolic links
- * on the way lie in directories, too. */
+/* Looks at the path as it was given and at the one without symbolic links: each
+ * link on the way lies in a directory, too. */
 int px_cache_dir_check_ways(const char *dir, const char *ways_out,
 			    struct px_why *why)
 {
@@ -167,12 +172,13 @@ static void write_tag(int dir_fd)
 		dir_fd, tag_name,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	/* Without it a backup has more to do; nothing else. */
+	/* Errors are ignored: without the tag a backup copies more. */
 	if (fd >= 0)
 		px_write_full(fd, tag_text, sizeof(tag_text) - 1);
 }
 
-/* Without a slash at the end, which would follow a symbolic link. */
+/* A copy without slashes at the end: with one, open() follows a symbolic link
+ * despite O_NOFOLLOW. */
 static char *trimmed(const char *path)
 {
 	char *copy = strdup(path);
@@ -218,7 +224,7 @@ int px_cache_dir_open(const char *path, int *ret_fd, struct px_why *why)
 	return 0;
 }
 
-/* A file of ours, or none. */
+/* Fails unless the file is missing, or ours and safe from others. */
 static int check_file(int sub_fd, const char *path, const char *name,
 		      struct px_why *why)
 {
@@ -249,7 +255,7 @@ int px_cache_dir_sub(int dir_fd, const char *path, int *ret_fd,
 	if (fd < 0)
 		return refuse(why, path, -errno);
 	r = check_owner(fd, path, "/" PX_CACHE_SUBDIR, why);
-	/* This one is nobody's but ours; the user's own may stay readable. */
+	/* DIR may be readable by others, as the user likes; this one not. */
 	if (r == 0 && fchmod(fd, 0700) < 0)
 		r = refuse(why, path, -errno);
 	if (r == 0)
@@ -266,10 +272,10 @@ int px_cache_dir_sub(int dir_fd, const char *path, int *ret_fd,
 }
 
 /*
- * LMDB makes the lock file sparse and writes it through a map: on a full disk
- * that is SIGBUS. So it is written out before LMDB opens it. Only a new one:
- * closing any descriptor of a lock file in use would drop LMDB's fcntl locks,
- * and one that grows is not seen by who has it open.
+ * LMDB makes the lock file sparse and writes to it through a map, which on a
+ * full disk raises SIGBUS. So it is written out before LMDB opens it; only one
+ * that is new, because closing any descriptor of a lock file in use would drop
+ * this process's fcntl locks on it, which LMDB needs.
  */
 int px_cache_dir_lock_file(int sub_fd)
 {
@@ -291,8 +297,9 @@ void px_cache_dir_acquire(int dir_fd)
 {
 	int64_t until = px_now_ms() + ACQUIRE_MS;
 
-	/* Not for ever: its holder may be stopped. All that is lost then is
-	 * that two processes may each start a fresh database. */
+	/* Not for ever, because the holder may be stopped. The worst that can
+	 * happen without the lock is that two processes each start an empty
+	 * database in place of a damaged one. */
 	while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK &&
 	       px_now_ms() < until)
 		usleep(ACQUIRE_STEP_US);
@@ -336,7 +343,7 @@ void px_cache_dir_discard(int dir_fd, int sub_fd)
 	if (sub_fd >= 0 && !is_same(dir_fd, sub_fd))
 		return;
 	remove_bad(dir_fd);
-	/* In one step, so that nobody opens half of it. */
+	/* Renamed first, so that nobody opens a directory half deleted. */
 	if (renameat(dir_fd, PX_CACHE_SUBDIR, dir_fd, PX_CACHE_BAD) == 0)
 		remove_bad(dir_fd);
 }

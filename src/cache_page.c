@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One page. */
-#include "cache_pages_i.h"
+#include "cache_page.h"
+
+#include "pycfs/digest.h"
+
+#include "cache_pages.h"
+
+#include <lmdb.h>
 
 static uint16_t get_u16(const uint8_t *p)
 {
@@ -15,7 +20,6 @@ size_t px_page_word(const uint8_t *p)
 	return v;
 }
 
-/* Node `i` of a page: its place, then its parts. */
 int px_page_node(size_t page_size, const uint8_t *page, const struct page *p,
 		 size_t i, struct node *ret)
 {
@@ -31,7 +35,8 @@ int px_page_node(size_t page_size, const uint8_t *page, const struct page *p,
 	ret->value = ret->key + ret->key_size;
 	room = page_size - at - NODE_HEADER;
 	if (!(p->flags & PAGE_LEAF)) {
-		/* The high bits of a page number take the place of flags. */
+		/* In a branch page the flags are the page number's high bits.
+		 */
 		ret->child = ret->size;
 		if (sizeof(size_t) > 4)
 			ret->child |= (size_t)ret->flags << 16 << 16;
@@ -55,7 +60,6 @@ bool px_page_is_sane(const struct page *p, size_t pgno, bool leaf,
 	       p->lower <= p->upper && p->upper <= page_size;
 }
 
-/* As mdb_cmp_memn. */
 int px_page_compare(const struct node *n, const void *key, size_t size)
 {
 	const int c =
@@ -64,7 +68,8 @@ int px_page_compare(const struct node *n, const void *key, size_t size)
 	return c != 0 ? c : (n->key_size > size) - (n->key_size < size);
 }
 
-/* Other flags make LMDB look for structures that are not there, and abort. */
+/* With other flags LMDB would look for structures that are not there, and
+ * abort. */
 static bool is_root_sane(const struct meta *m, int db, uint16_t flags)
 {
 	return m->db[db].flags == flags && m->db[db].depth <= DEPTH_MAX &&

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What LMDB believes of its file. LMDB has no checksums and follows what it
- * reads: a wrong page number or offset is a wild read, one in the list of free
- * pages a write over live data. So all of it that leads anywhere is looked at
- * before LMDB is let loose: the meta pages before it opens the file, then every
- * page of every tree. Values are not read: each has a checksum of its own.
- */
-#include "cache_pages_i.h"
+#include "cache_pages.h"
+
+#include "pycfs/io.h"
+
+#include "cache_page.h"
 
 #include <sys/stat.h>
 
-/* A commit by another process, and the lengthening after it (cache.c,
- * complete_file), may be under way when the file is looked at. */
+/* Another process's commit, or its lengthening of the file after one
+ * (complete_file in cache_db.c), may be under way when the file is read. */
 #define SANE_TRIES   20
 #define SANE_STEP_US 5000
 
@@ -23,7 +20,7 @@ struct walk {
 	uint8_t *seen; /* a bit for each page */
 };
 
-/* One table's walk. */
+/* The walk through one table. */
 struct tree {
 	struct walk *w;
 	int (*value)(struct tree *t, const struct node *n);
@@ -34,7 +31,7 @@ struct tree {
 	unsigned last_size;
 };
 
-/* Marks pages as used, each once only. */
+/* Marks `n` pages as used. -EUCLEAN if one of them already was. */
 static int claim(struct walk *w, size_t pgno, size_t n)
 {
 	if (pgno < N_METAS || pgno >= w->n_pages || n > w->n_pages - pgno)
@@ -50,8 +47,8 @@ static int claim(struct walk *w, size_t pgno, size_t n)
 	return 0;
 }
 
-/* The first `n` bytes of a page and, if that is more, of those behind it. Not
- * a map: what is read once need not stay. */
+/* Reads `n` bytes from the beginning of a page on; they may end in a later one.
+ * Not through a map: what is read only once need not stay in memory. */
 static int read_pages(const struct walk *w, size_t pgno, void *ret, size_t n)
 {
 	const ssize_t got =
@@ -62,7 +59,7 @@ static int read_pages(const struct walk *w, size_t pgno, void *ret, size_t n)
 	return (size_t)got == n ? 0 : -EUCLEAN;
 }
 
-/* Keys of a tree come in order, none twice. */
+/* The keys of a tree are in ascending order, none of them twice. */
 static int check_order(struct tree *t, const struct node *n)
 {
 	bool ordered = t->entries == 0;
@@ -78,16 +75,17 @@ static int check_order(struct tree *t, const struct node *n)
 	return ordered ? 0 : -EUCLEAN;
 }
 
-/* The pages of a value that has its own: how many its length needs. */
+/* Marks the pages of a value that has its own. */
 static int claim_value(struct walk *w, const struct node *n)
 {
 	return claim(w, px_page_word(n->value),
 		     px_page_count_for(w->page_size, n->size));
 }
 
-/* As many as their first one says, which may be more if it was written over.
- * LMDB believes that when it deletes them. *ret is what they hold, behind
- * their header; free() it. */
+/* Marks the pages of a list of free pages and reads them. Their number is what
+ * the first one's header says, which LMDB goes by when it deletes the list, and
+ * which may be more than its length needs. *ret begins with that header; the
+ * caller frees it. */
 static int claim_list(struct walk *w, const struct node *n, uint8_t **ret)
 {
 	const size_t pgno = px_page_word(n->value);
@@ -174,7 +172,7 @@ static int walk_table(struct tree *t, const struct table *db)
 	return r == 0 && t->entries != db->entries ? -EUCLEAN : r;
 }
 
-/* A value of one of our tables. */
+/* Checks a value of one of the cache's tables. */
 static int check_value(struct tree *t, const struct node *n)
 {
 	if (n->flags & NODE_TABLE)
@@ -182,7 +180,7 @@ static int check_value(struct tree *t, const struct node *n)
 	return n->flags & NODE_BIG ? claim_value(t->w, n) : 0;
 }
 
-/* A value of the table of names. */
+/* Checks a value of the table of tables' names: it describes a table. */
 static int check_name(struct tree *t, const struct node *n)
 {
 	struct tree sub = {.w = t->w, .value = check_value};
@@ -194,9 +192,9 @@ static int check_name(struct tree *t, const struct node *n)
 	return db.flags == 0 ? walk_table(&sub, &db) : -EUCLEAN;
 }
 
-/* A row of the table of free pages: under the number of the transaction that
- * freed them, how many, and their numbers, the largest first (midl.h,
- * MDB_IDL). */
+/* Checks a row of the table of free pages. Its key is the number of the
+ * transaction that freed them, its value their count and then their numbers,
+ * largest first (midl.h, MDB_IDL). */
 static int check_free(struct tree *t, const struct node *n)
 {
 	PX_AUTOFREE uint8_t *large = NULL;
@@ -225,8 +223,8 @@ static int check_free(struct tree *t, const struct node *n)
 	return r;
 }
 
-/* LMDB puts transaction N's meta page on page N % 2, and so never has any but
- * those of the last two; in a new file both are of none. */
+/* Transaction N writes the meta page N % 2, so that a file has those of its
+ * last two transactions; in a new file both have the number 0. */
 static bool are_successive(size_t even, size_t odd)
 {
 	if (even == 0 && odd == 0)
@@ -298,7 +296,7 @@ int px_pages_check(int fd, uint64_t txnid)
 	w.seen = seen = calloc(1, w.n_pages / 8 + 1);
 	if (!seen)
 		return -ENOMEM;
-	/* What is in use first: a free page must be none of those. */
+	/* Pages in use first, as a free page must not be one of them. */
 	r = walk_table(&names, &m.db[1]);
 	return r == 0 ? walk_table(&free_pages, &m.db[0]) : r;
 }

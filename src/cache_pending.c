@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache_i.h"
+#include "cache_pending.h"
 
-#include "pycfs/digest.h"
-
-#define FIRST_BUCKETS 256 /* a power of two */
-
-static size_t bucket_of(const struct px_pending *p, enum px_item_kind kind,
+static uint64_t hash_of(enum px_item_kind kind,
 			const uint8_t key[PX_DIGEST_SIZE])
 {
-	return (size_t)px_hash64(kind, key, PX_DIGEST_SIZE) &
-	       (p->n_buckets - 1);
+	return px_hash64(kind, key, PX_DIGEST_SIZE);
 }
 
-int px_pending_init(struct px_pending *p, uint64_t kept_max)
+void px_pending_init(struct px_pending *p, uint64_t unstored_max)
 {
 	memset(p, 0, sizeof(*p));
-	p->bucket = calloc(FIRST_BUCKETS, sizeof(*p->bucket));
-	if (!p->bucket)
-		return -ENOMEM;
-	p->n_buckets = FIRST_BUCKETS;
-	p->kept_max = kept_max;
-	return 0;
+	p->unstored_max = unstored_max;
 }
 
 static void free_item(struct px_item *it)
@@ -29,7 +19,7 @@ static void free_item(struct px_item *it)
 	free(it);
 }
 
-static void unlink_item(struct px_pending *p, struct px_item *it)
+static void leave_place(struct px_pending *p, struct px_item *it)
 {
 	struct px_item_list *l = &p->place[it->place];
 
@@ -46,8 +36,8 @@ static void unlink_item(struct px_pending *p, struct px_item *it)
 	l->bytes -= it->cost;
 }
 
-static void link_item(struct px_pending *p, struct px_item *it,
-		      enum px_item_place place)
+static void enter_place(struct px_pending *p, struct px_item *it,
+			enum px_item_place place)
 {
 	struct px_item_list *l = &p->place[place];
 
@@ -62,72 +52,27 @@ static void link_item(struct px_pending *p, struct px_item *it,
 	l->bytes += it->cost;
 }
 
-static void unhash_item(struct px_pending *p, struct px_item *it)
-{
-	struct px_item **at;
-
-	if (it->forgotten)
-		return;
-	at = &p->bucket[bucket_of(p, it->kind, it->key)];
-	while (*at != it)
-		at = &(*at)->chain;
-	*at = it->chain;
-	it->chain = NULL;
-	p->n_items--;
-}
-
-static void hash_item(struct px_pending *p, struct px_item *it)
-{
-	struct px_item **at = &p->bucket[bucket_of(p, it->kind, it->key)];
-
-	it->chain = *at;
-	*at = it;
-}
-
-/* Failing to grow only makes the chains longer. */
-static void grow(struct px_pending *p)
-{
-	struct px_item **old = p->bucket;
-	size_t n_old = p->n_buckets;
-	struct px_item **bucket;
-
-	if (p->n_items < n_old)
-		return;
-	bucket = calloc(n_old * 2, sizeof(struct px_item *));
-	if (!bucket)
-		return;
-	p->bucket = bucket;
-	p->n_buckets = n_old * 2;
-	for (size_t i = 0; i < n_old; i++) {
-		struct px_item *it = old[i];
-
-		while (it) {
-			struct px_item *next = it->chain;
-
-			hash_item(p, it);
-			it = next;
-		}
-	}
-	free(old);
-}
-
 struct px_item *px_pending_find(const struct px_pending *p,
 				enum px_item_kind kind,
 				const uint8_t key[PX_DIGEST_SIZE])
 {
-	struct px_item *it = p->bucket[bucket_of(p, kind, key)];
+	struct px_map_node *n = px_map_first(&p->map, hash_of(kind, key));
 
-	while (it &&
-	       (it->kind != kind || memcmp(it->key, key, PX_DIGEST_SIZE) != 0))
-		it = it->chain;
-	return it;
+	for (; n; n = px_map_next(n)) {
+		struct px_item *it = PX_CONTAINER(n, struct px_item, node);
+
+		if (it->kind == kind &&
+		    memcmp(it->key, key, PX_DIGEST_SIZE) == 0)
+			return it;
+	}
+	return NULL;
 }
 
-static void trim_kept(struct px_pending *p)
+static void trim_unstored(struct px_pending *p)
 {
-	struct px_item_list *l = &p->place[PX_PLACE_KEPT];
+	struct px_item_list *l = &p->place[PX_PLACE_UNSTORED];
 
-	while (l->bytes > p->kept_max && l->first != l->last)
+	while (l->bytes > p->unstored_max && l->first != l->last)
 		px_pending_remove(p, l->first);
 }
 
@@ -141,6 +86,10 @@ struct px_item *px_pending_add(struct px_pending *p, enum px_item_kind kind,
 
 	if (!it)
 		return NULL;
+	if (px_map_add(&p->map, &it->node, hash_of(kind, key)) < 0) {
+		free(it);
+		return NULL;
+	}
 	it->kind = kind;
 	memcpy(it->key, key, PX_DIGEST_SIZE);
 	it->cost = sizeof(*it);
@@ -152,49 +101,49 @@ struct px_item *px_pending_add(struct px_pending *p, enum px_item_kind kind,
 		it->entry = *entry;
 	it->queued_ms = px_now_ms();
 	it->seq = ++p->last_seq;
-	hash_item(p, it);
-	p->n_items++;
-	link_item(p, it, place);
-	grow(p);
-	if (place == PX_PLACE_KEPT)
-		trim_kept(p);
+	enter_place(p, it, place);
+	if (place == PX_PLACE_UNSTORED)
+		trim_unstored(p);
 	return it;
 }
 
 void px_pending_move(struct px_pending *p, struct px_item *it,
 		     enum px_item_place place)
 {
-	unlink_item(p, it);
+	leave_place(p, it);
 	if (place == PX_PLACE_QUEUED) {
 		it->queued_ms = px_now_ms();
 		it->seq = ++p->last_seq;
 		it->evicted = false;
 	}
-	link_item(p, it, place);
-	if (place == PX_PLACE_KEPT)
-		trim_kept(p);
+	enter_place(p, it, place);
+	if (place == PX_PLACE_UNSTORED)
+		trim_unstored(p);
 }
 
 void px_pending_remove(struct px_pending *p, struct px_item *it)
 {
-	unhash_item(p, it);
-	unlink_item(p, it);
+	if (!it->unlisted)
+		px_map_remove(&p->map, &it->node);
+	leave_place(p, it);
 	free_item(it);
 }
 
-void px_pending_give_up(struct px_pending *p, struct px_item *it)
+void px_pending_keep_unstored(struct px_pending *p, struct px_item *it)
 {
 	/* A touch or a drop that failed stays as a mark that it was tried, or
 	 * every read would try it again. */
-	bool mark = it->kind == PX_ITEM_TOUCH || it->kind == PX_ITEM_DROP;
+	const bool is_mark =
+		it->kind == PX_ITEM_TOUCH || it->kind == PX_ITEM_DROP;
 
-	if (it->forgotten)
+	if (it->unlisted)
 		px_pending_remove(p, it);
 	else
-		px_pending_move(p, it, mark ? PX_PLACE_PINNED : PX_PLACE_KEPT);
+		px_pending_move(p, it,
+				is_mark ? PX_PLACE_MEMORY : PX_PLACE_UNSTORED);
 }
 
-static void free_list(struct px_pending *p, enum px_item_place place)
+static void free_place(struct px_pending *p, enum px_item_place place)
 {
 	while (p->place[place].first)
 		px_pending_remove(p, p->place[place].first);
@@ -202,35 +151,34 @@ static void free_list(struct px_pending *p, enum px_item_place place)
 
 void px_pending_unlist(struct px_pending *p, struct px_item *it)
 {
-	unhash_item(p, it);
-	it->forgotten = true;
+	if (it->unlisted)
+		return;
+	px_map_remove(&p->map, &it->node);
+	it->unlisted = true;
 }
 
-void px_pending_forget(struct px_pending *p)
+void px_pending_clear(struct px_pending *p)
 {
-	free_list(p, PX_PLACE_QUEUED);
-	free_list(p, PX_PLACE_KEPT);
-	free_list(p, PX_PLACE_PINNED);
-	for (struct px_item *it = p->place[PX_PLACE_BUSY].first; it;
+	free_place(p, PX_PLACE_QUEUED);
+	free_place(p, PX_PLACE_UNSTORED);
+	free_place(p, PX_PLACE_MEMORY);
+	for (struct px_item *it = p->place[PX_PLACE_WRITING].first; it;
 	     it = it->next)
 		px_pending_unlist(p, it);
 }
 
 void px_pending_fini(struct px_pending *p)
 {
-	if (!p->bucket)
-		return;
-	px_pending_forget(p);
-	free_list(p, PX_PLACE_BUSY);
-	free(p->bucket);
-	p->bucket = NULL;
+	px_pending_clear(p);
+	free_place(p, PX_PLACE_WRITING);
+	px_map_fini(&p->map);
 }
 
-uint64_t px_pending_oldest(const struct px_pending *p)
+uint64_t px_pending_oldest_seq(const struct px_pending *p)
 {
 	uint64_t oldest = UINT64_MAX;
 
-	for (int place = PX_PLACE_QUEUED; place <= PX_PLACE_BUSY; place++) {
+	for (int place = PX_PLACE_QUEUED; place <= PX_PLACE_WRITING; place++) {
 		const struct px_item *it = p->place[place].first;
 
 		if (it && it->seq < oldest)

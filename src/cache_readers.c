@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The reading transactions, all of them begun when the cache is opened.
- *
- * To begin one, LMDB takes a mutex in its lock file, which other processes
- * share: if one is stopped while it holds it, or somebody writes over the file,
- * that takes for ever, and no thread that a reader of the mount waits for may
- * be caught there. To renew one takes no lock (mdb.c 0.9.24, mdb_txn_renew0).
- */
-#include "cache_i.h"
+#include "cache_readers.h"
 
-/* One of them is used up by opening the tables. */
+#include "cache_lmdb.h"
+
+/* One is used up by opening the tables: committing it frees it. */
 #define N_READERS 9
 
 struct px_readers {
 	pthread_mutex_t lock;
-	pthread_cond_t came; /* one was put back, or `begun`; CLOCK_MONOTONIC */
+	/* One was put back, or `begun` was set; CLOCK_MONOTONIC. */
+	pthread_cond_t changed;
 	MDB_env *env;
 	/* under lock: */
 	MDB_txn *all[N_READERS];
-	bool busy[N_READERS];
+	bool busy[N_READERS]; /* taken */
 	size_t n;
-	bool begun;
-	int err;
+	bool begun; /* all that can be had, or none and `err` */
+	int err;    /* LMDB's code */
 };
 
-/* In a thread of its own, which may stay here for ever. */
+/* Runs in a thread of its own, which may block here for ever. */
 static void *begin_all(void *arg)
 {
 	struct px_readers *rs = arg;
@@ -35,22 +30,24 @@ static void *begin_all(void *arg)
 	while (n < N_READERS &&
 	       (rc = mdb_txn_begin(rs->env, NULL, MDB_RDONLY, &txn[n])) == 0)
 		mdb_txn_reset(txn[n++]);
-	/* Slots of processes that were killed; old pages stay in use as long
-	 * as they are there. */
+	/* Frees the slots of processes that were killed: as long as a slot is
+	 * taken, LMDB does not use the pages again that its reader might see.
+	 */
 	if (n > 0)
 		mdb_reader_check(rs->env, &dead);
 	pthread_mutex_lock(&rs->lock);
 	memcpy(rs->all, txn, n * sizeof(txn[0]));
 	rs->n = n;
-	/* With many processes there may be slots for fewer. */
+	/* Where many processes use the cache there may be fewer free slots. Two
+	 * are enough: one to open the tables, one to read. */
 	rs->err = n < 2 ? rc : 0;
 	rs->begun = true;
-	pthread_cond_signal(&rs->came);
+	pthread_cond_signal(&rs->changed);
 	pthread_mutex_unlock(&rs->lock);
 	return NULL;
 }
 
-/* -ETIMEDOUT: the thread is stuck, and what it uses must stay. */
+/* -ETIMEDOUT: the thread is blocked, and what it uses must not be freed. */
 static int wait_begun(struct px_readers *rs, unsigned give_up_ms)
 {
 	const int64_t until = px_now_ms() + give_up_ms;
@@ -59,11 +56,11 @@ static int wait_begun(struct px_readers *rs, unsigned give_up_ms)
 
 	pthread_mutex_lock(&rs->lock);
 	while (!rs->begun && rc == 0)
-		rc = pthread_cond_timedwait(&rs->came, &rs->lock, &ts);
+		rc = pthread_cond_timedwait(&rs->changed, &rs->lock, &ts);
 	if (rs->begun)
 		rc = rs->err;
 	pthread_mutex_unlock(&rs->lock);
-	return px_cache_err(rc);
+	return px_lmdb_err(rc);
 }
 
 int px_readers_open(MDB_env *env, unsigned give_up_ms, struct px_readers **ret)
@@ -79,7 +76,7 @@ int px_readers_open(MDB_env *env, unsigned give_up_ms, struct px_readers **ret)
 	pthread_mutex_init(&rs->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&rs->came, &attr);
+	pthread_cond_init(&rs->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	r = px_thread_start(&thread, begin_all, rs);
 	if (r < 0) {
@@ -109,7 +106,7 @@ bool px_readers_close(struct px_readers *rs)
 		return false;
 	for (size_t i = 0; i < rs->n; i++)
 		mdb_txn_abort(rs->all[i]);
-	pthread_cond_destroy(&rs->came);
+	pthread_cond_destroy(&rs->changed);
 	pthread_mutex_destroy(&rs->lock);
 	free(rs);
 	return true;
@@ -121,7 +118,7 @@ int px_readers_take(struct px_readers *rs, MDB_txn **ret)
 	int rc;
 
 	pthread_mutex_lock(&rs->lock);
-	for (;; pthread_cond_wait(&rs->came, &rs->lock)) {
+	for (;; pthread_cond_wait(&rs->changed, &rs->lock)) {
 		for (i = 0; i < rs->n && rs->busy[i]; i++)
 			;
 		if (i < rs->n)
@@ -155,13 +152,13 @@ bool px_readers_put(struct px_readers *rs, MDB_txn *txn)
 	if (i < rs->n) {
 		mdb_txn_reset(txn);
 		rs->busy[i] = false;
-		pthread_cond_signal(&rs->came);
+		pthread_cond_signal(&rs->changed);
 	}
 	pthread_mutex_unlock(&rs->lock);
 	return i < rs->n;
 }
 
-void px_readers_forget(struct px_readers *rs, const MDB_txn *txn)
+void px_readers_remove(struct px_readers *rs, const MDB_txn *txn)
 {
 	size_t i;
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of the tables, in bytes. */
-#include "cache_i.h"
+#include "cache_row.h"
 
 bool px_cache_is_stored(unsigned kind)
 {
@@ -35,15 +34,6 @@ void px_used_encode(const struct px_used *u, uint8_t ret[PX_CACHE_USED_SIZE])
 	px_put_le32(ret + 13, u->profile);
 }
 
-int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],
-		    enum px_blob_kind kind)
-{
-	/* Only a payload that is damaged behind an intact beginning is sure to
-	 * be that of its key. If the tree led elsewhere, deleting the row would
-	 * free pages that belong to others. */
-	return px_blob_begins(header, kind) ? -EBADMSG : -EUCLEAN;
-}
-
 int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
 		    uint32_t *ret_day)
 {
@@ -56,4 +46,22 @@ int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
 	ret->size = px_get_le64(p + 5);
 	memcpy(ret->key, p + 13, PX_DIGEST_SIZE);
 	return 0;
+}
+
+void px_index_encode(const struct px_cache_entry *e, uint32_t day,
+		     uint8_t ret[PX_CACHE_INDEX_SIZE])
+{
+	ret[0] = (uint8_t)e->kind;
+	px_put_le32(ret + 1, day);
+	px_put_le64(ret + 5, e->size);
+	memcpy(ret + 13, e->key, PX_DIGEST_SIZE);
+}
+
+int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],
+		    enum px_blob_kind kind)
+{
+	/* Only where an intact header precedes the damaged payload is it sure
+	 * that this is the row of that key. If the tree led to another row's
+	 * pages, deleting the row would free pages that are in use. */
+	return px_blob_begins(header, kind) ? -EBADMSG : -EUCLEAN;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache_i.h"
+#include "cache_seed.h"
+
+#include "pycfs/io.h"
+
+#include "cache_dir.h"
+#include "cache_find.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +15,8 @@ struct px_seed {
 	struct px_pages_table used;
 };
 
-/* Root's is as good as ours: what root has put into an image is run anyhow. */
+/* Fails if others than root and we can write there. Root is trusted, because
+ * whatever root has put into an image is run anyhow. */
 static int check_place(int fd, const char *dir, const char *what,
 		       struct px_why *why)
 {
@@ -72,7 +78,7 @@ static int open_tables(struct px_seed *s, int fd)
 	return r;
 }
 
-int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why)
+int px_seed_open(const char *dir, struct px_seed **ret, struct px_why *why)
 {
 	PX_AUTOCLOSE int fd = open_data(dir, why);
 	struct px_seed *s;
@@ -88,7 +94,7 @@ int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why)
 				  r == -ENOENT ? "it is empty" : strerror(-r));
 	}
 	s->file.fd = px_steal_fd(&fd);
-	c->seed = s;
+	*ret = s;
 	return 0;
 }
 

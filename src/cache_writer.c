@@ -1,431 +1,371 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache_i.h"
+#include "cache_writer.h"
 
-#include <sys/statvfs.h>
-
-/* What one transaction takes at most: it holds the writer mutex that all
+/* The most that one transaction takes: it holds the writer mutex that all
  * processes on this cache share, and keeps its pages in memory. */
 #define TXN_BYTES (16u << 20)
 
-struct batch {
-	struct px_item *first; /* the BUSY items */
-	uint64_t last_seq;
-	uint64_t bytes;
-	uint64_t target; /* what eviction leaves */
-	uint64_t n_stored;
-	uint64_t n_evicted;
-};
+/* ---------------------------------------------------------------- the queue */
 
-int px_cache_get_number(struct px_cache *c, MDB_txn *txn, const char *name,
-			uint64_t *ret)
+/* Under lock. `before` is how many bytes were queued earlier. */
+static void wake_thread(struct px_writer *w, uint64_t before)
 {
-	MDB_val k = px_val(name, strlen(name));
-	MDB_val v;
-	int rc = mdb_get(txn, c->dbi[PX_TABLE_META], &k, &v);
+	uint64_t now = w->pending.place[PX_PLACE_QUEUED].bytes;
 
-	*ret = 0;
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc)
-		return px_cache_err(rc);
-	if (v.mv_size != 8)
-		return -EUCLEAN;
-	*ret = px_get_le64(v.mv_data);
-	return 0;
+	if (now != before && (before == 0 || now >= PX_CACHE_BATCH_BYTES))
+		pthread_cond_signal(&w->wake);
 }
 
-int px_cache_set_number(struct px_cache *c, MDB_txn *txn, const char *name,
-			uint64_t v)
+/* Under lock. Where a new item goes. */
+static enum px_item_place place_for(const struct px_writer *w, unsigned kind)
 {
-	MDB_val k = px_val(name, strlen(name));
-	uint8_t bytes[8];
-	MDB_val data = px_val(bytes, sizeof(bytes));
-
-	px_put_le64(bytes, v);
-	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_META], &k, &data, 0));
-}
-
-static int store_used(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
-		      const struct px_used *u)
-{
-	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-	uint8_t bytes[PX_CACHE_USED_SIZE];
-	MDB_val v = px_val(bytes, sizeof(bytes));
-
-	px_used_encode(u, bytes);
-	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_USED], &k, &v, 0));
-}
-
-static int touch_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key)
-{
-	uint32_t today = px_cache_today(c);
-	struct px_used u;
-	int r = px_cache_read_used(c, txn, key, &u);
-
-	if (r == -ENOENT || (r == 0 && u.day == today))
-		return 0;
-	if (r < 0)
-		return r;
-	u.day = today;
-	return store_used(c, txn, key, &u);
-}
-
-/* Looks again first: by now it may have been replaced by a sound one. */
-static int drop_blob(struct px_cache *c, MDB_txn *txn, const uint8_t *key,
-		     uint64_t *total)
-{
-	struct px_blob *blob;
-	struct px_used u;
-	int r = px_cache_read_blob(c, txn, key, &u, &blob);
-
-	if (r == 0)
-		px_blob_unref(blob);
-	if (r != -EBADMSG)
-		return r == -ENOENT ? 0 : r;
-	r = px_cache_delete(c, txn, PX_TABLE_BLOB, key);
-	if (r == 0)
-		r = px_cache_delete(c, txn, PX_TABLE_USED, key);
-	*total -= u.bytes < *total ? u.bytes : *total;
-	return r;
-}
-
-static int insert_blob(struct px_cache *c, MDB_txn *txn,
-		       const struct px_item *it, uint64_t *total)
-{
-	MDB_val k = px_val(it->key, PX_DIGEST_SIZE);
-	struct px_used u = {px_cache_today(c),
-			    it->blob->size + PX_BLOB_STORED_HEADER,
-			    it->blob->kind, it->profile};
-	MDB_val v = {.mv_size = (size_t)u.bytes};
-	int r = px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_BLOB], &k, &v,
-				     MDB_RESERVE | MDB_NOOVERWRITE));
-
-	if (r < 0)
-		return r;
-	px_blob_header(it->blob, it->key, v.mv_data);
-	memcpy((uint8_t *)v.mv_data + PX_BLOB_STORED_HEADER, it->blob->data,
-	       it->blob->size);
-	*total += u.bytes;
-	return store_used(c, txn, it->key, &u);
-}
-
-static int store_blob(struct px_cache *c, MDB_txn *txn, struct px_item *it,
-		      uint64_t *total, struct batch *b)
-{
-	struct px_used u;
-	int r;
-
-	/* It would drive out everything else and then itself. */
-	if (it->cost > b->target) {
-		it->evicted = true;
-		return 0;
-	}
-	r = px_cache_read_blob(c, txn, it->key, &u, NULL);
-	if (r == 0) /* by another process */
-		return touch_blob(c, txn, it->key);
-	if (r != -ENOENT)
-		return r;
-	r = insert_blob(c, txn, it, total);
-	if (r == 0)
-		b->n_stored++;
-	return r;
-}
-
-static int store_index(struct px_cache *c, MDB_txn *txn,
-		       const struct px_item *it)
-{
-	MDB_val k = px_val(it->key, PX_DIGEST_SIZE);
-	uint8_t bytes[PX_CACHE_INDEX_SIZE];
-	MDB_val v = px_val(bytes, sizeof(bytes));
-
-	bytes[0] = (uint8_t)it->entry.kind;
-	px_put_le32(bytes + 1, px_cache_today(c));
-	px_put_le64(bytes + 5, it->entry.size);
-	memcpy(bytes + 13, it->entry.key, PX_DIGEST_SIZE);
-	return px_cache_err(mdb_put(txn, c->dbi[PX_TABLE_INDEX], &k, &v, 0));
-}
-
-static int store_item(struct px_cache *c, MDB_txn *txn, struct px_item *it,
-		      uint64_t *total, struct batch *b)
-{
-	switch (it->kind) {
-	case PX_ITEM_BLOB:
-		return store_blob(c, txn, it, total, b);
-	case PX_ITEM_INDEX:
-		return store_index(c, txn, it);
-	case PX_ITEM_TOUCH:
-		return touch_blob(c, txn, it->key);
-	case PX_ITEM_DROP:
-		return drop_blob(c, txn, it->key, total);
-	default:
-		return -EINVAL;
-	}
-}
-
-static int add_number(struct px_cache *c, MDB_txn *txn, const char *name,
-		      uint64_t n)
-{
-	uint64_t sum;
-	int r = px_cache_get_number(c, txn, name, &sum);
-
-	return r < 0 ? r : px_cache_set_number(c, txn, name, sum + n);
-}
-
-/* What is told of the cache beside what is in it. */
-static int store_counts(struct px_cache *c, MDB_txn *txn)
-{
-	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
-	uint8_t key[PX_CACHE_PROFILE_KEY];
-	uint64_t served, added;
-	size_t n, i;
-	int r;
-
-	pthread_mutex_lock(&c->lock);
-	n = c->n_profiles;
-	memcpy(profile, c->profile, n * sizeof(*profile));
-	served = c->served;
-	added = c->added;
-	c->served = c->added = 0;
-	pthread_mutex_unlock(&c->lock);
-	r = add_number(c, txn, "served", served);
-	if (r == 0)
-		r = add_number(c, txn, "added", added);
-	for (i = 0; i < n && r == 0; i++) {
-		MDB_val k = px_val(key, sizeof(key));
-		MDB_val v = px_val(profile[i].text, strlen(profile[i].text));
-
-		px_profile_key(profile[i].id, key);
-		r = px_cache_err(
-			mdb_put(txn, c->dbi[PX_TABLE_META], &k, &v, 0));
-	}
-	return r;
-}
-
-static int fill_txn(struct px_cache *c, MDB_txn *txn, struct batch *b)
-{
-	uint64_t bound = px_cache_bound(c);
-	uint64_t total;
-	int r = px_cache_get_number(c, txn, "total", &total);
-
-	/* Nine tenths, so that the next batches need no scan. */
-	b->target = bound / 10 * 9;
-	for (struct px_item *it = b->first; r == 0 && it; it = it->next) {
-		it->evicted = false;
-		r = store_item(c, txn, it, &total, b);
-	}
-	if (r == 0 && total > bound)
-		r = px_cache_evict(c, txn, b->target, &total, &b->n_evicted);
-	if (r == 0)
-		r = px_cache_prune_index(c, txn);
-	if (r == 0)
-		r = px_cache_set_number(c, txn, "total", total);
-	return r == 0 ? store_counts(c, txn) : r;
-}
-
-/* Who only read has no batch: its counts are written at the end. */
-static void commit_counts(struct px_cache *c)
-{
-	MDB_txn *txn;
-	bool any;
-
-	pthread_mutex_lock(&c->lock);
-	any = c->served + c->added > 0;
-	pthread_mutex_unlock(&c->lock);
-	if (!any || px_cache_begin(c, 0, &txn) < 0)
-		return;
-	if (store_counts(c, txn) == 0)
-		px_cache_commit(c, txn);
-	else
-		px_cache_abort(c, txn);
-}
-
-static int commit_batch(struct px_cache *c, struct batch *b)
-{
-	MDB_txn *txn;
-	int r = px_cache_begin(c, 0, &txn);
-
-	if (r < 0)
-		return r;
-	b->n_stored = 0;
-	b->n_evicted = 0;
-	r = fill_txn(c, txn, b);
-	if (r == 0)
-		return px_cache_commit(c, txn);
-	px_cache_abort(c, txn);
-	return r;
-}
-
-/* A disk that fills up in the middle of a write gives a short count first,
- * which LMDB reports as EIO (mdb.c 0.9.24, mdb_page_flush). */
-static bool is_full(struct px_cache *c, int r, uint64_t bytes)
-{
-	struct statvfs fs;
-	int fd;
-
-	if (r == -ENOSPC || r == -EDQUOT)
-		return true;
-	if (r != -EIO || mdb_env_get_fd(c->env, &fd) || fstatvfs(fd, &fs) < 0)
-		return false;
-	return fs.f_bavail * fs.f_frsize < bytes * 2;
-}
-
-static int write_batch(struct px_cache *c, struct batch *b)
-{
-	int r = commit_batch(c, b);
-
-	if (r < 0 && is_full(c, r, b->bytes) && px_cache_make_room(c) == 0)
-		r = commit_batch(c, b);
-	if (r < 0) {
-		b->n_stored = 0;
-		b->n_evicted = 0;
-	}
-	return r;
+	if (!px_cache_is_stored(kind))
+		return PX_PLACE_MEMORY;
+	return px_db_is_disabled(w->store.db) ? PX_PLACE_UNSTORED
+					      : PX_PLACE_QUEUED;
 }
 
 /* Under lock. */
-static void take_batch(struct px_cache *c, struct batch *b)
+static void put_blob(struct px_writer *w, const uint8_t key[PX_DIGEST_SIZE],
+		     struct px_blob *blob, uint32_t profile)
 {
-	struct px_pending *p = &c->pending;
-	struct px_item_list *busy = &p->place[PX_PLACE_BUSY];
+	struct px_pending *p = &w->pending;
+	struct px_item *it = px_pending_find(p, PX_ITEM_BLOB, key);
+	const enum px_item_place place = place_for(w, blob->kind);
+
+	if (it && it->blob->kind != PX_BLOB_FAILED) {
+		/* It is the same blob, because the key names its content. One
+		 * that could not be stored is tried again. */
+		if (it->place == PX_PLACE_UNSTORED && place == PX_PLACE_QUEUED)
+			px_pending_move(p, it, place);
+		return;
+	}
+	if (it)
+		px_pending_remove(p, it);
+	it = px_pending_add(p, PX_ITEM_BLOB, key, blob, NULL, place);
+	if (it)
+		it->profile = profile;
+	else
+		px_counts_add(w->store.counts, PX_COUNT_cache_errors, 1);
+	px_counts_added(w->store.counts, blob);
+}
+
+/* Under lock. */
+static void put_index(struct px_writer *w, const uint8_t index[PX_DIGEST_SIZE],
+		      const struct px_cache_entry *entry)
+{
+	struct px_pending *p = &w->pending;
+	struct px_item *it = px_pending_find(p, PX_ITEM_INDEX, index);
+
+	/* An item that is being written is read without the lock, so it is not
+	 * changed: a new one takes its place here, and is written after it. */
+	if (it && it->place == PX_PLACE_WRITING)
+		px_pending_unlist(p, it);
+	else if (it)
+		px_pending_remove(p, it);
+	if (!px_pending_add(p, PX_ITEM_INDEX, index, NULL, entry,
+			    place_for(w, entry->kind)))
+		px_counts_add(w->store.counts, PX_COUNT_cache_errors, 1);
+}
+
+/* Under lock. The newest stay queued: they are the likeliest to be read. */
+static void bound_queue(struct px_writer *w)
+{
+	struct px_pending *p = &w->pending;
+	struct px_item_list *queue = &p->place[PX_PLACE_QUEUED];
+	const struct px_item_list *writing = &p->place[PX_PLACE_WRITING];
+
+	while (queue->first &&
+	       queue->bytes + writing->bytes > w->store.tuning->pending_bytes) {
+		px_pending_keep_unstored(p, queue->first);
+		px_counts_add(w->store.counts, PX_COUNT_cache_errors, 1);
+	}
+}
+
+void px_writer_put(struct px_writer *w, const uint8_t key[PX_DIGEST_SIZE],
+		   struct px_blob *blob, uint32_t profile, const uint8_t *index,
+		   const struct px_cache_entry *entry)
+{
+	uint64_t before;
+
+	pthread_mutex_lock(&w->lock);
+	before = w->pending.place[PX_PLACE_QUEUED].bytes;
+	if (blob)
+		put_blob(w, key, blob, profile);
+	if (index && entry)
+		put_index(w, index, entry);
+	bound_queue(w);
+	wake_thread(w, before);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool px_writer_mark(struct px_writer *w, enum px_item_kind kind,
+		    const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_pending *p = &w->pending;
+	bool queued = false;
+	uint64_t before;
+
+	pthread_mutex_lock(&w->lock);
+	before = p->place[PX_PLACE_QUEUED].bytes;
+	if (!px_pending_find(p, kind, key))
+		queued = px_pending_add(p, kind, key, NULL, NULL,
+					PX_PLACE_QUEUED) != NULL;
+	wake_thread(w, before);
+	pthread_mutex_unlock(&w->lock);
+	return queued;
+}
+
+struct px_blob *px_writer_find_blob(struct px_writer *w,
+				    const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_blob *blob = NULL;
+	struct px_item *it;
+
+	pthread_mutex_lock(&w->lock);
+	it = px_pending_find(&w->pending, PX_ITEM_BLOB, key);
+	if (it) {
+		blob = px_blob_ref(it->blob);
+		if (it->place == PX_PLACE_UNSTORED)
+			px_pending_move(&w->pending, it, PX_PLACE_UNSTORED);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return blob;
+}
+
+bool px_writer_has_blob(struct px_writer *w, const struct px_cache_entry *e)
+{
+	const struct px_item *it;
+	bool has;
+
+	pthread_mutex_lock(&w->lock);
+	it = px_pending_find(&w->pending, PX_ITEM_BLOB, e->key);
+	has = it && it->blob->size == e->size && it->blob->kind == e->kind;
+	pthread_mutex_unlock(&w->lock);
+	return has;
+}
+
+bool px_writer_find_entry(struct px_writer *w,
+			  const uint8_t index[PX_DIGEST_SIZE],
+			  struct px_cache_entry *ret)
+{
+	const struct px_item *it;
+
+	pthread_mutex_lock(&w->lock);
+	it = px_pending_find(&w->pending, PX_ITEM_INDEX, index);
+	if (it)
+		*ret = it->entry;
+	pthread_mutex_unlock(&w->lock);
+	return it != NULL;
+}
+
+int px_writer_flush(struct px_writer *w)
+{
+	int64_t until = px_now_ms() + w->store.tuning->give_up_ms;
+	struct timespec ts = {until / 1000, until % 1000 * 1000000};
+	uint64_t from;
+	uint64_t to;
+	int r = 0;
+
+	pthread_mutex_lock(&w->lock);
+	from = px_pending_oldest_seq(&w->pending);
+	to = w->pending.last_seq;
+	if (w->flush_to < to)
+		w->flush_to = to;
+	pthread_cond_signal(&w->wake);
+	while (r == 0 && px_pending_oldest_seq(&w->pending) <= to)
+		r = -pthread_cond_timedwait(&w->done, &w->lock, &ts);
+	/* All our items were committed if the last batch that failed ended
+	 * before the first of them. */
+	if (r == 0 && w->failed_seq >= from)
+		r = w->failed_err;
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
+uint64_t px_writer_queued(struct px_writer *w)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&w->lock);
+	n = w->pending.place[PX_PLACE_QUEUED].bytes +
+	    w->pending.place[PX_PLACE_WRITING].bytes;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+void px_writer_clear(struct px_writer *w)
+{
+	const struct px_item_list *writing =
+		&w->pending.place[PX_PLACE_WRITING];
+	uint64_t to;
+
+	pthread_mutex_lock(&w->lock);
+	px_pending_clear(&w->pending);
+	pthread_cond_broadcast(&w->done);
+	to = w->pending.last_seq;
+	while (writing->first && writing->first->seq <= to)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* --------------------------------------------------------------- the thread */
+
+/* Under lock. */
+static void take_batch(struct px_writer *w, struct px_batch *b)
+{
+	struct px_pending *p = &w->pending;
+	struct px_item_list *writing = &p->place[PX_PLACE_WRITING];
 	struct px_item *it;
 
 	memset(b, 0, sizeof(*b));
 	while ((it = p->place[PX_PLACE_QUEUED].first) != NULL &&
-	       (!busy->first || busy->bytes + it->cost <= TXN_BYTES)) {
-		px_pending_move(p, it, PX_PLACE_BUSY);
+	       (!writing->first || writing->bytes + it->cost <= TXN_BYTES)) {
+		px_pending_move(p, it, PX_PLACE_WRITING);
 		b->last_seq = it->seq;
 	}
-	b->first = busy->first;
-	b->bytes = busy->bytes;
+	b->first = writing->first;
+	b->bytes = writing->bytes;
 }
 
-/* Under lock. */
-static void settle_batch(struct px_cache *c, const struct batch *b, int r)
+/* Under lock. `r` is px_store_batch's. */
+static void end_batch(struct px_writer *w, const struct px_batch *b, int r)
 {
-	struct px_pending *p = &c->pending;
+	struct px_pending *p = &w->pending;
 	struct px_item *it;
 
-	while ((it = p->place[PX_PLACE_BUSY].first) != NULL) {
+	while ((it = p->place[PX_PLACE_WRITING].first) != NULL) {
 		if (r < 0 || it->evicted)
-			px_pending_give_up(p, it);
+			px_pending_keep_unstored(p, it);
 		else
 			px_pending_remove(p, it);
 	}
 	if (r < 0) {
-		c->failed_seq = b->last_seq;
-		c->failed_err = r;
+		w->failed_seq = b->last_seq;
+		w->failed_err = r;
 	}
-	px_cache_count_locked(c, PX_COUNT_cache_stored, b->n_stored);
-	px_cache_count_locked(c, PX_COUNT_cache_evicted, b->n_evicted);
-	pthread_cond_broadcast(&c->done);
+	px_counts_add(w->store.counts, PX_COUNT_cache_stored, b->n_stored);
+	px_counts_add(w->store.counts, PX_COUNT_cache_evicted, b->n_evicted);
+	pthread_cond_broadcast(&w->done);
 }
 
-/* Under lock. When the next commit is due, CLOCK_MONOTONIC; INT64_MAX never. */
-static int64_t due_ms(const struct px_cache *c)
+/* Under lock. When the next batch is due, as px_now_ms; INT64_MAX: nothing is
+ * queued. */
+static int64_t due_ms(const struct px_writer *w)
 {
-	const struct px_item_list *q = &c->pending.place[PX_PLACE_QUEUED];
+	const struct px_item_list *q = &w->pending.place[PX_PLACE_QUEUED];
 
 	if (!q->first)
 		return INT64_MAX;
-	if (c->stop || q->bytes >= PX_CACHE_BATCH_BYTES ||
-	    q->first->seq <= c->flush_to)
+	if (w->stop || q->bytes >= PX_CACHE_BATCH_BYTES ||
+	    q->first->seq <= w->flush_to)
 		return INT64_MIN;
-	return q->first->queued_ms + c->tuning.delay_ms;
+	return q->first->queued_ms + w->store.tuning->delay_ms;
 }
 
 /* Under lock. False: nothing is left and the cache is being closed. */
-static bool wait_for_work(struct px_cache *c)
+static bool wait_for_work(struct px_writer *w)
 {
 	for (;;) {
-		int64_t due = due_ms(c);
+		int64_t due = due_ms(w);
 		struct timespec ts;
 
 		if (due == INT64_MAX) {
-			if (c->stop)
+			if (w->stop)
 				return false;
-			pthread_cond_wait(&c->wake, &c->lock);
+			pthread_cond_wait(&w->wake, &w->lock);
 			continue;
 		}
 		if (due <= px_now_ms())
 			return true;
 		ts.tv_sec = due / 1000;
 		ts.tv_nsec = due % 1000 * 1000000;
-		pthread_cond_timedwait(&c->wake, &c->lock, &ts);
+		pthread_cond_timedwait(&w->wake, &w->lock, &ts);
 	}
 }
 
 static void *run_writer(void *arg)
 {
-	struct px_cache *c = arg;
-	struct batch b;
+	struct px_writer *w = arg;
+	struct px_batch b;
 
-	pthread_mutex_lock(&c->lock);
-	while (wait_for_work(c)) {
+	pthread_mutex_lock(&w->lock);
+	while (wait_for_work(w)) {
 		int r;
 
-		take_batch(c, &b);
-		pthread_mutex_unlock(&c->lock);
-		r = write_batch(c, &b);
+		take_batch(w, &b);
+		pthread_mutex_unlock(&w->lock);
+		r = px_store_batch(&w->store, &b);
 		if (r < 0 && r != -ESHUTDOWN)
-			px_cache_failed(c, r);
-		pthread_mutex_lock(&c->lock);
-		settle_batch(c, &b, r);
+			px_db_failed(w->store.db, r);
+		pthread_mutex_lock(&w->lock);
+		end_batch(w, &b, r);
 	}
-	pthread_mutex_unlock(&c->lock);
-	commit_counts(c);
-	pthread_mutex_lock(&c->lock);
-	c->ended = true;
-	pthread_cond_broadcast(&c->done);
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&w->lock);
+	px_store_counts(&w->store);
+	pthread_mutex_lock(&w->lock);
+	w->ended = true;
+	pthread_cond_broadcast(&w->done);
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-void px_writer_clear(struct px_cache *c)
+static void free_writer(struct px_writer *w)
 {
-	const struct px_item_list *busy = &c->pending.place[PX_PLACE_BUSY];
-	uint64_t to;
-
-	pthread_mutex_lock(&c->lock);
-	px_pending_forget(&c->pending);
-	pthread_cond_broadcast(&c->done);
-	to = c->pending.last_seq;
-	while (busy->first && busy->first->seq <= to)
-		pthread_cond_wait(&c->done, &c->lock);
-	pthread_mutex_unlock(&c->lock);
+	px_pending_fini(&w->pending);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->done);
+	pthread_cond_destroy(&w->wake);
+	free(w);
 }
 
-int px_writer_start(struct px_cache *c)
+int px_writer_start(const struct px_store *store, struct px_writer **ret)
 {
-	int r = px_thread_start(&c->thread, run_writer, c);
+	struct px_writer *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+	int r;
 
-	if (r < 0)
+	if (!w)
+		return -ENOMEM;
+	w->store = *store;
+	px_pending_init(&w->pending, store->tuning->unstored_bytes);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_cond_init(&w->done, &attr);
+	pthread_condattr_destroy(&attr);
+	r = px_thread_start(&w->thread, run_writer, w);
+	if (r < 0) {
+		free_writer(w);
 		return r;
-	pthread_setname_np(c->thread, "pycfs-cache");
-	c->has_thread = true;
+	}
+	pthread_setname_np(w->thread, "pycfs-cache");
+	*ret = w;
 	return 0;
 }
 
-bool px_writer_stop(struct px_cache *c)
+bool px_writer_stop(struct px_writer *w)
 {
-	const int64_t until = px_now_ms() + c->tuning.give_up_ms;
+	const int64_t until = px_now_ms() + w->store.tuning->give_up_ms;
 	const struct timespec ts = {until / 1000, until % 1000 * 1000000};
 	bool ended;
 	int rc = 0;
 
-	pthread_mutex_lock(&c->lock);
-	c->stop = true;
-	pthread_cond_signal(&c->wake);
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
 	/* pthread_timedjoin_np goes by a clock that may jump. */
-	while (!c->ended && rc == 0)
-		rc = pthread_cond_timedwait(&c->done, &c->lock, &ts);
-	/* If it goes on alone, it must not count in memory of the caller. */
-	ended = c->ended;
-	if (!ended)
-		c->stats = NULL;
-	pthread_mutex_unlock(&c->lock);
-	if (ended)
-		pthread_join(c->thread, NULL);
-	else
-		pthread_detach(c->thread);
-	return ended;
+	while (!w->ended && rc == 0)
+		rc = pthread_cond_timedwait(&w->done, &w->lock, &ts);
+	ended = w->ended;
+	pthread_mutex_unlock(&w->lock);
+	if (!ended) {
+		px_counts_leave_stats(w->store.counts);
+		pthread_detach(w->thread);
+		return false;
+	}
+	pthread_join(w->thread, NULL);
+	free_writer(w);
+	return true;
 }

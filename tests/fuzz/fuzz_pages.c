@@ -2,7 +2,8 @@
 /* Input: a database file. Its newest transaction is asked for, and the one
  * before. */
 #include "fuzz.h"
-#include "cache_i.h"
+#include "cache_find.h"
+#include "cache_pages.h"
 
 #include <sys/mman.h>
 
@@ -40,7 +41,7 @@ static void look_up(int fd, size_t size)
 /* What a transaction that is open is asked, in a file of any length. */
 static void look_up_at(int fd, uint64_t txnid, size_t page_size)
 {
-	struct px_kept_pages *kept;
+	struct px_page_cache *cache;
 	struct px_pages_table table;
 	struct px_pages file;
 	uint8_t row[3];
@@ -49,7 +50,7 @@ static void look_up_at(int fd, uint64_t txnid, size_t page_size)
 	MUST(r == 0 || r == -EUCLEAN || r == -EAGAIN);
 	if (r < 0)
 		return;
-	kept = px_kept_pages_new(page_size);
+	cache = px_page_cache_new(page_size);
 	for (int i = 0; i < 2; i++) {
 		if (px_pages_find_table(&file, "blob", &table) == 0) {
 			r = px_pages_row(&file, &table, "b", 1, row,
@@ -57,9 +58,9 @@ static void look_up_at(int fd, uint64_t txnid, size_t page_size)
 			MUST(r == 0 || r == -EUCLEAN || r == -ENOENT ||
 			     r == -EBADMSG || r == -ENOMEM);
 		}
-		file.kept = kept;
+		file.cache = cache;
 	}
-	px_kept_pages_free(kept);
+	px_page_cache_free(cache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,7 +4,9 @@
 /* What the tests of the cache share: a directory, options, sample blobs. */
 
 #include "unit.h"
-#include "cache_i.h"
+#include "cache_dir.h"
+#include "cache_handle.h"
+#include "cache_lifecycle.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -408,7 +408,7 @@ static void test_pending_bound(void **state)
 
 	u->tuning.delay_ms = 3600000;
 	u->tuning.pending_bytes = 1 << 20;
-	u->tuning.kept_bytes = 1 << 20;
+	u->tuning.unstored_bytes = 1 << 20;
 	unit_open(u);
 	for (unsigned i = 0; i < 30; i++) {
 		unit_put(u->c, i, 100000, false);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pages of LMDB's file: every sound one is taken, no other is followed. */
 #include "cache_child.h"
+#include "cache_pages.h"
 
 #include <sys/mman.h>
 

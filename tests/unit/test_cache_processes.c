@@ -245,10 +245,10 @@ static void hold_write_lock(struct unit_cache *u, struct pipes *p)
 	MDB_txn *txn;
 
 	CHECK(unit_try_open(u) == 0);
-	CHECK(px_cache_begin(u->c, 0, &txn) == 0);
+	CHECK(px_db_begin(u->c->db, 0, &txn) == 0);
 	tell(p->up);
 	hear(p->down);
-	px_cache_abort(u->c, txn);
+	px_db_abort(u->c->db, txn);
 	px_cache_close(u->c);
 	_exit(0);
 }
@@ -326,17 +326,18 @@ static void *clear_cache(void *arg)
 	return px_cache_clear(c) == 0 ? NULL : c;
 }
 
-/* Until the writer has taken what was queued. */
-static void wait_until_busy(struct px_cache *c)
+/* Until the writer has taken all that was queued. */
+static void wait_until_writing(struct px_cache *c)
 {
-	bool busy = false;
+	struct px_writer *w = c->writer;
+	bool writing = false;
 
-	while (!busy) {
+	while (!writing) {
 		usleep(1000);
-		pthread_mutex_lock(&c->lock);
-		busy = c->pending.place[PX_PLACE_BUSY].first &&
-		       !c->pending.place[PX_PLACE_QUEUED].first;
-		pthread_mutex_unlock(&c->lock);
+		pthread_mutex_lock(&w->lock);
+		writing = w->pending.place[PX_PLACE_WRITING].first &&
+			  !w->pending.place[PX_PLACE_QUEUED].first;
+		pthread_mutex_unlock(&w->lock);
 	}
 }
 
@@ -354,7 +355,7 @@ static void test_clear_while_busy(void **state)
 	u->tuning.delay_ms = 1;
 	unit_open(u);
 	unit_put(u->c, 900, SIZE, true);
-	wait_until_busy(u->c);
+	wait_until_writing(u->c);
 	assert_int_equal(pthread_create(&thread, NULL, clear_cache, u->c), 0);
 	while (unit_get(u->c, 900, SIZE) == 0)
 		usleep(1000);
@@ -376,7 +377,7 @@ static void test_clear_while_busy(void **state)
 }
 
 struct clearing {
-	struct px_cache *cache;
+	struct px_writer *writer;
 	atomic_bool done;
 };
 
@@ -384,7 +385,7 @@ static void *clear_memory(void *arg)
 {
 	struct clearing *c = arg;
 
-	px_writer_clear(c->cache);
+	px_writer_clear(c->writer);
 	atomic_store(&c->done, true);
 	return NULL;
 }
@@ -405,8 +406,8 @@ static void test_clear_waits_for_batch(void **state)
 	u->tuning.delay_ms = 1;
 	unit_open(u);
 	unit_put(u->c, 900, SIZE, true);
-	wait_until_busy(u->c);
-	clearing.cache = u->c;
+	wait_until_writing(u->c);
+	clearing.writer = u->c->writer;
 	assert_int_equal(pthread_create(&thread, NULL, clear_memory, &clearing),
 			 0);
 	while (unit_get(u->c, 900, SIZE) == 0)
@@ -440,7 +441,7 @@ static void test_index_changes_while_busy(void **state)
 	unit_key(5000, index);
 	unit_key(1, e.key);
 	px_cache_put(u->c, e.key, NULL, 0, index, &e);
-	wait_until_busy(u->c);
+	wait_until_writing(u->c);
 	unit_key(2, e.key);
 	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {

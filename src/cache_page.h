@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PX_CACHE_PAGES_I_H
-#define PX_CACHE_PAGES_I_H
+#ifndef PX_CACHE_PAGE_H
+#define PX_CACHE_PAGE_H
 /*
- * LMDB's pages as they are in its file, for cache_pages.c, which checks all of
- * them, and cache_look.c, which finds rows in them.
+ * LMDB's pages as they lie in its file: cache_pages.c checks all of them,
+ * cache_find.c looks rows up in them.
  *
  * The form is that of mdb.c 0.9.24 (MDB_page, MDB_node, MDB_db, MDB_meta; data
- * version 1): structures of a little-endian machine.
+ * version 1): C structures of a little-endian machine.
  */
-#include "cache_i.h"
+
+#include "pycfs/util.h"
 
 #define META_MAGIC    0xBEEFC0DEu
 #define META_VERSION  1
@@ -29,9 +30,9 @@
 #define DEPTH_MAX     32       /* CURSOR_STACK */
 #define NO_PAGE	      SIZE_MAX /* P_INVALID: the root of an empty table */
 
-/* LMDB counts on from the newest transaction, and takes the largest number of
- * all for none (mdb.c 0.9.24, mdb_txn_renew0, mdb_find_oldest). No file gets
- * near to it by commits. */
+/* LMDB gives the next transaction the newest one's number plus one, and to it
+ * the largest number means "no transaction" (mdb.c 0.9.24, mdb_txn_renew0,
+ * mdb_find_oldest). No file gets near that number by commits. */
 #define TXNID_MAX (SIZE_MAX / 2)
 
 struct page {
@@ -43,7 +44,8 @@ struct page {
 			uint16_t lower; /* end of the offsets */
 			uint16_t upper; /* begin of the nodes */
 		};
-		uint32_t pages; /* of an overflow page: how many follow on */
+		uint32_t
+			pages; /* of an overflow page: how many the value has */
 	};
 };
 
@@ -78,7 +80,7 @@ struct node {
 	const uint8_t *value; /* as it is in the page */
 };
 
-/* mdb.c 0.9.24, OVPAGES. */
+/* The pages that a value of that size takes (mdb.c 0.9.24, OVPAGES). */
 static inline size_t px_page_count_for(size_t page_size, size_t value_size)
 {
 	return (sizeof(struct page) - 1 + value_size) / page_size + 1;
@@ -89,16 +91,21 @@ static inline size_t px_page_n_nodes(const struct page *p)
 	return (p->lower - sizeof(*p)) / 2;
 }
 
-/* A number of a page, which may lie anywhere. */
+/* The size_t at `p`, which need not be aligned. */
 size_t px_page_word(const uint8_t *p);
-/* Node `i` of a page: how many bytes it takes, and its parts. -EUCLEAN: they
- * are not all in the page. */
+
+/* Reads node `i` of a page into *ret, which points into the page. Returns the
+ * bytes that the node takes, or -EUCLEAN if it is not all inside the page. */
 int px_page_node(size_t page_size, const uint8_t *page, const struct page *p,
 		 size_t i, struct node *ret);
+
+/* Whether the header is that of a leaf or branch page number `pgno`. */
 bool px_page_is_sane(const struct page *p, size_t pgno, bool leaf,
 		     size_t page_size);
-/* As mdb_cmp_memn. */
+
+/* Compares a node's key to `key` in LMDB's order (mdb_cmp_memn). */
 int px_page_compare(const struct node *n, const void *key, size_t size);
+
 bool px_meta_is_sane(const struct meta *m, uint64_t file_bytes);
 
 #endif
