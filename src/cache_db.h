@@ -33,18 +33,24 @@ struct px_db;
 
 /* All pointers and descriptors are borrowed until px_db_close. */
 struct px_db_options {
-	int dir_fd;	/* DIR, and its PX_CACHE_SUBDIR: that is deleted if */
-	int sub_fd;	/* it turns out damaged; -1: a temporary cache */
-	bool temporary; /* nothing of it will be read by another process */
+	/* DIR and DIR/PX_CACHE_SUBDIR. The latter is deleted if the database
+	 * turns out to be damaged. -1: a temporary cache. */
+	int dir_fd;
+	int sub_fd;
+	bool temporary; /* no other process, now or later, will read it */
 	const struct px_cache_tuning *tuning;
 	struct px_counts *counts;
 };
 
-/* Opens the environment in the directory `path`, checks every page of it and
- * opens its tables, which are created if they are missing. -EADDRINUSE another
- * process has our PID, see px_cache_open -ETIMEDOUT        a lock in the lock
- * file is held by somebody else -EUCLEAN          damaged -EPROTONOSUPPORT
- * another version of LMDB's format another -errno */
+/*
+ * Opens the environment in the directory `path`, checks each of its pages and
+ * opens its tables, which are created if they are missing. 0, or:
+ *   -EADDRINUSE       another process has our PID, see px_cache_open
+ *   -ETIMEDOUT        a lock in the lock file is held by somebody else
+ *   -EUCLEAN          damaged
+ *   -EPROTONOSUPPORT  another version of LMDB's format
+ *   another -errno
+ */
 int px_db_open(const char *path, const struct px_db_options *o,
 	       struct px_db **ret);
 

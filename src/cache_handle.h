@@ -2,37 +2,37 @@
 #ifndef PX_CACHE_HANDLE_H
 #define PX_CACHE_HANDLE_H
 /*
- * struct px_cache: the parts of the cache, put together. For the three files
- * that implement cache.h, which nothing else here may know:
+ * struct px_cache: the parts of the cache, put together. Only the three files
+ * that implement cache.h include this header:
  *
  *   cache.c            get, put, flush
  *   cache_admin.c      info, gc, verify, clear
  *   cache_lifecycle.c  open, seed, close
  *
- * What they stand on, from the ground up, each knowing only what is above it in
- * this list:
+ * The parts, from the ground up. Each may use those named before it:
  *
  *   cache_lmdb     LMDB's codes and values
- *   cache_tuning   the figures that tests change
+ *   cache_tuning   sizes and delays, which tests change
  *   cache_row      rows as bytes
- *   cache_counts   what is counted
- *   cache_page, cache_pages   LMDB's file checked without LMDB
- *   cache_find     rows found in it without LMDB
- *   cache_dir      directories, and who may write there
+ *   cache_counts   the caller's counters, and sums for the database
+ *   cache_page     one page of LMDB's file
+ *   cache_pages    the check of all pages, before LMDB reads them
+ *   cache_find     rows found in the file without LMDB
+ *   cache_dir      the directories, and who may write there
  *   cache_bus      pages of the map that cannot be read
  *   cache_readers  reading transactions, begun in advance
  *   cache_db       environment, tables and transactions
  *   cache_table    rows and numbers in a transaction
  *   cache_look     rows that a reading transaction sees, without LMDB
- *   cache_pending  what is in memory
- *   cache_evict    the bound
- *   cache_store    a batch, written in one transaction
- *   cache_writer   the queue and the thread that commits batches
- *   cache_seed     another cache, only read
+ *   cache_pending  blobs and index entries in memory, queued or not stored
+ *   cache_evict    the bound of the database, kept by deleting old rows
+ *   cache_store    one batch, written in one transaction
+ *   cache_writer   the queue, and the thread that commits batches
+ *   cache_seed     a second cache, which is only read
  *
  * Locks are taken in this order: the map lock (cache_db.h), LMDB's writer
- * mutex, the writer's lock; and then those of the counts, the readers, the
- * snapshot and the cached pages, while none of which another is taken.
+ * mutex, the writer's lock. While one of the others is held (of the counts,
+ * readers, snapshot, cached pages), no further lock is taken.
  */
 
 #include "cache_look.h"

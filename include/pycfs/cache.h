@@ -2,19 +2,22 @@
 #ifndef PX_CACHE_H
 #define PX_CACHE_H
 /*
- * The persistent cache, in LMDB. Three tables:
+ * The persistent cache, in LMDB. Its tables, beside one for sums:
  *
  *   index  digest of a file's fingerprint and the profile -> blob key, size
  *   blob   digest of source bytes and profile -> a stored blob (blob.h)
  *   used   blob key -> day of last use, bytes, profile
  *
- * Reads take a read transaction and never wait for a writer. Writes are
- * queued; one thread commits them in batches, and what is queued can already
- * be read. Nothing that goes wrong here is the reader's trouble: a get that
- * fails is a miss, a put that fails is forgotten and counted.
+ * A profile says how modules are compiled: by which Python, at which level.
  *
- * Threads: any, after px_cache_open. Not across fork: an LMDB environment
- * belongs to the process that opened it (lmdb.h 0.9.24, "Caveats").
+ * Reading never waits for a writer. What is put is queued, and one thread
+ * commits it in batches; until then it is read from memory. Failures are not
+ * the caller's concern: a get that fails is a miss, and a blob that cannot be
+ * stored stays in memory as long as there is room; both are counted.
+ *
+ * Threads: any, between px_cache_open and px_cache_close. Not across fork: an
+ * LMDB environment belongs to the process that opened it (lmdb.h 0.9.24,
+ * "Caveats").
  * Owns: <lmdb.h>.
  */
 
@@ -23,9 +26,9 @@
 
 struct px_cache;
 
-/* What the index knows of a file. */
+/* What the index leads to. */
 struct px_cache_entry {
-	uint8_t key[PX_DIGEST_SIZE]; /* of its blob */
+	uint8_t key[PX_DIGEST_SIZE]; /* the blob's */
 	enum px_blob_kind kind;
 	uint64_t size; /* bytes of the blob's data */
 };
@@ -33,8 +36,8 @@ struct px_cache_entry {
 struct px_cache_options {
 	const char *dir;    /* made with mode 0700 if missing; NULL: a private
 			     * temporary one that vanishes with the process */
-	uint64_t max_bytes; /* of stored blobs; eviction keeps below it */
-	struct px_stats *stats;
+	uint64_t max_bytes; /* of stored blobs; beyond it, blobs are evicted */
+	struct px_stats *stats; /* borrowed until px_cache_close returns */
 };
 
 /*
@@ -42,102 +45,114 @@ struct px_cache_options {
  *   -EADDRINUSE  a process with our PID, in another PID namespace, uses this
  *                cache: LMDB marks a reader by a file lock at offset PID
  *                (mdb.c 0.9.24, mdb_reader_pid). Fork and try again.
- *   -ETIMEDOUT   a lock in LMDB's lock file is not let go: its holder is
- *                stopped, or somebody wrote over the file (5 s)
- *   -EPERM       it must not be used: somebody else than root could write it
+ *   -ETIMEDOUT   a lock in LMDB's lock file was not released for 5 s: its
+ *                holder is stopped, or somebody wrote over the file
+ *   -EPERM       it must not be used, because others than we and root can
+ *                write to it
  *   -EACCES, -EROFS, -ENOSPC, -ENOTDIR, ...
- *                it cannot be used: not writable, root's, no directory
+ *                it cannot be used: it is not writable, belongs to root, or is
+ *                no directory
  */
 int px_cache_open(const struct px_cache_options *o, struct px_cache **ret,
 		  struct px_why *why);
 
-/* Whether the database found at open was damaged or of another format, and a
- * fresh one was started in its place. Worth a warning. */
+/* Whether the database that px_cache_open found was damaged, or of another
+ * format, and an empty one was started in its place. */
 bool px_cache_was_rebuilt(const struct px_cache *c);
 
 /*
- * Also takes what the cache in `dir` has, which is only read: found there, a
- * blob is served as if it were here, and not copied. It may be on a read-only
- * file system and belong to root; it must not be written meanwhile (what is,
- * is not found). Once, before any get. 0, or with a sentence in `why`:
- *   -EPERM    others can write there: it must not be used
+ * Adds the cache in `dir` as a second place to look for blobs. It is only read;
+ * what is found there is served and not copied. It may be on a read-only file
+ * system and belong to root. What another process writes to it from now on is
+ * not found. To be called once, before any get. 0, or with a sentence in `why`:
+ *   -EPERM    it must not be used, because others can write there
  *   -ENOENT   no cache is there, or one of another format
- *   -EUCLEAN  it is damaged; or another -errno
+ *   -EUCLEAN  it is damaged
+ *   another -errno
  */
 int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why);
 
-/* Commits what is queued (5 s at most) and closes. NULL is fine. */
+/* Commits what is queued, which blocks for 5 s at most, and closes. What is not
+ * committed by then is lost. NULL is fine. */
 void px_cache_close(struct px_cache *c);
 
-/* 0, or -ENOENT: unknown, or anything wrong. */
+/* The entry for a file, if its blob is there as well. 0, or -ENOENT, also if
+ * anything is wrong. */
 int px_cache_index_get(struct px_cache *c, const uint8_t index[PX_DIGEST_SIZE],
 		       struct px_cache_entry *ret);
 
-/* One reference in *ret, checked against its digest. -ENOENT: unknown, damaged
- * (dropped and counted), or anything wrong; -ENOMEM. Marks it as used. */
+/* A blob that was checked against its digest; the caller owns the reference in
+ * *ret. Marks it as used today. -ENOENT, also if it is damaged (it is dropped
+ * and counted then) or anything is wrong; -ENOMEM. */
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		 struct px_blob **ret);
 
-/* A number for `text`, which says how modules are compiled, "Python 3.12.1,
- * level 2"; what is put under it is told apart by px_cache_info. 0: none, also
- * when there are too many. */
+/* The number of the profile that `text` describes ("Python 3.12.1, level 2"),
+ * for px_cache_put. px_cache_info has a sum for each profile. 0: there are too
+ * many profiles; what is put with 0 is in none of those sums. */
 uint32_t px_cache_profile(struct px_cache *c, const char *text);
 
 /* Queues a blob, and the index entry that leads to it unless `index` is NULL.
- * `blob` may be NULL if it is stored already. Takes its own reference. A blob
- * of kind PX_BLOB_FAILED is readable until the cache is closed, but not
- * stored. Never blocks; failures are counted. */
+ * `blob` may be NULL if it is stored already; else the cache takes a reference
+ * of its own. A blob of kind PX_BLOB_FAILED is not stored, but can be read
+ * until the cache is closed. Waits for no commit; failures are counted. */
 void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		  struct px_blob *blob, uint32_t profile, const uint8_t *index,
 		  const struct px_cache_entry *entry);
 
-/* Waits until all that was queued before is committed, 5 s at most. */
+/* Waits until all that was queued before is committed. -ETIMEDOUT after 5 s, or
+ * the -errno of a commit that failed. */
 int px_cache_flush(struct px_cache *c);
 
 /* Bytes queued and not yet committed. */
 uint64_t px_cache_queued(struct px_cache *c);
 
-/* Profiles told apart in px_cache_info. */
+/* The most profiles that px_cache_info can tell apart. */
 #define PX_CACHE_MAX_PROFILES 64
 #define PX_CACHE_PROFILE_SIZE 80 /* of its text, with the NUL */
 
 struct px_cache_profile {
 	uint32_t id;
-	char text[PX_CACHE_PROFILE_SIZE]; /* "" if it is not known any more */
+	char text[PX_CACHE_PROFILE_SIZE]; /* "" if the database has none */
 	uint64_t n_blobs;
 	uint64_t bytes;
 };
 
 struct px_cache_info {
 	uint64_t n_blobs;
-	uint64_t n_rejected;
-	uint64_t n_notes; /* of reports */
-	uint64_t n_index;
+	uint64_t n_rejected; /* of them, modules that the compiler refused */
+	uint64_t n_notes;    /* of them, what reports found out */
+	uint64_t n_index;    /* entries of the index */
 	uint64_t blob_bytes; /* of stored blobs */
-	uint64_t file_bytes; /* of disk used by the database */
+	uint64_t file_bytes; /* of disk that the database takes */
 	uint64_t max_bytes;
 	uint32_t oldest_day; /* of last use, in days since 1970 */
 	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
 	size_t n_profiles;
-	uint64_t n_served; /* blobs found, by all that used the cache */
-	uint64_t n_added;  /* blobs that were not, and were put */
+	/* By all processes that ever used the cache: modules that were found,
+	 * and modules that were put because they were not. */
+	uint64_t n_served;
+	uint64_t n_added;
 };
 
-/* Reads every `used` row; -errno. */
+/* Reads all rows of the table `used`. -errno. */
 int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
 
-/* Forgets what was last used more than so many days ago (UINT32_MAX: nothing
- * is), and then the oldest until no more than `max_bytes` are left. What went:
- * *ret_n blobs of *ret_bytes. The file keeps its size; others will use it.
- * Nothing may be put through `c` meanwhile. */
+/* Deletes the blobs that were last used more than `max_age_days` days ago
+ * (UINT32_MAX: none), and then the oldest until no more than `max_bytes` bytes
+ * are left. *ret_n blobs of *ret_bytes bytes were deleted. The file keeps its
+ * size, and new blobs use the room. Nothing may be put through `c` meanwhile.
+ * -errno. */
 int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 		uint64_t *ret_n, uint64_t *ret_bytes);
 
-/* Reads all of it and drops what is damaged. What is evicted meanwhile is not
- * counted, and nothing counts as used by this. -errno. */
+/* Reads all blobs and drops the damaged ones: *ret_damaged of *ret_n. Those
+ * that another process evicts meanwhile are not counted. No blob is marked as
+ * used. -errno. */
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged);
 
-/* Forgets everything. Other processes using the cache see it empty. */
+/* Deletes everything, also what is queued. Other processes that use the cache
+ * see it empty. Waits for writers of all processes. -errno. */
 int px_cache_clear(struct px_cache *c);
 
 #endif

@@ -118,20 +118,20 @@ static void test_index_needs_its_blob(void **state)
 	unit_key(2, index);
 	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {
-		/* queued, then stored: its blob is nowhere */
+		/* The entry is queued, then stored; its blob is neither. */
 		assert_int_equal(px_cache_index_get(u->c, index, &got),
 				 -ENOENT);
 		assert_int_equal(px_cache_flush(u->c), 0);
 	}
 	assert_int_equal(unit_info(u->c).n_index, 1);
-	/* of another size than the entry says */
+	/* A blob of another size than the entry says. */
 	unit_put(u->c, 1, 11, false);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(px_cache_index_get(u->c, index, &got),
 				 -ENOENT);
 		assert_int_equal(px_cache_flush(u->c), 0);
 	}
-	/* an entry for what is stored already, over the old one */
+	/* A new entry for the blob that is stored, in place of the old. */
 	e.size = 11;
 	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	for (int i = 0; i < 2; i++) {
@@ -140,7 +140,7 @@ static void test_index_needs_its_blob(void **state)
 		assert_memory_equal(got.key, e.key, sizeof(got.key));
 		assert_int_equal(px_cache_flush(u->c), 0);
 	}
-	/* a stored entry whose blob is queued */
+	/* A stored entry whose blob is queued. */
 	unit_key(3, e.key);
 	px_cache_put(u->c, e.key, NULL, 0, index, &e);
 	assert_int_equal(px_cache_flush(u->c), 0);
@@ -204,7 +204,7 @@ static void test_failed_is_not_stored(void **state)
 	unit_reopen(u);
 	assert_int_equal(px_cache_get(u->c, key, &b), -ENOENT);
 	assert_int_equal(px_cache_index_get(u->c, index, &e), -ENOENT);
-	/* A success takes its place, not the other way round. */
+	/* A success replaces a failure, but a failure no success. */
 	put_failed(u);
 	unit_put(u->c, 1, 50, true);
 	assert_int_equal(unit_get(u->c, 1, 50), 0);
@@ -347,7 +347,8 @@ static void test_batch_larger_than_the_bound(void **state)
 	assert_int_equal(px_cache_flush(u->c), 0);
 	assert_true(unit_info(u->c).blob_bytes <= u->max_bytes);
 	assert_true(unit_info(u->c).n_blobs > 0);
-	/* Somebody may have been told their sizes. */
+	/* Those that were not stored are in memory: their sizes may have been
+	 * told to the kernel. */
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(unit_get(u->c, i, 100000), 0);
 }
@@ -414,13 +415,13 @@ static void test_pending_bound(void **state)
 		unit_put(u->c, i, 100000, false);
 		assert_true(px_cache_queued(u->c) <= 1 << 20);
 	}
-	/* Ten are queued, ten kept, the oldest ten lost. */
+	/* Ten are queued, ten unstored in memory, the oldest ten lost. */
 	assert_int_equal(unit_get(u->c, 0, 100000), -ENOENT);
 	assert_int_equal(unit_get(u->c, 9, 100000), -ENOENT);
 	for (unsigned i = 10; i < 30; i++)
 		assert_int_equal(unit_get(u->c, i, 100000), 0);
 	assert_int_equal(unit_count(u, PX_COUNT_cache_errors), 20);
-	/* The one read last is kept longest. */
+	/* Of the unstored ones the one that was read last stays longest. */
 	assert_int_equal(unit_get(u->c, 10, 100000), 0);
 	unit_put(u->c, 30, 100000, false);
 	assert_int_equal(unit_get(u->c, 10, 100000), 0);

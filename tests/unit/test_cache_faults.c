@@ -64,7 +64,7 @@ static void test_dropped_without_put(void **state)
 	assert_int_equal(unit_get_index(u->c, 5, SIZE), -ENOENT);
 }
 
-/* The row leads to something that does not look like a blob. */
+/* The row leads to something that does not begin as a blob does. */
 static void test_damaged_structure(void **state)
 {
 	struct unit_cache *u = *state;
@@ -80,7 +80,7 @@ static void test_damaged_structure(void **state)
 	assert_int_equal(unit_get(u->c, 5, SIZE), -ENOENT);
 	assert_true(unit_count(u, PX_COUNT_cache_damaged) > 0);
 	assert_true(unit_count(u, PX_COUNT_cache_errors) > 0);
-	/* It goes on in memory. */
+	/* The cache goes on in memory. */
 	assert_int_equal(unit_get(u->c, 6, SIZE), -ENOENT);
 	unit_put(u->c, 5, SIZE, true);
 	assert_int_equal(unit_get(u->c, 5, SIZE), 0);
@@ -136,7 +136,7 @@ static void evict_and_fill(struct unit_cache *u)
 	px_cache_close(u->c);
 }
 
-/* What goes meanwhile was not damaged. */
+/* Blobs that another process evicts meanwhile do not count as damaged. */
 static void test_verify_while_others_evict(void **state)
 {
 	struct unit_cache *u = *state;
@@ -212,7 +212,8 @@ static void test_garbage(void **state)
 	data[20] = 2;
 	write_file(u, PX_CACHE_DATA, data, n);
 	assert_starts_afresh(u, true);
-	/* Nobody has the lock file open, so what is in it does not matter. */
+	/* The first process to open the cache initialises the lock file, so it
+	 * does not matter what is in it. */
 	memset(garbage, 0xff, 100000);
 	write_file(u, PX_CACHE_LOCK, garbage, 100000);
 	unit_open(u);
@@ -221,9 +222,9 @@ static void test_garbage(void **state)
 	free(data);
 }
 
-/* Both mutexes in the lock file (mdb.c 0.9.24, MDB_txninfo: mti_rmutex and
- * mti_wmutex) are those of a thread that never lets go: init's. The file stays
- * open, or LMDB's locks would go. */
+/* Writes into both mutexes of the lock file (mdb.c 0.9.24, MDB_txninfo:
+ * mti_rmutex and mti_wmutex) that thread 1 owns them, which never unlocks them.
+ * The file stays open, because closing it would release LMDB's fcntl locks. */
 static void hold_locks_for_ever(struct unit_cache *u)
 {
 	static const off_t places[] = {8, 64};
@@ -258,7 +259,7 @@ static void open_beside(struct unit_cache *u)
 	CHECK(strstr(u->why.text, PX_CACHE_LOCK));
 }
 
-/* Threads that have not read before, and more of them than can at once. */
+/* Threads that have not read before, and more than there are transactions. */
 static void use_with_held_locks(struct unit_cache *u)
 {
 	pthread_t thread[20];
@@ -274,7 +275,7 @@ static void use_with_held_locks(struct unit_cache *u)
 	CHECK(px_cache_flush(u->c) == -ETIMEDOUT);
 	px_cache_close(u->c);
 	u->c = NULL;
-	/* LMDB has it open in this process, still. */
+	/* LMDB still has the lock file open in this process. */
 	run(open_beside, u);
 	_exit(0);
 }
@@ -285,7 +286,8 @@ static void test_locks_held_for_ever(void **state)
 
 	fill(u);
 	run(use_with_held_locks, u);
-	/* Who comes when nobody has it open begins the lock file anew. */
+	/* The first process to open the cache initialises the lock file, so it
+	 * does not matter what is in it. */
 	unit_open(u);
 	assert_int_equal(unit_get(u->c, 5, SIZE), 0);
 	unit_put(u->c, 900, SIZE, true);
@@ -304,8 +306,9 @@ static void flip_meta_bit(struct unit_cache *u, uint8_t *data, size_t n,
 	data[at] ^= (uint8_t)(1 << bit % 8);
 }
 
-/* What LMDB believes before it has read a page. All 2,432 bits were tried
- * once, in two minutes; this is every 31st and those that crashed it. */
+/* LMDB uses the meta pages before it has read any other. All their 2,432 bits
+ * were tried once, in two minutes; this tries every 31st of them, and those at
+ * which LMDB crashed. */
 static void test_flipped_metas(void **state)
 {
 	/* page size 0; flags DUPSORT; roots */
@@ -339,7 +342,7 @@ static void test_refusals(void **state)
 		assert_non_null(strstr(u->why.text, "--no-cache"));
 		assert_non_null(strstr(u->why.text, "go-w"));
 	}
-	/* That others can read it is fine: what is in it they cannot. */
+	/* Others may read DIR: the database in it they cannot. */
 	chmod(u->dir, 0755);
 	unit_open(u);
 	unit_close(u);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages of LMDB's file: every sound one is taken, no other is followed. */
+/* The check of LMDB's file: a sound file passes, and LMDB survives whatever
+ * else passes. */
 #include "cache_child.h"
 #include "cache_pages.h"
 
@@ -90,7 +91,7 @@ static bool is_tree_page(const uint8_t *page)
 	return page[TYPE_BYTE] == 1 || page[TYPE_BYTE] == 2;
 }
 
-/* A bit of a page in a tree, now or earlier. */
+/* Chooses a bit of a page that is or was in a tree. */
 static size_t choose_bit(const uint8_t *data, size_t n, uint32_t *seed)
 {
 	size_t page;
@@ -98,7 +99,7 @@ static size_t choose_bit(const uint8_t *data, size_t n, uint32_t *seed)
 	do
 		page = 2 + next_random(seed) % (n / 4096 - 2);
 	while (!is_tree_page(data + page * 4096));
-	/* The first part is the header and the offsets: half of all. */
+	/* Half of the time in the first 64 bytes: header and offsets. */
 	if (next_random(seed) % 2)
 		return page * 32768 + next_random(seed) % 512;
 	return page * 32768 + next_random(seed) % 32768;
@@ -142,8 +143,8 @@ static void test_flipped_trees(void **state)
 	assert_true(n_refused > N_FLIPS / 20);
 }
 
-/* Transactions are numbered one by one, and whose number is even has the first
- * page; LMDB ends the process if the next number is none. */
+/* The two meta pages must have successive numbers, the first one an even one.
+ * LMDB ends the process if the number to follow is not a valid one. */
 static void test_transaction_numbers(void **state)
 {
 	const struct {
@@ -181,7 +182,7 @@ static void test_transaction_numbers(void **state)
 	free(data);
 }
 
-/* Pages that a transaction to come has freed. */
+/* The list of free pages names a transaction that has not happened yet. */
 static void test_free_pages_of_the_future(void **state)
 {
 	struct unit_cache *u = *state;
@@ -205,7 +206,7 @@ static void test_free_pages_of_the_future(void **state)
 	free(data);
 }
 
-/* Which transaction's pages it is that are asked for. */
+/* The check is for one transaction, whose meta page may be gone. */
 static void test_transactions(void **state)
 {
 	struct unit_cache *u = *state;
@@ -224,7 +225,7 @@ static void test_transactions(void **state)
 	free(data);
 }
 
-/* The same when rows are looked up. */
+/* The same for looking rows up. */
 static void test_lookups_of_a_transaction(void **state)
 {
 	struct unit_cache *u = *state;
@@ -253,7 +254,7 @@ static void test_lookups_of_a_transaction(void **state)
 	assert_int_equal(
 		px_pages_find(&now, &blobs, key, sizeof(key), &at, &size),
 		-ENOENT);
-	/* Gone by, or not there yet. */
+	/* Transactions whose meta page is no longer, or not yet, there. */
 	assert_int_equal(px_pages_open_at(fd, txnid - 2, 4096, &now), -EAGAIN);
 	assert_int_equal(px_pages_open_at(fd, txnid + 1, 4096, &now), -EAGAIN);
 	/* No meta page at all. */
@@ -264,7 +265,8 @@ static void test_lookups_of_a_transaction(void **state)
 	free(data);
 }
 
-/* Deleting a large value frees as many pages as its first one says. */
+/* LMDB, when it deletes a large value, frees as many pages as the first one
+ * says. */
 static void test_wrong_page_count(void **state)
 {
 	struct unit_cache *u = *state;
@@ -332,7 +334,7 @@ static void test_cut_short_under_us(void **state)
 	free(data);
 }
 
-/* Whatever LMDB itself has made of its file is taken. */
+/* Files that LMDB itself wrote pass, whatever was done with them. */
 static void test_sound_ones_pass(void **state)
 {
 	struct unit_cache *u = *state;

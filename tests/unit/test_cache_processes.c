@@ -235,7 +235,7 @@ static void use_beside_stopped_writer(struct unit_cache *u)
 	px_cache_close(u->c);
 	CHECK(px_now_ms() - start >= 600);
 	CHECK(px_now_ms() - start < 4000);
-	/* What the writer still has must not be ours any more. */
+	/* The writer, which still runs, must not count in here any more. */
 	memset(&u->stats, 0xff, sizeof(u->stats));
 	_exit(0);
 }
@@ -279,8 +279,9 @@ static void test_stopped_writer(void **state)
 	close_pipes(&p);
 }
 
-/* The writer is let go after close has given up: it must finish in peace. */
-static void close_then_let_go(struct unit_cache *u, struct pipes *p)
+/* A close gives up on its writer, which can go on only afterwards. It must not
+ * use memory that the closer has unmapped by then. */
+static void close_before_writer_ends(struct unit_cache *u, struct pipes *p)
 {
 	struct px_stats *stats =
 		mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
@@ -295,7 +296,7 @@ static void close_then_let_go(struct unit_cache *u, struct pipes *p)
 	px_cache_close(u->c);
 	munmap(stats, sizeof(*stats));
 	tell(p->down);
-	/* Until it has been stored, or for long enough. */
+	/* The writer stores it meanwhile. */
 	usleep(300000);
 	_exit(0);
 }
@@ -311,7 +312,7 @@ static void test_late_writer(void **state)
 	holder = start_holder(u, &p);
 	pid = fork();
 	if (pid == 0)
-		close_then_let_go(u, &p);
+		close_before_writer_ends(u, &p);
 	assert_int_equal(join(pid), 0);
 	assert_int_equal(join(holder), 0);
 	close_pipes(&p);
@@ -341,7 +342,7 @@ static void wait_until_writing(struct px_cache *c)
 	}
 }
 
-/* What the writer has taken and not yet written is cleared as well. */
+/* A clear also deletes what the writer has taken and not yet written. */
 static void test_clear_while_busy(void **state)
 {
 	struct unit_cache *u = *state;
@@ -424,7 +425,7 @@ static void test_clear_waits_for_batch(void **state)
 	close_pipes(&p);
 }
 
-/* An index entry that changes while the old one is being written. */
+/* An index entry is replaced while the old one is being written. */
 static void test_index_changes_while_busy(void **state)
 {
 	struct unit_cache *u = *state;
@@ -455,7 +456,7 @@ static void test_index_changes_while_busy(void **state)
 	close_pipes(&p);
 }
 
-/* A killed holder of the writer mutex leaves it to the next. */
+/* If the holder of the writer mutex is killed, the next process gets it. */
 static void test_killed_in_transaction(void **state)
 {
 	struct unit_cache *u = *state;

@@ -49,8 +49,8 @@ static void test_served_and_not_copied(void **state)
 		assert_int_equal(unit_get(u->c, i, SIZE), 0);
 	assert_int_equal(unit_get(u->c, N, SIZE), -ENOENT);
 	assert_int_equal(unit_count(u, PX_COUNT_seeded), N);
-	/* Index rows are of files, and those of the seed's place are not
-	 * ours; one of ours may lead to it. */
+	/* The seed's index is not used, as its rows are for files elsewhere.
+	 * But an entry of this cache may lead to a blob of the seed. */
 	assert_int_equal(unit_get_index(u->c, 3, SIZE), -ENOENT);
 	unit_key(3, e.key);
 	unit_key(1000003, index);
@@ -58,7 +58,7 @@ static void test_served_and_not_copied(void **state)
 	assert_int_equal(unit_get_index(u->c, 3, SIZE), 0);
 	assert_int_equal(px_cache_flush(u->c), 0);
 	assert_int_equal(unit_get_index(u->c, 3, SIZE), 0);
-	/* What is new is kept here. */
+	/* What is new is stored in this cache. */
 	unit_put(u->c, 500, SIZE, true);
 	assert_int_equal(px_cache_flush(u->c), 0);
 	assert_int_equal(unit_info(u->c).n_blobs, 1);
@@ -120,12 +120,12 @@ static void test_refused(void **state)
 	expect_refused(u, "", 0777);
 	expect_refused(u, PX_CACHE_SUBDIR, 0770);
 	expect_refused(u, PX_CACHE_SUBDIR "/" PX_CACHE_DATA, 0622);
-	/* Nor may everybody be able to put another in its place. */
+	/* Nor if everybody can put another directory in its place. */
 	assert_int_equal(chmod(u->top, 0777), 0);
 	assert_int_equal(add_seed(u), -EPERM);
 	assert_non_null(strstr(u->why.text, "in its place"));
 	assert_int_equal(chmod(u->top, 01777), 0);
-	/* Its file must not be led elsewhere. */
+	/* Its file must be no symbolic link and no FIFO. */
 	data_path(u, path);
 	seed_path(u, "data", elsewhere);
 	assert_int_equal(rename(path, elsewhere), 0);
@@ -195,7 +195,8 @@ static void keep_writing(struct unit_cache *u)
 	}
 }
 
-/* It should not be written; if it is, what is read is right all the same. */
+/* While another process writes to the seed, what is read is right or missing.
+ */
 static void test_written_meanwhile(void **state)
 {
 	struct unit_cache *u = *state;
