@@ -45,7 +45,7 @@ int px_buf_add(struct px_buf *b, const void *data, size_t n)
 
 	if (r < 0)
 		return r;
-	/* memcpy's pointers must not be NULL, however few the bytes. */
+	/* memcpy must not be given a NULL pointer, even for zero bytes. */
 	if (n > 0)
 		memcpy(b->data + b->size, data, n);
 	b->size += n;

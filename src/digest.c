@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <sodium.h>
-/* All of it is in the header then, and nothing to be installed. */
+/* With this macro the header contains the whole library, so that nothing has to
+ * be linked. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -22,8 +23,8 @@ _Static_assert(sizeof(crypto_hash_sha256_state) <=
 		       PX_SHA256_SIZE == crypto_hash_sha256_BYTES,
 	       "struct px_sha256 cannot hold libsodium's state");
 
-/* Without sodium_init everything here works the same, but with the portable
- * BLAKE2b instead of the AVX2 one, so its result does not matter. */
+/* The result of sodium_init does not matter: without it everything here still
+ * works, only with the portable BLAKE2b instead of the AVX2 one. */
 static void init_sodium(void)
 {
 	if (sodium_init() < 0)
@@ -35,7 +36,8 @@ static crypto_generichash_state *state_of(struct px_digest *d)
 	return (crypto_generichash_state *)(void *)d->state;
 }
 
-/* The libsodium calls below fail only for bad output sizes. */
+/* The libsodium calls below fail only if the output size is invalid, so their
+ * results are not checked. */
 
 void px_digest_init(struct px_digest *d)
 {
@@ -51,7 +53,7 @@ void px_digest_field(struct px_digest *d, const char *tag, const void *data,
 	uint8_t length[8];
 
 	px_put_le64(length, n);
-	/* A tag's NUL ends it. */
+	/* The tag's NUL byte is hashed too, as its end. */
 	crypto_generichash_update(state_of(d), (const uint8_t *)tag,
 				  strlen(tag) + 1);
 	crypto_generichash_update(state_of(d), length, sizeof(length));

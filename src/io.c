@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* What px_slurp reads at a time, in bytes. */
+/* The size of one read of px_slurp, in bytes. */
 #define PIECE 65536
 
 ssize_t px_pread_full(int fd, void *data, size_t n, off_t at)
@@ -37,7 +37,8 @@ int px_pread2(int fd, void *first, size_t n_first, void *second,
 
 	if (n == (ssize_t)(n_first + n_second))
 		return 0;
-	/* Rare: a signal, or the kernel's bound on one call. */
+	/* A short read is rare: it was interrupted by a signal, or limited by
+	 * what the kernel reads in one call. Read the rest separately. */
 	if (n < (ssize_t)n_first)
 		n = px_pread_full(fd, first, n_first, at);
 	if (n < (ssize_t)n_first)
@@ -95,7 +96,8 @@ int px_slurp(int fd, struct px_buf *out)
 		const size_t left = out->max - out->size;
 		const size_t want = left < PIECE ? left : PIECE;
 
-		/* At its maximum, the buffer is right if the file ends here. */
+		/* The buffer is full. That is success only if the file ends
+		 * here, which takes one more read to find out. */
 		if (want == 0) {
 			n = px_read_full(fd, &more, 1);
 			return n < 0 ? (int)n : n > 0 ? -EFBIG : 0;
@@ -122,11 +124,14 @@ static bool is_kept(long fd, const int *keep, size_t n)
 	return false;
 }
 
-/* Without close_range: one pass through /proc/self/fd, which does not promise
- * to list all while some go. How many were closed. */
+/* For kernels without close_range(2): closes what one pass through
+ * /proc/self/fd lists, and returns how many descriptors it closed. While
+ * descriptors are being closed, the kernel does not promise that a pass lists
+ * all of them, so the caller repeats it until nothing is left to close. */
 static unsigned close_listed(int first, const int *keep, size_t n)
 {
-	/* getdents64(2) fills it with struct dirent64, 8-byte aligned. */
+	/* getdents64(2) fills this with struct dirent64, aligned to 8 bytes.
+	 * opendir would allocate memory, which is not allowed after fork. */
 	_Alignas(8) char buf[2048];
 	const int dir =
 		open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,7 +167,8 @@ void px_close_others(int first, const int *keep, size_t n)
 			break;
 		from = to + 2;
 	}
-	/* Linux before 5.9, or a seccomp profile as old. */
+	/* close_range failed: Linux is older than 5.9, or a seccomp profile
+	 * does not allow this call. */
 	if (from <= INT32_MAX)
 		while (close_listed(first, keep, n) > 0)
 			;

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <syslog.h>
 
-/* Threads log while a daemon that has mounted turns to syslog. */
+/* Atomic, because a daemon switches to syslog after it has mounted, while other
+ * threads may be logging. */
 static struct {
 	_Atomic enum px_log_sink sink;
 	_Atomic enum px_log_level level;
@@ -21,7 +22,8 @@ static const struct {
 	[PX_LOG_DEBUG] = {"debug", LOG_DEBUG},
 };
 
-/* A line no longer than PIPE_BUF reaches a pipe in one piece (POSIX write). */
+/* POSIX guarantees that a write of at most PIPE_BUF bytes to a pipe is not
+ * split (POSIX.1-2008, write). */
 struct line {
 	char text[PIPE_BUF];
 	size_t size;
@@ -29,7 +31,8 @@ struct line {
 
 static const char cut_mark[] = "...";
 
-/* Adds what fits before the mark and the newline; false if it did not. */
+/* Appends the `n` bytes if they fit in front of the cut mark and the newline.
+ * Otherwise it appends nothing and returns false. */
 static bool line_add(struct line *l, const char *s, size_t n)
 {
 	if (n > sizeof(l->text) - sizeof(cut_mark) - l->size)
@@ -79,7 +82,7 @@ static void emit(enum px_log_level level, const char *text)
 		return;
 	}
 	l.text[l.size++] = '\n';
-	/* Nobody to tell if even this fails. */
+	/* There is nowhere to report a failure of this write. */
 	(void)px_write_full(STDERR_FILENO, l.text, l.size);
 }
 
@@ -98,7 +101,7 @@ void px_vlog(enum px_log_level level, const char *fmt, va_list args)
 
 	if (level > config.level)
 		return;
-	/* A little less than a line, for what is before it. */
+	/* 64 bytes of the line are reserved for the prefix. */
 	px_vshorten(text, sizeof(text) - 64, fmt, args);
 	emit(level, text);
 	errno = saved;

@@ -12,7 +12,7 @@ static void link_node(struct px_map *m, struct px_map_node *node)
 	*bucket = node;
 }
 
-/* The chain in the opposite order. */
+/* Reverses a chain in place and returns its new first node. */
 static struct px_map_node *reverse(struct px_map_node *chain)
 {
 	struct px_map_node *reversed = NULL, *next;
@@ -38,7 +38,8 @@ static int grow(struct px_map *m)
 		return -ENOMEM;
 	m->buckets = buckets;
 	m->n_buckets = n_new;
-	/* Nodes are put in front, so the oldest goes first. */
+	/* link_node puts a node at the front of its chain. Starting with the
+	 * oldest node keeps the order that px_map_first promises. */
 	for (i = 0; i < n_old; i++)
 		for (node = reverse(old[i]); node; node = next) {
 			next = node->next;

@@ -6,19 +6,21 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* Linux 6.8, include/uapi/linux/stat.h. */
+/* From Linux 6.8, include/uapi/linux/stat.h. */
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x00004000U
 #endif
-/* Where struct statx has stx_mnt_id, which older C libraries do not name: the
- * same file, "0x90". */
+/* The offset of stx_mnt_id in struct statx, in bytes (comment "0x90" in the
+ * same header). Older C libraries do not declare this member. */
 #define STATX_MNT_ID_AT 0x90
 
-/* A file system that is not asked answers with what the kernel has. */
+/* With AT_STATX_DONT_SYNC the kernel answers from its cache, without a request
+ * to the file system. The other flags keep it from following symlinks and from
+ * triggering automounts. */
 #define UNASKED (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
 
-/* Undoes mountinfo's \ooo escapes, in place (Documentation/filesystems/
- * proc.rst, section 3.5). */
+/* Decodes the \ooo escapes of mountinfo in place (Linux,
+ * Documentation/filesystems/proc.rst, section 3.5). */
 static void unescape(char *s)
 {
 	char *to = s;
@@ -35,7 +37,8 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-/* Cuts the next of the fields that single blanks divide off *at. */
+/* Returns the next field at *at, NUL-terminated in place, and moves *at to the
+ * one after it. Fields are separated by single spaces. */
 static char *cut_field(char **at)
 {
 	char *field = *at;
@@ -46,8 +49,9 @@ static char *cut_field(char **at)
 	return field;
 }
 
-/* "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS";
- * false if it is none. */
+/* Parses a line of the form "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] -
+ * TYPE SOURCE OPTIONS", which it modifies. Returns false if the line has
+ * another form. */
 static bool parse_line(char *line, struct px_mount *ret)
 {
 	char *dash = strstr(line, " - "), *device, *path, *source;
@@ -101,11 +105,13 @@ static int has_device(void *arg, const struct px_mount *m)
 
 int px_mounts_is_pycfs(dev_t dev)
 {
-	/* A disk's file system is none, and need not be looked for. */
+	/* pycfs mounts have no block device and therefore major number 0. For
+	 * any other number mountinfo need not be read. */
 	return major(dev) == 0 ? px_mounts_each(has_device, &dev) : 0;
 }
 
-/* fdinfo has "mnt_id:" since Linux 3.15. */
+/* Reads the mount id from /proc/self/fdinfo, which has had a line "mnt_id:"
+ * since Linux 3.15. */
 static int id_of(int fd)
 {
 	char path[48], text[512], *at;

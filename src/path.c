@@ -50,7 +50,7 @@ int px_path_split(const char *path, char **ret_parent, char **ret_name)
 	if (!name)
 		return -ENOMEM;
 	n_parent = px_path_parent_length(copy);
-	/* The root's slash stays. */
+	/* The slash of the root directory is kept. */
 	copy[n_parent > 0 ? n_parent : *copy == '/'] = '\0';
 	*ret_parent = *copy ? PX_STEAL(copy) : strdup(".");
 	if (!*ret_parent)

@@ -24,7 +24,7 @@ bool px_set_add(struct px_set *s, uint64_t hash)
 {
 	size_t i;
 
-	hash |= hash == 0; /* 0 marks a free slot */
+	hash |= hash == 0; /* 0 marks a free slot, so store 1 instead */
 	if (s->n * 2 >= s->capacity && grow(s) < 0)
 		return false;
 	for (i = hash & (s->capacity - 1); s->slots[i];

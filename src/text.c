@@ -27,7 +27,8 @@ size_t px_utf8_sequence(const char *text)
 
 uint32_t px_utf8_code(const char *text, size_t n)
 {
-	/* The bits of the first byte that are the character's. */
+	/* For a sequence of n bytes: the bits of its first byte that belong to
+	 * the code point. */
 	static const unsigned char first[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
 	uint32_t code = (unsigned char)*text & first[n];
 	size_t i;
@@ -39,9 +40,9 @@ uint32_t px_utf8_code(const char *text, size_t n)
 
 bool px_is_control(const char *text, size_t *ret_n)
 {
-	/* C0; DEL and C1; ALM; LRM and RLM; line and paragraph separators, LRE,
-	 * RLE, PDF, LRO, RLO; LRI, RLI, FSI, PDI (Unicode 15: chapter 23.1, and
-	 * UAX #9, table 2). */
+	/* In this order: C0; DEL and C1; ALM; LRM and RLM; line and paragraph
+	 * separators, LRE, RLE, PDF, LRO, RLO; LRI, RLI, FSI, PDI (Unicode 15,
+	 * chapter 23.1, and UAX #9, table 2). */
 	static const uint32_t ranges[][2] = {
 		{0, 0x1F},	  {0x7F, 0x9F},	    {0x61C, 0x61C},
 		{0x200E, 0x200F}, {0x2028, 0x202E}, {0x2066, 0x2069},

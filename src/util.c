@@ -33,7 +33,8 @@ int px_steal_fd(int *fd)
 	return stolen;
 }
 
-/* What is formatted last is the reason; a path may have 4,095 bytes. */
+/* How many bytes at the end of a shortened message are kept. The reason is
+ * formatted last, after a path that alone may have 4095 bytes. */
 #define SHORTENED_TAIL 256
 
 void px_vshorten(char *buf, size_t size, const char *fmt, va_list args)
@@ -72,7 +73,7 @@ static int64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	/* Cannot fail: both clocks exist in every Linux. */
+	/* This cannot fail: both clocks exist on every Linux. */
 	clock_gettime(clock, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
@@ -89,6 +90,7 @@ int64_t px_wall_ns(void)
 
 int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg)
 {
+	/* The kernel sends these to the thread that caused them. */
 	static const int own[] = {SIGBUS,  SIGSEGV, SIGFPE, SIGILL,
 				  SIGABRT, SIGTRAP, SIGSYS};
 	sigset_t all, before;

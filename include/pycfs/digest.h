@@ -2,14 +2,18 @@
 #ifndef PX_DIGEST_H
 #define PX_DIGEST_H
 /*
- * Keys for content-addressed storage: BLAKE2b-256 over tagged fields. A field
- * is hashed as its tag, its length and its bytes, so that no two different
- * lists of fields hash the same input ("a","bc" is never "ab","c").
+ * Hash functions for three purposes:
+ *   - Digests are keys for content-addressed storage: BLAKE2b-256 over a list
+ *     of tagged fields. Each field is hashed as its tag, its length and its
+ *     bytes, so that two different lists of fields never produce the same
+ *     hash input ("a","bc" differs from "ab","c").
+ *   - SHA-256 is for digests that other programs are to compare.
+ *   - Checksums (XXH3-128) detect accidental damage. They are about twenty
+ *     times as fast as a digest, but do not protect against anybody who
+ *     changes data on purpose.
  *
- * A checksum finds damage, and nothing that is meant: XXH3-128, twenty times as
- * fast.
- *
- * Threads: any; a builder belongs to one thread.
+ * Threads: any; a struct px_digest or px_sha256 in use belongs to one thread.
+ * No function here blocks.
  * Owns: <sodium.h>, <xxhash.h>.
  */
 
@@ -17,20 +21,22 @@
 
 #define PX_DIGEST_SIZE 32 /* crypto_generichash_BYTES, libsodium 1.0.18 */
 
-/* Large enough and aligned for libsodium's state (checked at compile time in
- * digest.c); opaque to everyone else. */
+/* The state of a digest being computed. It is opaque; digest.c checks at
+ * compile time that it can hold libsodium's state. */
 struct px_digest {
 	_Alignas(64) uint8_t state[384];
 };
 
 void px_digest_init(struct px_digest *d);
-/* Adds one field. `tag` is a short literal that names it. */
+/* Adds one field of `n` bytes. `tag` is a short string literal that names the
+ * field. */
 void px_digest_field(struct px_digest *d, const char *tag, const void *data,
 		     size_t n);
+/* Adds one field with the eight bytes of `v`, in little-endian order. */
 void px_digest_u64(struct px_digest *d, const char *tag, uint64_t v);
 void px_digest_final(struct px_digest *d, uint8_t ret[PX_DIGEST_SIZE]);
 
-/* SHA-256 as others know it (FIPS 180-4), for digests that leave pycfs. */
+/* Plain SHA-256 (FIPS 180-4) without tags, for digests that leave pycfs. */
 #define PX_SHA256_SIZE 32
 
 struct px_sha256 {
@@ -43,10 +49,12 @@ void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
 
 #define PX_CHECKSUM_SIZE 16
 
+/* The XXH3-128 checksum of `n` bytes, in its canonical (big-endian) form. */
 void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE]);
 
-/* A short keyless hash for hash tables and inode numbers; stable across
- * processes and machines, not for security. */
+/* A fast hash of `n` bytes without a secret key, for hash tables and inode
+ * numbers. `seed` separates different uses. The result is the same in every
+ * process and on every machine. Not for security. */
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n);
 
 #endif

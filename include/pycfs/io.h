@@ -2,34 +2,40 @@
 #ifndef PX_IO_H
 #define PX_IO_H
 /*
- * Reading and writing whole amounts of bytes, and closing what was inherited.
+ * Reading and writing an exact number of bytes, reading a file to its end, and
+ * closing inherited descriptors.
  *
- * Threads: any. Reads and writes block as the descriptor does.
+ * Threads: any. Reads and writes block for as long as the descriptor does.
  */
 
 #include "pycfs/buf.h"
 
-/* Reads or writes all of `n` bytes, going on after EINTR and short counts.
- * Returns bytes read (less than `n` only at end of file), or -errno. `at` is
- * an offset in the file, whose own does not move. */
+/* Read `n` bytes into `data`, continuing after EINTR and after short reads.
+ * Both return the number of bytes read, which is less than `n` only at the end
+ * of the file, or -errno. px_pread_full reads at the offset `at` (bytes) and
+ * does not move the descriptor's own file position. */
 ssize_t px_read_full(int fd, void *data, size_t n);
 ssize_t px_pread_full(int fd, void *data, size_t n, off_t at);
-/* Reads what lies side by side in the file to two places, in one call if it
- * can. 0; -EIO also if the file ends before. */
+/* Reads `n_first` + `n_second` consecutive bytes of the file, starting at the
+ * offset `at`, into the two buffers, with a single system call if possible.
+ * Returns 0; -EIO if the file ends too early; -errno. */
 int px_pread2(int fd, void *first, size_t n_first, void *second,
 	      size_t n_second, off_t at);
+/* Writes all `n` bytes, continuing after EINTR and after short writes. Returns
+ * 0 or -errno. */
 int px_write_full(int fd, const void *data, size_t n);
 
 struct px_buf;
 
-/* Appends all that can be read from `fd`, to its end. 0; -EFBIG: there is more
- * than the buffer may hold, and it has as much as it may; -ENOMEM; -errno of
- * the read. */
+/* Appends everything from the descriptor's position to the end of the file to
+ * `out`. Returns 0; -EFBIG if the file has more bytes than fit into the buffer,
+ * which then is filled up to its maximum; -ENOMEM; or the -errno of a failed
+ * read. */
 int px_slurp(int fd, struct px_buf *out);
 
-/* Closes every descriptor from `first` on but those of `keep`, `n` of them in
- * any order, whoever opened them. Allocates nothing: it may be called between
- * fork and exec. */
+/* Closes every open descriptor of this process whose number is at least
+ * `first`, except the `n` descriptors in `keep` (in any order). It allocates
+ * nothing and may therefore be called between fork and exec. */
 void px_close_others(int first, const int *keep, size_t n);
 
 #endif

@@ -2,52 +2,58 @@
 #ifndef PX_MAP_H
 #define PX_MAP_H
 /*
- * A hash table of objects that their owner allocates: each has a struct
- * px_map_node as a member, and PX_CONTAINER leads back from that to the object.
- * The table knows hashes only. Several objects may have the same one, so that
- * who looks something up compares the keys himself:
+ * A hash table of objects that the caller allocates and owns. Each object has a
+ * struct px_map_node as a member, and PX_CONTAINER converts a pointer to that
+ * member into a pointer to the object. The table stores hashes, not keys.
+ * Different objects may have the same hash, so a lookup has to compare the keys
+ * itself:
  *
  *	for (n = px_map_first(&map, hash); n; n = px_map_next(n))
  *		if (is_it(PX_CONTAINER(n, struct thing, node)))
  *			...
  *
- * Threads: the caller's lock. Nothing here blocks.
+ * Threads: the caller serialises access with a lock of its own. No function
+ * here blocks.
  */
 
 #include "pycfs/util.h"
 
 struct px_map_node {
-	struct px_map_node *next; /* in the same bucket */
+	struct px_map_node *next; /* the next node in the same bucket */
 	uint64_t hash;
 };
 
-/* All zero is an empty map. */
+/* A map whose bytes are all zero is empty and ready for use. */
 struct px_map {
 	struct px_map_node **buckets;
 	size_t n_buckets; /* a power of two, or 0 */
-	size_t n;	  /* objects */
+	size_t n;	  /* number of objects in the map */
 };
 
-/* Frees the table, not the objects. */
+/* Frees the table but not the objects in it. The map is empty afterwards. */
 void px_map_fini(struct px_map *m);
 
-/* Makes sure that the next px_map_add does not fail. 0, -ENOMEM. */
+/* Allocates the table if there is none yet. After that px_map_add cannot fail.
+ * Returns 0 or -ENOMEM. */
 int px_map_reserve(struct px_map *m);
 
-/* Adds an object, also beside others of the same hash. 0; -ENOMEM, only if the
- * map had no table yet: one that cannot grow gets longer chains. */
+/* Adds an object, even if the map has others with the same hash. Returns 0, or
+ * -ENOMEM if there was no table yet and none could be allocated. If an existing
+ * table cannot grow, its chains get longer instead. */
 int px_map_add(struct px_map *m, struct px_map_node *node, uint64_t hash);
 
-/* Takes out an object that is in the map. */
+/* Removes an object, which must be in the map. */
 void px_map_remove(struct px_map *m, struct px_map_node *node);
 
-/* The object that follows `after` in no particular order; NULL: the first one,
- * and after the last one NULL is returned. A loop that frees objects asks for
- * the next one before it frees one, and then for no other use of the map than
- * px_map_fini. */
+/* Iterates over the map in no particular order: returns the node after `after`,
+ * or the first node if `after` is NULL; returns NULL at the end. A loop that
+ * frees the objects must fetch the next node before it frees the current one,
+ * and may afterwards use the map for nothing but px_map_fini. */
 struct px_map_node *px_map_each(const struct px_map *m,
 				const struct px_map_node *after);
 
+/* Internal: the first node of the chain from `n` on that has this hash, or
+ * NULL. */
 static inline struct px_map_node *px_map_same(struct px_map_node *n,
 					      uint64_t hash)
 {
@@ -56,8 +62,9 @@ static inline struct px_map_node *px_map_same(struct px_map_node *n,
 	return n;
 }
 
-/* The first object of that hash, and the next one of the same, from the latest
- * that was added to the oldest. NULL: there is none. */
+/* px_map_first returns the most recently added node with this hash; px_map_next
+ * returns the one added before `n` with the same hash. Both return NULL if
+ * there is none. */
 static inline struct px_map_node *px_map_first(const struct px_map *m,
 					       uint64_t hash)
 {

@@ -2,47 +2,55 @@
 #ifndef PX_PATH_H
 #define PX_PATH_H
 /*
- * Paths. They are taken as text, but by the functions that say that they ask
- * the file system.
+ * Functions on paths. A path is treated as text only; the functions that access
+ * the file system say so.
  *
  * Threads: any.
  */
 
 #include "pycfs/util.h"
 
-/* "dir/name"; if one of the two is "", the other alone. The caller frees it.
- * NULL: no memory. */
+/* Returns "dir/name", or only the other string if one of them is "". The caller
+ * frees it. NULL if out of memory. */
 char *px_path_join(const char *dir, const char *name);
 
-/* What follows the last slash; all of `path` if it has none. It points into
- * `path`. */
+/* Returns the part of `path` after its last slash, or all of `path` if it has
+ * no slash. The result points into `path`. */
 const char *px_path_name(const char *path);
 
-/* The bytes of `path` before its last slash; 0 if it has none. */
+/* Returns the number of bytes before the last slash of `path`, or 0 if it has
+ * no slash. */
 size_t px_path_parent_length(const char *path);
 
-/* A copy of those bytes, which the caller frees. NULL: no memory. */
+/* Returns a copy of the part before the last slash ("" if there is no slash),
+ * which the caller frees. NULL if out of memory. */
 char *px_path_parent(const char *path);
 
-/* Splits `path` into the directory that has it and its name there, as
- * dirname(1) and basename(1) do: "a" is in ".", "/a" in "/", and slashes at the
- * end do not count. The caller frees both. 0, -ENOMEM. */
+/* Splits `path` into its directory and its last name as dirname(1) and
+ * basename(1) do: the directory of "a" is ".", that of "/a" is "/", and slashes
+ * at the end are ignored. The caller frees both strings. Returns 0 or -ENOMEM.
+ */
 int px_path_split(const char *path, char **ret_parent, char **ret_name);
 
-/* Whether a name is one that something can be given: not "", "." or "..". */
+/* Whether a file can be created under or renamed to this name, that is, whether
+ * it is none of "", "." and "..". */
 bool px_path_is_name(const char *name);
 
-/* `path` with its directory made absolute and free of links; its name, which
- * need not exist, stays as it is. The caller frees it. NULL: the directory is
- * not there, or it is no name to give. Asks the file system, and may block. */
+/* Returns `path` with its directory part made absolute and free of symlinks (as
+ * realpath(3) does). The last name is left as it is and need not exist. The
+ * caller frees the result. NULL if the directory does not exist, if the last
+ * name is "", "." or "..", or if out of memory. Accesses the file system and
+ * may block. */
 char *px_path_real_parent(const char *path);
 
-/* Whether `name` ends in `suffix`, or is just that. */
+/* Whether `name` ends in `suffix`, or is equal to it. */
 bool px_ends_in(const char *name, const char *suffix);
 
-/* Whether `path`, absolute and without links, is the directory `dir` or below
- * it, under whatever name: a bind mount of it is the same directory. False if
- * there is no `dir`. */
+/* Whether `path`, which is absolute and without symlinks, is the directory
+ * `dir` or inside it. Directories are compared by device and inode number, so
+ * that a bind mount of `dir` counts as `dir`. False if `dir` does not exist;
+ * true if out of memory, because callers use this to refuse a path. Accesses
+ * the file system and may block. */
 bool px_path_inside(const char *path, const char *dir);
 
 #endif

@@ -2,18 +2,19 @@
 #ifndef PX_STATS_H
 #define PX_STATS_H
 /*
- * What a daemon counts instead of logging. One table gives each counter its
- * name and meaning; tests, `pycfs report MOUNTPOINT` and the JSON output all
- * read that table.
+ * Counters of a daemon, for events that are too frequent to log. One table
+ * gives each counter its name and its description; the tests, `pycfs report
+ * MOUNTPOINT` and the JSON output all use it.
  *
- * Threads: counters are relaxed atomics; a snapshot is not one instant.
+ * Threads: any. Counters are relaxed atomics, so values read one after the
+ * other need not be from the same moment. No function here blocks.
  */
 
 #include "pycfs/util.h"
 
 #include <stdatomic.h>
 
-/* name, what it counts */
+/* X(name, description of what is counted) */
 #define PX_COUNTERS(X)                                                      \
 	X(compiled, "modules compiled by a worker, refused ones too")       \
 	X(compiled_bytes, "bytes of source compiled")                       \

@@ -2,34 +2,38 @@
 #ifndef PX_TEXT_H
 #define PX_TEXT_H
 /*
- * Text that comes from elsewhere: UTF-8, characters that a terminal must not
- * be sent, and sizes as people write them.
+ * Text from outside of pycfs: decoding UTF-8, replacing characters that must
+ * not be sent to a terminal, and parsing sizes.
  *
- * Threads: any. Nothing here blocks.
+ * Threads: any. No function here blocks.
  */
 
 #include "pycfs/util.h"
 
-/* Bytes of the UTF-8 sequence that `text` begins with, 1 to 4 (RFC 3629: no
- * surrogates, nothing overlong); 0: it is none. */
+/* Returns the length in bytes, 1 to 4, of the UTF-8 sequence at the start of
+ * `text` (RFC 3629: surrogates and overlong forms are invalid), or 0 if there
+ * is no valid sequence. */
 size_t px_utf8_sequence(const char *text);
 
-/* The code point of such a sequence of `n` bytes. */
+/* Returns the code point of the valid sequence of `n` bytes at the start of
+ * `text`. */
 uint32_t px_utf8_code(const char *text, size_t n);
 
-/* Whether the character that `text` begins with (not its end) must not be shown
- * as it is: a control (C0, DEL, C1), which terminals obey; a mark that turns
- * the direction of what is around it, or ends a line; or no UTF-8 at all, which
- * a terminal may take for a control of its own character set. *ret_n: its
- * bytes. */
+/* Whether the first character of `text`, which must not be "", is unsafe to
+ * show: a control character (C0, DEL, C1), which terminals obey; a character
+ * that changes the direction of the surrounding text or ends a line; or a byte
+ * that is not valid UTF-8, which a terminal may take for a control of its own
+ * character set. *ret_n is set to the length of the character in bytes, in any
+ * case. */
 bool px_is_control(const char *text, size_t *ret_n);
 
-/* `text` with a question mark for each such character; the caller's. NULL:
- * ENOMEM. */
+/* Returns a copy of `text` in which each unsafe character (px_is_control) is
+ * replaced by a question mark. The caller frees it. NULL if out of memory. */
 char *px_clean(const char *text);
 
-/* Parses a decimal count with an optional K, M, G or T suffix (powers of
- * 1024) into bytes. -EINVAL if malformed, -ERANGE if too large. */
+/* Parses a decimal number with an optional suffix K, M, G or T (powers of 1024)
+ * into a number of bytes. Returns 0; -EINVAL if `text` has another form;
+ * -ERANGE if the result does not fit into 64 bits. */
 int px_parse_size(const char *text, uint64_t *ret_bytes);
 
 #endif

@@ -2,12 +2,12 @@
 #ifndef PX_UTIL_H
 #define PX_UTIL_H
 /*
- * What every other module uses: cleanup at the end of a scope, handing over
- * ownership, little-endian fields, the clocks, starting a thread, and a
- * sentence for the user that travels beside an errno.
+ * Helpers that every other module uses: cleanup at the end of a scope, transfer
+ * of ownership, little-endian integers, clocks, starting a thread, and struct
+ * px_why, which carries a sentence for the user next to an errno.
  *
- * Threads: everything here is reentrant; no object is shared.
- * Does not: log, exit, or touch files.
+ * Threads: every function here is reentrant, and there is no shared state.
+ * This module never logs, never exits and never touches files.
  */
 
 #include <errno.h>
@@ -25,7 +25,10 @@
 #define PX_UNUSED	     __attribute__((unused))
 #define PX_ARRAY_LEN(a)	     (sizeof(a) / sizeof((a)[0]))
 
-/* Frees or closes at the end of the scope. errno survives. */
+/* Attributes for a local variable. When the variable goes out of scope,
+ * PX_AUTOFREE calls free() on the pointer, PX_AUTOCLOSE calls close() on the
+ * descriptor (unless it is negative), and PX_AUTO(fn) calls fn(&variable).
+ * PX_AUTOFREE and PX_AUTOCLOSE leave errno as it was. */
 #define PX_AUTOFREE  __attribute__((cleanup(px_freep)))
 #define PX_AUTOCLOSE __attribute__((cleanup(px_closep)))
 #define PX_AUTO(fn)  __attribute__((cleanup(fn)))
@@ -33,7 +36,9 @@
 void px_freep(void *pointer_to_pointer);
 void px_closep(const int *fd);
 
-/* Hands a pointer or descriptor over; the source no longer owns it. */
+/* Transfers ownership: the expression has the value of the pointer `p`, and `p`
+ * itself becomes NULL, so that no cleanup frees it. px_steal_fd does the same
+ * for a descriptor, which becomes -1. */
 #define PX_STEAL(p)                             \
 	(__extension__({                        \
 		__typeof__(p) px_stolen_ = (p); \
@@ -67,33 +72,41 @@ static inline void px_put_le64(uint8_t *p, uint64_t v)
 	px_put_le32(p + 4, (uint32_t)(v >> 32));
 }
 
-/* vsnprintf, but what does not fit is cut out of the middle: the end of a
- * message is the reason. `size` is at least 1024. */
+/* Formats into `buf` like vsnprintf. A text that does not fit into `size` bytes
+ * is shortened in the middle, with "..." in place of the missing part, because
+ * the end of a message usually holds the reason. `size` must be at least 1024.
+ * If memory runs out, the text is cut at its end. */
 void px_vshorten(char *buf, size_t size, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
 /*
- * Why something failed, for the person who asked: one sentence with the way
- * out. Functions that take one fill it exactly when they return an error.
+ * Why an operation failed, as one sentence for the user that also says what to
+ * do about it. A function with a parameter of this type fills it whenever it
+ * returns an error, and leaves it alone otherwise.
  */
 struct px_why {
 	char text[1024];
 };
 
-/* Fills `why` (may be NULL) and returns `err`, so that a caller can write
- * `return px_because(why, -ENOENT, "...")`. */
+/* Formats the sentence into `why`, which may be NULL, and returns `err` (a
+ * negative errno), so that a caller can write `return px_because(why, -ENOENT,
+ * "...")`. */
 int px_because(struct px_why *why, int err, const char *fmt, ...)
 	PX_PRINTF(3, 4);
 
-/* CLOCK_MONOTONIC in milliseconds, CLOCK_REALTIME in nanoseconds. */
+/* The time now: px_now_ms is CLOCK_MONOTONIC in milliseconds, px_wall_ns is
+ * CLOCK_REALTIME in nanoseconds since 1970. */
 int64_t px_now_ms(void);
 int64_t px_wall_ns(void);
 
-/* pthread_create for a thread that gets no signals but those it causes itself:
- * the others are for who expects them. -errno. */
+/* Like pthread_create, but the new thread starts with signals blocked, so that
+ * they are delivered to the threads that handle them. Only the signals that a
+ * thread raises by a fault of its own (SIGSEGV, SIGBUS and the like) stay
+ * unblocked. Returns 0 or -errno. */
 int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg);
 
-/* The object of `type` whose `member` is at `p`. */
+/* Converts `p`, a pointer to the member `member` of an object of type `type`,
+ * into a pointer to that object. */
 #define PX_CONTAINER(p, type, member) \
 	((type *)(void *)((char *)(p)-offsetof(type, member)))
 
