@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #define STORED_MAGIC	0x32425850u /* "PXB2" */
-#define STORED_CHECKSUM 16	    /* its offset */
+#define STORED_CHECKSUM 16	    /* offset in the header, in bytes */
 
 _Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2 && PX_BLOB_NOTE == 4,
 	       "stored numbers: a change needs a new magic");
@@ -48,7 +48,9 @@ struct px_blob *px_blob_ref(struct px_blob *b)
 
 void px_blob_unref(struct px_blob *b)
 {
-	/* Release: our reads of it come before another thread's free. */
+	/* Release: this thread's reads of the blob happen before the free,
+	 * whichever thread drops the last reference. Acquire: the free happens
+	 * after the reads of all others. */
 	if (b &&
 	    atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
 		free(b);
@@ -103,8 +105,8 @@ int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,
 
 	if (n < PX_BLOB_STORED_HEADER)
 		return -EBADMSG;
-	/* Checked is the copy: `data` may lie in a file that somebody else
-	 * changes. */
+	/* Copy first, then verify the copy: `data` may point into a mapped file
+	 * that another process can change at any time. */
 	b = px_blob_new(0, 0, 0, data + PX_BLOB_STORED_HEADER,
 			n - PX_BLOB_STORED_HEADER);
 	if (!b)

@@ -6,8 +6,8 @@
 #define COMPILE_FIXED (8 + 1 + 1 + 2 + 4 + 4 + 4)
 #define RESULT_FIXED  (8 + 3 * 4 + 4)
 
-/* What is left of a payload; `bad` is set for good by the first field that is
- * not there, and every later one reads as zero. */
+/* The part of a payload that is still to be decoded. When a field is missing,
+ * `bad` is set for good, and that field and every later one read as zero. */
 struct cursor {
 	const uint8_t *p;
 	size_t left;
@@ -46,8 +46,8 @@ static int finish(const struct cursor *c)
 	return c->bad || c->left > 0 ? -EBADMSG : 0;
 }
 
-/* Writes the header and makes room for all of it, so that no later part of
- * the frame can fail. */
+/* Writes the frame header and reserves room for the whole payload, so that
+ * nothing after it can fail. */
 static int begin(struct px_buf *b, enum px_frame_type type, size_t fixed,
 		 size_t n1, size_t n2)
 {
@@ -134,10 +134,12 @@ int px_frame_get_header(const uint8_t data[PX_FRAME_HEADER_SIZE],
 
 size_t px_frame_result_max(size_t compile_size)
 {
-	/* CPython 3.8-3.13 makes 70 bytes of a byte of source at most, in a
-	 * file of nothing but empty generic classes, and seldom more than two.
-	 * Constants that it multiplies out (4096 characters) and nested
-	 * `finally` can make far more of a few lines. */
+	/* For ordinary code, the bytecode is seldom more than twice as large as
+	 * the source. The worst case seen with CPython 3.8-3.13 is 70 times, in
+	 * a file with nothing but empty generic classes. A few lines can exceed
+	 * every bound with constants that the compiler multiplies out (it
+	 * allows 4096 characters) or with nested `finally` blocks; such a
+	 * module fails. */
 	const size_t fixed = 16u << 20, factor = 64;
 
 	if (compile_size > (PX_FRAME_MAX - fixed) / factor)

@@ -2,23 +2,24 @@
 #include "marshal_code.h"
 
 /*
- * Magic numbers from the first release candidate to the end of each series:
- * Lib/importlib/_bootstrap_external.py up to 3.13. A number between two series
- * belongs to an alpha, whose layout nobody promised.
+ * The magic numbers of each series, from its first release candidate to its end
+ * (Lib/importlib/_bootstrap_external.py up to 3.13). Numbers between two series
+ * belong to alpha releases, whose layout is not stable.
  */
 static const struct layout layouts[] = {
 	/* 3.8, 3.9, 3.10 */
 	{3413, 3413, "llllllbcnnnnfqlb", true, 4},
 	{3425, 3425, "llllllbcnnnnfqlb", true, 4},
 	{3439, 3439, "llllllbcnnnnfqlb", true, 4},
-	/* 3.11, 3.12: localsplusnames, then kinds as bytes */
+	/* 3.11, 3.12: co_localsplusnames, then the kinds of these variables as
+	 * bytes */
 	{3495, 3495, "lllllbcnnbfqqlbb", false, 4},
 	{3531, 3531, "lllllbcnnbfqqlbb", false, 4},
-	/* 3.13 interns all names again */
+	/* 3.13 interns co_name and co_qualname in every case again */
 	{3571, 3571, "lllllbcnnbfqqlbb", true, 4},
-	/* 3.14 and 3.15, since their first release candidates
-	 * (Include/internal/pycore_magic_number.h); free-threaded builds have
-	 * the same numbers, and the same code objects. */
+	/* 3.14 and 3.15, from their first release candidates on
+	 * (Include/internal/pycore_magic_number.h). Free-threaded builds have
+	 * the same numbers and the same code objects. */
 	{3625, 3627, "lllllbcnnbfqqlbb", true, 5},
 	{3666, 3666, "lllllbcnnbfqqlbb", true, 6},
 };
@@ -27,7 +28,7 @@ const struct layout *px_marshal_layout(uint32_t magic)
 {
 	size_t i;
 
-	/* "\r\n" follows the number. */
+	/* The two bytes after the number are "\r\n". */
 	if (magic >> 16 != 0x0a0d)
 		return NULL;
 	for (i = 0; i < PX_ARRAY_LEN(layouts); i++)

@@ -2,8 +2,8 @@
 #ifndef PX_MARSHAL_CODE_H
 #define PX_MARSHAL_CODE_H
 /*
- * The reader and the writer of code objects, and what they must know of the
- * Python that a code object is of.
+ * Reading and writing code objects, and the layouts of code objects of the
+ * supported Python versions. Private to src/marshal*.c.
  */
 
 #include "marshal_graph.h"
@@ -11,26 +11,30 @@
 #define MAX_LONGS 6
 #define MAX_KIDS  11
 
-/* A code object is a run of le32 and objects, in this order:
- *   l  a number           b  bytes          c  the constants
- *   n  a tuple of names   f  co_filename    q  co_name or co_qualname */
+/* The layout of a code object: le32 numbers and marshalled objects, in the
+ * order that `fields` gives with one letter each:
+ *   l  a number           b  a bytes object  c  the tuple of constants
+ *   n  a tuple of names   f  co_filename     q  co_name or co_qualname */
 struct layout {
-	uint16_t first_magic; /* of the versions it holds for */
+	uint16_t first_magic; /* of the Python versions with this layout */
 	uint16_t last_magic;
 	const char *fields;
-	/* co_name and co_qualname are interned whatever they look like. */
+	/* Whether loading interns co_name and co_qualname even if they do not
+	 * look like identifiers. */
 	bool interns_names;
 	uint8_t version; /* Py_MARSHAL_VERSION, Include/marshal.h */
 };
 
-/* Of the Python whose .pyc begin with `magic`. NULL: of none that is listed. */
+/* Returns the layout for the Python whose .pyc files start with the le32
+ * `magic`, or NULL if it is not supported. */
 const struct layout *px_marshal_layout(uint32_t magic);
 
-/* Reads the object that g->data has; *ret belongs to the graph. 0; -EBADMSG,
- * and g->fault says where; -ENOMEM. */
+/* Reads the code object in g->data. On success *ret is its node, which the
+ * graph owns. Returns 0; -EBADMSG with details in g->fault; -ENOMEM. */
 int px_graph_read(struct graph *g, struct node **ret);
 
-/* Appends `root` in the canonical form. 0, -EFBIG, -ENOMEM. */
+/* Appends the canonical form of `root` to `out`. Returns 0, -EFBIG or -ENOMEM.
+ */
 int px_graph_write(struct graph *g, struct node *root, struct px_buf *out);
 
 #endif

@@ -5,7 +5,8 @@
 
 #define CHUNK (64u << 10)
 
-/* Allocation in large steps: a module has thousands of small objects. */
+/* Memory is allocated in large chunks, because a module has thousands of small
+ * objects. */
 struct chunk {
 	struct chunk *next;
 	size_t used;
@@ -46,7 +47,7 @@ void px_graph_fini(struct graph *g)
 	free(g->refs);
 }
 
-/* Of code objects too, which are never merged nor compared. */
+/* This includes code objects, although they are never merged or compared. */
 bool px_node_has_kids(const struct node *n)
 {
 	return n->type == TYPE_TUPLE || n->type == TYPE_FROZENSET ||
@@ -54,8 +55,9 @@ bool px_node_has_kids(const struct node *n)
 	       n->type == TYPE_CODE;
 }
 
-/* Kids are merged, so that equal ones are the same pointer; their addresses
- * only choose a bucket, never an order that is written. */
+/* Equal kids have been merged, so they are the same pointer and can be hashed
+ * as pointers. Addresses differ between runs, but they only choose a bucket and
+ * never affect the order of the output. */
 static uint64_t hash_node(const struct node *n)
 {
 	if (px_node_has_kids(n))

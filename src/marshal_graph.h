@@ -2,20 +2,22 @@
 #ifndef PX_MARSHAL_GRAPH_H
 #define PX_MARSHAL_GRAPH_H
 /*
- * The objects of one module as a graph in which equal constants are one node.
- * The reader fills it, the writer walks it.
+ * The objects of one code object as a graph in which equal constants share one
+ * node. The reader builds the graph and the writer walks it. Private to
+ * src/marshal*.c.
  */
 
 #include "pycfs/marshal.h"
 
-/* What r_object accepts before it gives up: MAX_MARSHAL_STACK_DEPTH in
- * Python/marshal.c, 2000 on Linux in 3.8-3.15. */
+/* The nesting depth at which CPython's r_object gives up:
+ * MAX_MARSHAL_STACK_DEPTH in Python/marshal.c, 2000 on Linux in 3.8-3.15. */
 #define MAX_DEPTH 2000
 
 #define FLAG_REF  0x80
 
-/* Type bytes of Python/marshal.c. Each kind of node is known by one of them,
- * whichever form it had. */
+/* Type bytes of Python/marshal.c. Several of them are different encodings of
+ * the same kind of object (for example six for str); a node's type is always
+ * the same one of these. */
 enum type {
 	TYPE_NONE = 'N',
 	TYPE_FALSE = 'F',
@@ -31,7 +33,7 @@ enum type {
 	TYPE_TUPLE = '(',
 	TYPE_SMALL_TUPLE = ')',
 	TYPE_CODE = 'c',
-	TYPE_UNICODE = 'u', /* also the kind of every str */
+	TYPE_UNICODE = 'u', /* the type of the node of every str */
 	TYPE_INTERNED = 't',
 	TYPE_FROZENSET = '>',
 	TYPE_SLICE = ':',      /* start, stop, step; version 5 */
@@ -41,7 +43,8 @@ enum type {
 	TYPE_ASCII_INTERNED = 'A',
 	TYPE_SHORT_ASCII = 'z',
 	TYPE_SHORT_ASCII_INTERNED = 'Z',
-	/* Ours: a str that is a co_filename, equal to no other. */
+	/* Only in memory: a str that is a co_filename. The separate type keeps
+	 * it from being merged with an equal constant. */
 	KIND_FILENAME = '/',
 };
 
@@ -49,17 +52,17 @@ struct chunk;
 struct layout;
 
 struct node {
-	struct node *next; /* in its bucket */
+	struct node *next; /* the next node in the same bucket */
 	enum type type;
 	bool interned;
-	/* Is NaN or a code object, or has one inside: equal to nothing else,
-	 * and in no order that follows from values. */
+	/* This is NaN or a code object, or contains one. It is equal to nothing
+	 * else, and has no place in an order by value. */
 	bool unordered;
-	uint16_t height;     /* levels below and including this one */
-	unsigned uses;	     /* places it is written at */
-	uint32_t ref;	     /* 1 + its number once written with FLAG_REF */
-	uint32_t n;	     /* bytes of data, or number of kids */
-	const uint8_t *data; /* into the input; of code: its longs */
+	uint16_t height;     /* levels of kids below it; 0: it has none */
+	unsigned uses;	     /* number of places that refer to it */
+	uint32_t ref;	     /* once written with FLAG_REF: its number + 1 */
+	uint32_t n;	     /* bytes in `data`, or number of kids */
+	const uint8_t *data; /* in the input; of code: its le32 numbers */
 	struct node **kids;
 };
 
@@ -68,33 +71,40 @@ struct graph {
 	const uint8_t *data;
 	size_t size;
 	size_t at;
-	size_t claimed; /* kids of all containers: each takes a byte or more */
+	/* Number of kids of all containers so far. Each takes at least one byte
+	 * of input, so that a larger number than `size` is an error. */
+	size_t claimed;
 	struct px_fault fault;
-	/* Objects by value. */
+	/* Hash table of the nodes, by value. */
 	struct node **buckets;
 	size_t n_buckets;
 	size_t n_nodes;
-	/* By FLAG_REF number; NULL while being read. */
+	/* The objects with FLAG_REF, by number; NULL while the object is still
+	 * being read. */
 	struct node **refs;
 	size_t n_refs;
 	size_t refs_capacity;
 	struct chunk *chunks;
 };
 
+/* Frees the graph and all its nodes. */
 void px_graph_fini(struct graph *g);
-/* Zeroed memory that lives as long as the graph; NULL: ENOMEM. */
+/* Returns zeroed memory that is freed with the graph. NULL if out of memory. */
 void *px_graph_alloc(struct graph *g, size_t size);
 
-/* The one node with this value. `made` is a complete node on the stack, its
- * kids merged already; copied if it is new. NULL: ENOMEM. */
+/* Returns the node of the graph with the same value as `made`: an existing one
+ * or a copy of `made`. `made` is complete, and its kids have been merged
+ * already. NULL if out of memory. */
 struct node *px_graph_merge(struct graph *g, const struct node *made);
-/* A node equal to no other. */
+/* Returns a copy of `made` that is never merged with another node. NULL if out
+ * of memory. */
 struct node *px_graph_add(struct graph *g, const struct node *made);
 
-/* Whether it is made of others, which are its kids. */
+/* Whether nodes of this type consist of other nodes (their kids). */
 bool px_node_has_kids(const struct node *n);
 
-/* An order of values: of the same ones it is always the same. */
+/* Compares by value, like memcmp. The order depends on nothing else, so it is
+ * the same in every run. */
 int px_node_compare(const struct node *a, const struct node *b);
 
 #endif

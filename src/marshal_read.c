@@ -7,7 +7,7 @@ static int bad(struct graph *g, const char *what)
 	return -EBADMSG;
 }
 
-/* The next `n` bytes, or NULL with a fault. */
+/* Returns the next `n` bytes of the input, or NULL with a fault set. */
 static const uint8_t *take(struct graph *g, size_t n)
 {
 	const uint8_t *p = g->data + g->at;
@@ -27,7 +27,8 @@ static int take_count(struct graph *g, size_t min_each, uint32_t *ret)
 	if (!p)
 		return -EBADMSG;
 	*ret = px_get_le32(p);
-	/* Nothing is allocated for what cannot be there. */
+	/* The caller allocates memory for this many objects, so reject a count
+	 * that the rest of the input cannot hold. */
 	if (*ret > (g->size - g->at) / min_each)
 		return bad(g, "a count larger than the rest of the data");
 	return 0;
@@ -35,7 +36,9 @@ static int take_count(struct graph *g, size_t min_each, uint32_t *ret)
 
 static int read_object(struct graph *g, unsigned depth, struct node **ret);
 
-/* Takes a kid in. References can nest deeper than the input does. */
+/* Updates `made`, which is being read, for its new kid. The depth is checked
+ * again here, because references to earlier objects can make the graph deeper
+ * than the nesting of the input. */
 static int adopt(struct graph *g, struct node *made, const struct node *kid)
 {
 	made->unordered |= kid->unordered;
@@ -52,7 +55,7 @@ static int finish(struct graph *g, const struct node *made, struct node **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* A value whose `n` bytes are here. */
+/* Reads a value that consists of the next `n` bytes. */
 static int read_data(struct graph *g, enum type type, uint32_t n,
 		     struct node **ret)
 {
@@ -70,7 +73,8 @@ static int read_sized(struct graph *g, enum type type, struct node **ret)
 	return r < 0 ? r : read_data(g, type, n, ret);
 }
 
-/* CPython reads these as Latin-1: beyond ASCII they would be another str. */
+/* CPython decodes these types as Latin-1, while we copy the bytes as UTF-8. The
+ * two agree for ASCII only. */
 static int check_ascii(struct graph *g, const struct node *s)
 {
 	uint32_t i;
@@ -96,7 +100,8 @@ static int read_short(struct graph *g, struct node **ret)
 	return r < 0 ? r : check_ascii(g, *ret);
 }
 
-/* An integer of 15-bit digits; the sign is that of their number. */
+/* A long: le32 number of digits, negative for a negative integer, then digits
+ * of 15 bits in two bytes each. */
 static int read_long(struct graph *g, struct node **ret)
 {
 	const uint8_t *p = take(g, 4);
@@ -208,7 +213,7 @@ static int read_small_tuple(struct graph *g, unsigned depth, struct node **ret)
 	return read_kids(g, TYPE_TUPLE, *n, depth, ret);
 }
 
-/* The kid of a container that does not say how many it has. */
+/* Reads one kid of a container whose type is not followed by a count. */
 static int read_kid(struct graph *g, struct node *made, unsigned depth,
 		    struct node **ret)
 {
@@ -237,8 +242,9 @@ static int read_slice(struct graph *g, unsigned depth, struct node **ret)
 	return finish(g, &made, ret);
 }
 
-/* Items stay in their order, which is visible: two frozendicts that differ in
- * it are two objects, though they are equal. */
+/* Items keep their order, because the program can see it. Two frozendicts with
+ * the same items in another order therefore are different nodes, although
+ * Python calls them equal. */
 static int read_frozendict(struct graph *g, unsigned depth, struct node **ret)
 {
 	struct node made = {.type = TYPE_FROZENDICT};
@@ -264,8 +270,8 @@ static int read_frozendict(struct graph *g, unsigned depth, struct node **ret)
 	return r == 0 ? finish(g, &made, ret) : r;
 }
 
-/* all_name_chars of Objects/codeobject.c: what becomes interned as a constant.
- * The empty string too. */
+/* Whether CPython interns this str when it is a constant: all_name_chars of
+ * Objects/codeobject.c, which accepts the empty string. */
 static bool is_name_like(const struct node *s)
 {
 	uint32_t i;
@@ -280,7 +286,8 @@ static bool is_name_like(const struct node *s)
 	return true;
 }
 
-/* intern_string_constants of Objects/codeobject.c. */
+/* As intern_string_constants of Objects/codeobject.c. On a tuple or frozenset,
+ * `interned` marks that it has been visited. */
 static void intern_constants(struct node *n)
 {
 	uint32_t i;
@@ -289,7 +296,7 @@ static void intern_constants(struct node *n)
 		n->interned = true;
 	if (n->type != TYPE_TUPLE && n->type != TYPE_FROZENSET)
 		return;
-	if (n->interned) /* done: it was met before */
+	if (n->interned) /* visited before */
 		return;
 	n->interned = true;
 	for (i = 0; i < n->n; i++)
@@ -321,7 +328,8 @@ static int make_filename(struct graph *g, struct node **name)
 	return finish(g, &made, name);
 }
 
-/* Checks one field of a code object and marks what it means. */
+/* Checks that one field of a code object has the right type, and applies what
+ * CPython does with it when it loads the code object. */
 static int use_field(struct graph *g, char field, struct node **kid)
 {
 	struct node *n = *kid;
@@ -450,7 +458,8 @@ static int read_type(struct graph *g, uint8_t type, unsigned depth,
 	return bad(g, "a type that does not occur in code");
 }
 
-/* The number is taken before what is inside, as r_ref_reserve does. */
+/* An object gets its number before the objects inside of it, as in CPython's
+ * r_ref_reserve. */
 static int reserve_ref(struct graph *g, size_t *ret)
 {
 	struct node **refs;
@@ -469,7 +478,8 @@ static int reserve_ref(struct graph *g, size_t *ret)
 	return 0;
 }
 
-/* r_object numbers none of these, flagged or not. */
+/* CPython's r_object gives none of these a number, whether FLAG_REF is set or
+ * not. */
 static bool is_unnumbered(uint8_t type)
 {
 	return type == TYPE_NONE || type == TYPE_TRUE || type == TYPE_FALSE ||

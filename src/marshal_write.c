@@ -7,7 +7,7 @@ struct writer {
 	uint32_t n_refs;
 };
 
-/* None, True and the like are never numbered (w_object of marshal.c). */
+/* CPython never numbers these singletons (w_object of Python/marshal.c). */
 static bool is_singleton(const struct node *n)
 {
 	return n->type == TYPE_NONE || n->type == TYPE_TRUE ||
@@ -15,7 +15,8 @@ static bool is_singleton(const struct node *n)
 	       n->type == TYPE_STOPITER;
 }
 
-/* What is inside of something shared is written once. */
+/* A shared object is written once, and so are its kids; so they are counted on
+ * the first visit only. */
 static void count_uses(struct node *n)
 {
 	uint32_t i;
@@ -84,8 +85,8 @@ static int put_kids(struct writer *w, const struct node *n, unsigned flag)
 	return r;
 }
 
-/* Its number of kids is no part of a slice, and of a frozendict its end says
- * it. */
+/* Writes a container without a count: a slice always has three kids, and a
+ * frozendict ends with TYPE_NULL. */
 static int put_uncounted(struct writer *w, const struct node *n, unsigned flag)
 {
 	uint32_t i;
@@ -136,7 +137,7 @@ static int put_value(struct writer *w, const struct node *n, unsigned flag)
 		return put_uncounted(w, n, flag);
 	case TYPE_CODE:
 		return put_code(w, n, flag);
-	/* Numbers and singletons: their bytes are as they were read. */
+	/* Numbers and singletons are written as they were read. */
 	case TYPE_NONE:
 	case TYPE_FALSE:
 	case TYPE_TRUE:
@@ -156,7 +157,7 @@ static int put_value(struct writer *w, const struct node *n, unsigned flag)
 	case TYPE_ASCII_INTERNED:
 	case TYPE_SHORT_ASCII:
 	case TYPE_SHORT_ASCII_INTERNED:
-		break; /* forms, not kinds: no node has them */
+		break; /* encodings that no node has as its type */
 	}
 	return -EBADMSG;
 }

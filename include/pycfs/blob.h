@@ -2,43 +2,53 @@
 #ifndef PX_BLOB_H
 #define PX_BLOB_H
 /*
- * The outcome of compiling one module, and its stored form. A blob is either
- * a whole .pyc or the reason why there is none; both are results.
+ * A blob: the outcome of compiling one module, in memory and in its stored
+ * form. A blob is either a whole .pyc or the reason why there is none; both are
+ * valid results.
  *
  *   stored   ::= le32 magic "PXB2", le32 kind, le32 line, le32 column,
  *                checksum, payload
  *   checksum ::= XXH3-128 over (XXH3-128 of the payload, key, kind, line,
  *                column)
  *
- * It covers the key, so that a value moved under another key is as damaged as
- * one with a flipped bit. Against who writes a value on purpose no digest
- * helps, for he can compute it: the cache is its owner's alone. Numbers below
- * are stored: never change or reuse one without a new magic.
+ * The checksum covers the key under which the blob is stored, so that a value
+ * that was moved to another key counts as damaged, like one with a flipped bit.
+ * No unkeyed checksum can protect against somebody who writes a value on
+ * purpose; for that, the cache relies on being writable by its owner only. The
+ * values of enum px_blob_kind are stored: never change or reuse one without a
+ * new magic.
  *
- * Threads: reference counts are atomic; a blob never changes once made.
+ * Threads: any. Reference counts are atomic, and a blob does not change once
+ * other threads can see it. No function here blocks.
  */
 
 #include "pycfs/digest.h"
 #include "pycfs/util.h"
 
 enum px_blob_kind {
-	PX_BLOB_CODE = 1,     /* data: a .pyc */
-	PX_BLOB_REJECTED = 2, /* data: the compiler's message, UTF-8 */
-	PX_BLOB_FAILED = 3,   /* data: why; deadline or crash; never stored */
-	PX_BLOB_NOTE = 4,     /* data: what a report found out; no module */
+	/* The module compiles; the data is a whole .pyc. */
+	PX_BLOB_CODE = 1,
+	/* The compiler rejected the source; the data is its message (UTF-8). */
+	PX_BLOB_REJECTED = 2,
+	/* The worker crashed or missed the deadline; the data is a message that
+	 * says so. A blob of this kind is never stored. */
+	PX_BLOB_FAILED = 3,
+	/* Not a module: the data is what a report has measured of a file. */
+	PX_BLOB_NOTE = 4,
 };
 
 struct px_blob {
 	_Atomic unsigned refs;
 	enum px_blob_kind kind;
-	uint32_t line;	 /* where it was rejected, from 1; else 0 */
-	uint32_t column; /* from 1; else 0 */
+	uint32_t line;	 /* of the error, from 1; 0 if there is none */
+	uint32_t column; /* of the error, from 1; 0 if there is none */
 	size_t size;
 	uint8_t data[];
 };
 
-/* For "%.*s": bytes of the message to be shown, 1 MiB at most. The size itself
- * need not be an int, and a negative one would be none at all. */
+/* The number of bytes of the message to print with "%.*s": at most 1 MiB.
+ * `size` may not fit into an int, and printf takes a negative precision for no
+ * limit at all. */
 static inline int px_blob_shown(const struct px_blob *b)
 {
 	return b->size < 1u << 20 ? (int)b->size : 1 << 20;
@@ -46,29 +56,39 @@ static inline int px_blob_shown(const struct px_blob *b)
 
 #define PX_BLOB_STORED_HEADER (16 + PX_CHECKSUM_SIZE)
 
-/* A new blob with one reference and a copy of `data`, or NULL (ENOMEM). */
+/* Returns a new blob with one reference, which the caller owns, and a copy of
+ * the `n` bytes of `data`. NULL if out of memory. */
 struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,
 			    uint32_t column, const void *data, size_t n);
+/* px_blob_ref adds a reference and returns `b`. px_blob_unref drops one and
+ * frees the blob with the last. */
 struct px_blob *px_blob_ref(struct px_blob *b);
 void px_blob_unref(struct px_blob *b); /* NULL is fine */
 
-/* Writes the stored header of `b` under `key`; the payload follows it. */
+/* Writes into `ret` the header with which `b` is stored under `key`. In the
+ * stored form the payload, which is `data`, follows the header. */
 void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		    uint8_t ret[PX_BLOB_STORED_HEADER]);
 
-/* To read a stored value where it is to stay: a blob with room for `n` bytes in
- * `data`, of kind 0 until it was checked; NULL (ENOMEM). */
+/* The next two functions read a stored value without copying it. px_blob_alloc
+ * returns a blob with one reference and uninitialised room for `n` bytes in
+ * `data`; its kind is 0 until px_blob_check has succeeded. NULL if out of
+ * memory. */
 struct px_blob *px_blob_alloc(size_t n);
-/* With its data filled in: 0 and what `header` says of it, or -EBADMSG. */
+/* Verifies a blob from px_blob_alloc whose `data` has been filled in. Returns 0
+ * and sets kind, line and column from `header`; or -EBADMSG if header and data
+ * are not what was stored under `key`. */
 int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		  const uint8_t header[PX_BLOB_STORED_HEADER]);
 
-/* Whether it begins as a stored value of that kind does. */
+/* Whether `header` starts with the magic and the given kind. The checksum is
+ * not verified. */
 bool px_blob_begins(const uint8_t header[PX_BLOB_STORED_HEADER],
 		    enum px_blob_kind kind);
 
-/* Checks and copies a stored value. Returns 0 with one reference, -EBADMSG if
- * it is not what was stored under `key`, -ENOMEM. */
+/* Copies the `n` bytes of a stored value, header included, and verifies the
+ * copy. Returns 0 and a blob with one reference, which the caller owns;
+ * -EBADMSG if this is not what was stored under `key`; -ENOMEM. */
 int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,
 		   size_t n, struct px_blob **ret);
 

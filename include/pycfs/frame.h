@@ -2,12 +2,12 @@
 #ifndef PX_FRAME_H
 #define PX_FRAME_H
 /*
- * What the pool and a compile worker say to each other over a stream socket:
+ * The protocol between the pool (P) and a compile worker (W), over a stream
+ * socket:
  *
- *   W -> P   hello              once, when Python is ready
- *   P -> W   compile            more before the first is answered, if they are
- *                               small
- *   W -> P   result             the same id, in the same order
+ *   W -> P   hello     once, when the worker's Python is ready
+ *   P -> W   compile   more small ones may follow before the first is answered
+ *   W -> P   result    with the id of its compile, in the order of the compiles
  *   ...      until P closes the socket
  *
  *   frame    ::= le32 type, le32 length, length bytes of payload
@@ -18,9 +18,12 @@
  *   result   ::= le64 id, le32 status, le32 line, le32 column, str data
  *   str      ::= le32 length, that many bytes
  *
- * A payload is exactly its fields: anything missing, left over or out of range
- * is -EBADMSG. Decoded strings point into the payload and live as long.
- * Bytes in, bytes out: no descriptors.
+ * A payload consists of exactly its fields: if one is missing or out of range,
+ * or if bytes are left over, the decoder returns -EBADMSG. Decoded strings
+ * point into the payload and are valid only as long as it is.
+ *
+ * Threads: any. This module encodes and decodes buffers; it does no I/O and
+ * never blocks.
  */
 
 #include "pycfs/pyc.h"
@@ -28,10 +31,11 @@
 
 #define PX_FRAME_PROTOCOL    2
 #define PX_FRAME_HEADER_SIZE 8
-/* A frame's payload. Sources and code objects are far smaller; what is larger
- * is refused before it is sent. */
+/* The maximum size of a frame's payload, in bytes. Real sources and code
+ * objects are far smaller; anything larger is refused before it is sent. */
 #define PX_FRAME_MAX (1u << 30)
-/* A hello's payload; its version is a line of some 60 bytes. */
+/* The maximum size of a hello's payload, in bytes. The version in it is a line
+ * of about 60 bytes. */
 #define PX_FRAME_HELLO_MAX 4096
 
 enum px_frame_type {
@@ -40,6 +44,7 @@ enum px_frame_type {
 	PX_FRAME_RESULT = 3,
 };
 
+/* Bytes that are borrowed from elsewhere, without a NUL at the end. */
 struct px_str {
 	const uint8_t *data;
 	size_t size;
@@ -47,9 +52,9 @@ struct px_str {
 
 struct px_frame_hello {
 	uint32_t protocol;
-	uint32_t magic;	       /* le32 of importlib.util.MAGIC_NUMBER */
+	uint32_t magic;	       /* importlib.util.MAGIC_NUMBER as le32 */
 	uint32_t hexversion;   /* sys.hexversion */
-	bool sandboxed;	       /* behind a filter of system calls */
+	bool sandboxed;	       /* a seccomp filter is active */
 	struct px_str version; /* sys.version, UTF-8 */
 };
 
@@ -57,43 +62,52 @@ struct px_frame_compile {
 	uint64_t id;
 	unsigned optimize; /* 0, 1 or 2 */
 	enum px_pyc_mode mode;
-	bool canonical; /* rewrite the bytecode as marshal.h says */
-	uint32_t mtime; /* for the header in timestamp mode, else 0 */
-	struct px_str co_filename; /* file system bytes, no NUL, not empty */
+	bool canonical; /* make it canonical (marshal.h) */
+	/* seconds, for the .pyc header in timestamp mode; else 0 */
+	uint32_t mtime;
+	struct px_str co_filename; /* file system encoding, no NUL, not empty */
 	struct px_str source;
 };
 
 enum px_frame_status {
-	PX_FRAME_CODE = 0,     /* data is a whole .pyc */
-	PX_FRAME_REJECTED = 1, /* the compiler refused: data is the message */
-	PX_FRAME_PLAIN = 3,    /* as CODE, but in CPython's own bytes: it has
-				* something the canonical form does not know */
-	PX_FRAME_FAILED = 2,   /* memory or a limit ran out: may be retried */
+	PX_FRAME_CODE = 0, /* the data is a whole .pyc */
+	/* The compiler rejected the source; the data is its message. */
+	PX_FRAME_REJECTED = 1,
+	/* Like PX_FRAME_CODE, but as CPython marshalled it, because the
+	 * canonical form does not support something in it. */
+	PX_FRAME_PLAIN = 3,
+	/* The worker ran out of memory or hit a limit. A retry may succeed. */
+	PX_FRAME_FAILED = 2,
 };
 
 struct px_frame_result {
 	uint64_t id;
 	enum px_frame_status status;
-	uint32_t line;	 /* from 1; 0 unknown */
-	uint32_t column; /* from 1; 0 unknown */
+	uint32_t line;	 /* from 1; 0 if not available */
+	uint32_t column; /* from 1; 0 if not available */
 	struct px_str data;
 };
 
-/* Append a whole frame, header included. -EFBIG, -ENOMEM; on failure the
- * buffer is as it was. */
+/* These append a whole frame, header included. They return 0, -EFBIG if the
+ * payload is larger than PX_FRAME_MAX or the buffer would exceed its maximum,
+ * or -ENOMEM. On failure the buffer is unchanged. */
 int px_frame_put_hello(struct px_buf *b, const struct px_frame_hello *h);
 int px_frame_put_compile(struct px_buf *b, const struct px_frame_compile *c);
 int px_frame_put_result(struct px_buf *b, const struct px_frame_result *r);
 
-/* Decode the eight bytes before a payload. -EBADMSG for an unknown type or a
- * length over PX_FRAME_MAX. */
+/* Decodes the eight bytes in front of a payload; *ret_length is the payload's
+ * size in bytes. Returns 0, or -EBADMSG for an unknown type or a length over
+ * PX_FRAME_MAX. */
 int px_frame_get_header(const uint8_t data[PX_FRAME_HEADER_SIZE],
 			enum px_frame_type *ret_type, size_t *ret_length);
 
-/* How many bytes the payload of a result may have, for a compile frame's
- * payload of so many: what a worker says beyond is no answer. */
+/* Returns the maximum size in bytes of a result's payload, given the payload
+ * size of its compile frame. The pool treats a larger result as a failure of
+ * the worker. */
 size_t px_frame_result_max(size_t compile_size);
 
+/* These decode a payload of `n` bytes. They return 0, or -EBADMSG if it is
+ * malformed, and then *ret is unchanged. Strings in *ret point into `p`. */
 int px_frame_get_hello(const uint8_t *p, size_t n, struct px_frame_hello *ret);
 int px_frame_get_compile(const uint8_t *p, size_t n,
 			 struct px_frame_compile *ret);
