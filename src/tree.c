@@ -6,8 +6,9 @@
 #include <limits.h>
 #include <sys/statvfs.h>
 
-/* Between two looks at a file, or at a link and what it leads to, somebody
- * may have changed it. Whoever does so this often in a row means it. */
+/* How often an operation is tried again when a file, or a link and its target,
+ * has changed between two of its system calls. If they change this often in a
+ * row, it is no coincidence, and the operation fails. */
 #define MAX_TRIES 5
 
 /* ------------------------------------------------------------ attributes */
@@ -23,7 +24,8 @@ static enum px_type type_of(mode_t mode)
 	return PX_TYPE_SPECIAL;
 }
 
-/* File systems hold years that nanoseconds in 64 bits do not. */
+/* File systems can store times that 64 bits of nanoseconds cannot represent;
+ * those become the nearest possible value. */
 static int64_t to_ns(const struct timespec *ts)
 {
 	int64_t ns;
@@ -193,8 +195,9 @@ static int open_regular(struct px_tree *t, const char *path, int *ret_fd,
 	return 0;
 }
 
-/* Looks before it opens: merely opening a device can set it going. What is
- * swapped in afterwards must at least not block us. */
+/* Checks the type before opening, because merely opening a device can have
+ * effects. If the file is replaced between the check and the open, O_NONBLOCK
+ * keeps the open from blocking. */
 static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
 			 struct px_stat *ret)
 {
@@ -203,7 +206,9 @@ static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
 
 	return r < 0 ? r : open_regular(t, path, ret_fd, ret);
 }
-/* The file that `path` is or leads to; opens it if ret_fd is given. */
+
+/* Finds the regular file that `path` is or leads to, and opens it unless ret_fd
+ * is NULL. */
 static int find_file(struct px_tree *t, const char *path, int *ret_fd,
 		     struct px_stat *ret)
 {
@@ -217,8 +222,8 @@ static int find_file(struct px_tree *t, const char *path, int *ret_fd,
 			   : try_stat_file(t, p, ret);
 		if (r != -ELOOP)
 			return r;
-		/* The last name is a link, or else a directory above is one,
-		 * which is not followed. */
+		/* -ELOOP: either the last name is a symlink, or a directory
+		 * above it has become one. Only the former is followed. */
 		r = px_tree_lstat(t, path, &st);
 		if (r < 0)
 			return r;
@@ -302,13 +307,13 @@ int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
 
 /* -------------------------------------------------------------- listing */
 
-/* A listing in the making. Names are offsets into `text` until that has its
- * final place. */
+/* A listing that is being read. While `text` may still be moved by growing,
+ * names are stored as offsets into it. */
 struct lister {
 	struct px_tree *t;
 	const char *path;
 	DIR *dir;
-	dev_t dev; /* of `dir` */
+	dev_t dev; /* device number of `dir` */
 	bool stats;
 	struct px_buf text;
 	struct px_buf items; /* struct item */
@@ -330,14 +335,16 @@ static void lister_fini(struct lister *l)
 	px_buf_fini(&l->items);
 }
 
-/* -ENOENT if it is gone already. */
+/* Determines the type of an entry, and its attributes if they are wanted.
+ * Returns 0; -ENOENT if the entry has vanished since; -errno. */
 static int look_at(const struct lister *l, const struct dirent *e,
 		   struct item *item)
 {
 	struct stat st;
 	int r;
 
-	/* Only a directory is mounted on; a mount must not be asked. */
+	/* Only directories can be pycfs mount points. If this is one, it must
+	 * not receive a request, so fstatat is not called. */
 	if (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) {
 		dev_t dev = l->dev;
 
@@ -359,8 +366,10 @@ static int look_at(const struct lister *l, const struct dirent *e,
 	return 0;
 }
 
-/* Whether an error says where a link leads, and not that we cannot tell now:
- * that would show a module as a link. */
+/* Whether this error of px_tree_stat_file means that a link does not lead to a
+ * regular file inside SOURCE. Any other error (such as EMFILE or EIO) tells
+ * nothing about the link and must make the listing fail, or else a module would
+ * be shown as a link. */
 static bool leads_elsewhere(int r)
 {
 	static const int all[] = {ENOENT, ENOTDIR, ELOOP,  EXDEV,
@@ -372,7 +381,8 @@ static bool leads_elsewhere(int r)
 	return false;
 }
 
-/* 1 if the link `name` leads to a file, 0 if not; -errno. */
+/* Returns 1 if the symlink `name` leads to a regular file inside SOURCE, 0 if
+ * it does not, or -errno. */
 static int link_leads_to_file(const struct lister *l, const char *name)
 {
 	char path[PATH_MAX + NAME_MAX + 2];
@@ -486,7 +496,8 @@ int px_tree_list(struct px_tree *t, const char *path, bool stats,
 	};
 	PX_AUTOCLOSE int fd = -1;
 	struct px_listing listing = {.n = 0};
-	/* Before looking, so that no change can fall between the two. */
+	/* The time is read before the directory, so that a change in between
+	 * makes the directory count as young. */
 	int64_t now_ns = px_wall_ns();
 	int r = px_tree_open_path(t, path, O_RDONLY | O_DIRECTORY, &fd);
 

@@ -11,8 +11,8 @@
 
 /* ------------------------------------------------------------- checking */
 
-/* The kernel accepts more than our paths may hold, and the two ways of opening
- * must agree on what is refused. */
+/* Rejects paths that the kernel would accept, such as those with "..". Both
+ * ways of opening a path run this check, so that they refuse the same paths. */
 static int check_path(const char *path)
 {
 	const char *p = path;
@@ -47,8 +47,9 @@ static int open_fast(const struct px_tree *t, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* openat of one name. With O_DIRECTORY the kernel says ENOTDIR for a symlink
- * too; openat2 does not. */
+/* Opens one name with openat(2). With O_DIRECTORY and O_NOFOLLOW, openat fails
+ * with ENOTDIR for a symlink, while openat2 fails with ELOOP; return -ELOOP
+ * here too. */
 static int open_name(int dirfd, const char *name, int flags)
 {
 	int fd = openat(dirfd, name, flags | O_NOFOLLOW);
@@ -119,12 +120,14 @@ int px_tree_open_path(struct px_tree *t, const char *path, int flags,
 		path = ".";
 	if (!t->walk) {
 		fd = open_fast(t, path, flags);
-		/* EPERM: seccomp profiles older than the call refuse it so. A
-		 * real EPERM comes again from the walk. */
+		/* Seccomp profiles older than openat2 refuse it with EPERM. If
+		 * this is an EPERM for another reason, the walk will return it
+		 * again. */
 		if (fd == -ENOSYS || fd == -EPERM)
 			t->walk = true;
 	}
-	/* EXDEV: something is mounted on the way; the walk looks what. */
+	/* EXDEV means that a mount point is on the way. The walk finds out
+	 * whether it is a pycfs mount. */
 	if (t->walk || fd == -EXDEV)
 		fd = open_walking(t, path, flags);
 	if (fd < 0)
@@ -145,8 +148,8 @@ int px_tree_lstat(struct px_tree *t, const char *path, struct stat *ret)
 
 /* ------------------------------------------------------------ resolving */
 
-/* The target of a symlink, without its end, in `ret`. Its length, or -errno;
- * -EINVAL: it is no symlink. */
+/* Reads the target of the symlink `path` into `ret`, without a NUL byte.
+ * Returns the length in bytes; -EINVAL if `path` is not a symlink; -errno. */
 static ssize_t read_link(struct px_tree *t, const char *path,
 			 char ret[PATH_MAX])
 {
@@ -178,8 +181,9 @@ int px_tree_readlink(struct px_tree *t, const char *path, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* The state of following one symlink: `done` holds only real directories, and
- * at the end the file; `rest` is still to be looked at. */
+/* The state of following a symlink. `done` is the part of the path that has
+ * been resolved: it has only real directories and, at the end, the file. `rest`
+ * is the part that is still to be resolved. */
 struct resolver {
 	struct px_tree *t;
 	char done[PATH_MAX];
@@ -187,7 +191,7 @@ struct resolver {
 	unsigned n_links;
 };
 
-/* Takes the last name off `done`. */
+/* Removes the last name of `done`. -EXDEV if that would leave SOURCE. */
 static int go_up(struct resolver *v)
 {
 	char *slash = strrchr(v->done, '/');
@@ -214,12 +218,13 @@ static int go_down(struct resolver *v, const char *name, size_t n)
 	return 0;
 }
 
-/* The part of an absolute target below SOURCE, or NULL. */
+/* Returns the part of an absolute target that follows the path of SOURCE, or
+ * NULL if the target is outside of SOURCE. */
 static const char *beneath(const struct px_tree *t, const char *target)
 {
 	size_t n = strlen(t->root);
 
-	/* SOURCE may be "/". */
+	/* SOURCE may be "/", which ends in a slash. */
 	if (t->root[n - 1] == '/')
 		n--;
 	if (strncmp(target, t->root, n) != 0)
@@ -229,8 +234,8 @@ static const char *beneath(const struct px_tree *t, const char *target)
 	return target + n;
 }
 
-/* `done` turned out to be a symlink: puts its target before `rest`, which is
- * empty or starts with a slash. */
+/* Called when `done` is a symlink: puts the link's target in front of `rest`,
+ * which is empty or starts with a slash. */
 static int follow(struct resolver *v)
 {
 	const char *tail = v->rest;
@@ -261,7 +266,8 @@ static int follow(struct resolver *v)
 	return 0;
 }
 
-/* Follows one name of `rest`. 1 if `done` is now the file looked for. */
+/* Resolves the first name of `rest`. Returns 1 if `done` is now the file, 0 if
+ * more names follow, or -errno. */
 static int step(struct resolver *v)
 {
 	size_t skip = strspn(v->rest, "/");
@@ -271,7 +277,7 @@ static int step(struct resolver *v)
 	bool last;
 	int r = 0;
 
-	/* What is left leads to a directory. */
+	/* No name is left, so the link leads to a directory. */
 	if (n == 0)
 		return -EINVAL;
 	last = name[n] == '\0';
@@ -305,8 +311,8 @@ int px_tree_resolve(struct px_tree *t, const char *path, char **ret)
 	if (!v)
 		return -ENOMEM;
 	v->t = t;
-	/* The caller's own directories must be real: only the way that links
-	 * point out may go through other links. */
+	/* The directories in `path` itself must not be symlinks. Only the
+	 * targets of links may go through other links. */
 	memcpy(v->done, path, strlen(path) + 1);
 	r = follow(v);
 	while (r == 0)

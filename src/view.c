@@ -6,19 +6,20 @@
 
 struct px_view {
 	_Atomic unsigned refs;
-	/* Keeps the strings alive when another view borrows them. */
+	/* A derived view borrows the strings of this one and holds a reference
+	 * to it; NULL if the view is not derived. */
 	struct px_view *base;
 	char *text;
 	struct px_entry *entries;
 	size_t n_entries;
-	struct px_stat *stats; /* what entries point to; NULL: to nothing */
+	struct px_stat *stats; /* what entries' `st` points to, or NULL */
 	size_t n_stats;
 	struct px_note *notes;
 	size_t n_notes;
 	struct px_note *hidden;
 	size_t n_hidden;
 	size_t n_excluded;
-	size_t n_text; /* of text used, while a pycache is made */
+	size_t n_text; /* bytes of `text` in use; see px_view_pycache */
 };
 
 static const char note_special[] = "not shipped: a device, socket or fifo";
@@ -29,7 +30,7 @@ static const char note_long[] =
 static const char note_hidden[] =
 	"not shipped: the module compiled from the .py beside it has its name";
 
-/* Why names are hidden of which nobody need be told. */
+/* The reasons for hiding an entry that are not worth a note. */
 static const char hidden_rule[] = "excluded by a rule";
 static const char hidden_empty[] = "left empty by exclusion";
 static const char hidden_rejected[] = "does not compile";
@@ -50,11 +51,12 @@ enum fate {
 	FATE_RECORD,
 };
 
-/* A directory being looked at. `path` has room for any name behind it. */
+/* The directory whose entries are being decided. `path` starts with the path of
+ * the directory and has room for any name behind it. */
 struct place {
 	const struct px_view_options *o;
 	char *path;
-	size_t n_dir; /* bytes of path before the name */
+	size_t n_dir; /* bytes in front of the name */
 	bool in_dist_info;
 };
 
@@ -66,7 +68,7 @@ static bool is_module(const struct px_name *e)
 	return file && px_ends_in(e->name, ".py") && strlen(e->name) < NAME_MAX;
 }
 
-/* Finds the first `n` bytes of `name`, as a whole name. */
+/* Finds the entry whose whole name is the first `n` bytes of `name`. */
 static const struct px_name *find_name(const struct px_listing *l,
 				       const char *name, size_t n)
 {
@@ -88,7 +90,8 @@ static const struct px_name *find_name(const struct px_listing *l,
 	return NULL;
 }
 
-/* What X.pyc would be compiled from, whatever rules say of it; or NULL. */
+/* For a name X.pyc: returns the module source X.py if the directory has one,
+ * whatever the rules do with it, else NULL. */
 static const struct px_name *find_source(const struct px_listing *l,
 					 const char *name)
 {
@@ -100,7 +103,8 @@ static const struct px_name *find_source(const struct px_listing *l,
 	return source && is_module(source) ? source : NULL;
 }
 
-/* The path of `name` in there, until the next call. */
+/* Returns the path of the entry `name` of this directory, relative to SOURCE.
+ * It is valid until the next call. */
 static const char *path_of(const struct place *p, const char *name)
 {
 	memcpy(p->path + p->n_dir, name, strlen(name) + 1);
@@ -123,7 +127,8 @@ static bool is_record(const struct place *p, const struct px_name *e)
 	       strcmp(e->name, "RECORD") == 0;
 }
 
-/* Whether `e` signs a RECORD that is shipped as another. */
+/* Whether `e` is the signature of a RECORD that is replaced by a generated one,
+ * which makes the signature invalid. */
 static bool is_void_signature(const struct px_listing *l, const struct place *p,
 			      const struct px_name *e)
 {
@@ -214,7 +219,8 @@ static int compare_entries(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* They come in the order of their sources, which rarely is another. */
+/* The entries are in the order of their source names, which usually is the
+ * order of their names in the view as well; sort only if it is not. */
 static void sort_entries(struct px_view *v)
 {
 	size_t i;
@@ -222,7 +228,7 @@ static void sort_entries(struct px_view *v)
 	for (i = 1; i < v->n_entries; i++)
 		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		if (strcmp(v->entries[i - 1].name, v->entries[i].name) >= 0)
-			break; /* each has a name */
+			break; /* no entry has a NULL name */
 	if (i < v->n_entries)
 		qsort(v->entries, v->n_entries, sizeof(*v->entries),
 		      compare_entries);
@@ -247,7 +253,8 @@ static struct px_view *view_alloc(size_t n_text, size_t n_entries,
 	return v;
 }
 
-/* Copies a name with room for one byte more. */
+/* Copies a string to *text, leaves room for one byte more behind it, and moves
+ * *text behind that. */
 static char *put_text(char **text, const char *s)
 {
 	char *copy = *text;
@@ -268,7 +275,8 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 	entry->source = put_text(text, e->name);
 	entry->name = entry->source;
 	entry->kind = kind_of(e->type);
-	/* A module may be compiled from what a link leads to. */
+	/* The attributes of a symlink are of no use if the module is compiled
+	 * from the file that the link leads to. */
 	if (e->st && (e->type != PX_TYPE_LNK || !e->leads_to_file)) {
 		v->stats[v->n_stats] = *e->st;
 		entry->st = &v->stats[v->n_stats++];
@@ -280,7 +288,7 @@ static void put_entry(struct px_view *v, char **text, const struct px_name *e,
 	if (fate != FATE_MODULE)
 		return;
 	name = put_text(text, e->name);
-	/* put_text left room for this. */
+	/* put_text has left room for the "c". */
 	n = strlen(name);
 	name[n] = 'c';
 	name[n + 1] = '\0';
@@ -307,8 +315,8 @@ static int place_init(struct place *p, const char *dir,
 	return 0;
 }
 
-/* The directory of generated .pyc, unless rules exclude it. A file or link of
- * that name in the source keeps it. */
+/* Adds the generated __pycache__, unless rules exclude it, or the source has a
+ * file or symlink of that name, which is shown instead. */
 static void put_pycache(struct px_view *v, const struct place *p)
 {
 	static const char name[] = "__pycache__";
@@ -330,7 +338,8 @@ int px_view_new(const struct px_listing *l, const char *dir,
 	struct place p;
 	size_t n_text = 0;
 	struct px_view *v;
-	bool kept = false; /* and has a name in there */
+	/* a source is kept, and its .pyc has a name that is not too long */
+	bool kept = false;
 	char *text;
 
 	if (place_init(&p, dir, o) < 0)
@@ -376,14 +385,15 @@ int px_view_new(const struct px_listing *l, const char *dir,
 	if (kept)
 		put_pycache(v, &p);
 	free(p.path);
-	/* "a.pyc" comes after "a.py-x", though "a.py" came before it. */
+	/* Appending "c" changes the order: "a.py" is before "a.py-x", but
+	 * "a.pyc" is after it. */
 	sort_entries(v);
 	*ret = v;
 	return 0;
 }
 
-/* importlib.util.cache_from_source, without an opt- part: read by an
- * interpreter started with no -O. */
+/* As importlib.util.cache_from_source without the "opt-" part: the name that an
+ * interpreter without -O reads. */
 bool px_view_cached_name(const char *source, const char *cache_tag,
 			 char ret[NAME_MAX + 1])
 {
@@ -431,7 +441,8 @@ int px_view_pycache(const struct px_listing *l, const char *dir,
 	return 0;
 }
 
-/* A view that shares the strings of `v`, with room for as many entries. */
+/* Returns an empty view that shares the strings of `v` and has room for as many
+ * entries, or NULL if out of memory. */
 static struct px_view *derive(const struct px_view *v)
 {
 	struct px_view *s = view_alloc(0, v->n_entries, v->n_notes,
@@ -458,7 +469,7 @@ int px_view_apply_verdicts(const struct px_view *v, const bool *rejected,
 	for (size_t i = 0; i < v->n_entries; i++) {
 		struct px_entry e = v->entries[i];
 
-		/* A kept source is shipped already. */
+		/* The source of this one is in the view already. */
 		if (rejected[i] && e.kind == PX_KIND_KEPT)
 			continue;
 		if (rejected[i] && e.kind == PX_KIND_MODULE &&
@@ -504,7 +515,9 @@ struct px_view *px_view_ref(struct px_view *v)
 
 void px_view_unref(struct px_view *v)
 {
-	/* Release: our reads of it come before another thread's free. */
+	/* Release: this thread's reads of the view happen before the free,
+	 * whichever thread drops the last reference. Acquire: the free happens
+	 * after the reads of all others. */
 	while (v && atomic_fetch_sub_explicit(&v->refs, 1,
 					      memory_order_acq_rel) == 1) {
 		struct px_view *base = v->base;

@@ -2,14 +2,18 @@
 #ifndef PX_TREE_H
 #define PX_TREE_H
 /*
- * The source directory: the only code that touches it. Paths are relative to
- * it, without a leading slash; "" is the directory itself. No lookup ever
- * leaves it, neither by ".." nor through a symlink, and no directory symlink
- * is followed at all. A pycfs mount below SOURCE is not entered (-EXDEV): two
- * that show each other would wait for each other for ever.
+ * Read access to the source directory SOURCE. No other module accesses it.
+ * Paths are relative to SOURCE, without a leading slash; "" is SOURCE itself.
+ * No lookup ever leaves SOURCE, neither by ".." nor through a symlink, and a
+ * symlink to a directory is never followed. A pycfs mount below SOURCE is not
+ * entered (-EXDEV): two mounts that show each other would wait for each other
+ * forever.
  *
- * Invariant: holds one descriptor, however many files there are.
- * Threads: any; calls block on the file system and on nothing else.
+ * Unless stated otherwise a function returns 0 or -errno, and leaves its
+ * results unset on failure.
+ *
+ * Invariant: an open tree holds one descriptor, however many files it has.
+ * Threads: any. Calls block only while the file system does.
  */
 
 #include "pycfs/digest.h"
@@ -19,11 +23,12 @@ enum px_type {
 	PX_TYPE_REG,
 	PX_TYPE_DIR,
 	PX_TYPE_LNK,
-	PX_TYPE_SPECIAL, /* device, socket, fifo */
-	PX_TYPE_VIEW,	 /* another pycfs mount; only in a listing */
+	PX_TYPE_SPECIAL, /* a device, socket or fifo */
+	PX_TYPE_VIEW,	 /* another pycfs mount; in listings only */
 };
 
-/* Changes whenever the content may have changed. */
+/* Identifies one version of a file: it differs whenever the content may have
+ * changed (but see px_tree_young). */
 struct px_fingerprint {
 	uint64_t dev;
 	uint64_t ino;
@@ -34,7 +39,8 @@ struct px_fingerprint {
 
 struct px_stat {
 	enum px_type type;
-	uint32_t mode; /* rwx only, without setuid, setgid, sticky */
+	/* permission bits 0777 only, without setuid, setgid and sticky */
+	uint32_t mode;
 	uint32_t uid;
 	uint32_t gid;
 	struct px_fingerprint fp;
@@ -42,83 +48,97 @@ struct px_stat {
 
 struct px_tree;
 
-/* Opens SOURCE. On failure `why` says what is wrong with it. Free with
- * px_tree_close (NULL is fine). */
+/* Opens SOURCE, whose path must name a directory. On failure `why` has a
+ * sentence for the user. The caller closes *ret with px_tree_close, which
+ * accepts NULL. */
 int px_tree_open(const char *path, struct px_tree **ret, struct px_why *why);
 void px_tree_close(struct px_tree *t);
 
-/* The absolute path of SOURCE, without symlinks; lives as long as `t`. */
+/* Returns the absolute path of SOURCE without symlinks. The tree owns the
+ * string. */
 const char *px_tree_root(const struct px_tree *t);
 
-/* lstat. -ENOENT, -ENOTDIR, -ELOOP (a directory became a symlink). */
+/* Describes what `path` itself is, like lstat(2). Errors: -ENOENT, -ENOTDIR,
+ * -ELOOP (a directory in `path` is now a symlink), and others of lstat. */
 int px_tree_stat(struct px_tree *t, const char *path, struct px_stat *ret);
 
-/* stat of the regular file that `path` is, or leads to through symlinks that
- * stay inside. -EXDEV if it leads outside, -EINVAL if it is no regular file,
- * -ELOOP after 40 links (the kernel's limit, MAXSYMLINKS in
+/* Describes the regular file at `path`, following a symlink at its end as long
+ * as every step stays inside SOURCE. Errors are those of px_tree_stat; -EXDEV
+ * if the link leads out of SOURCE; -EINVAL if it does not lead to a regular
+ * file; -ELOOP after 40 links (the kernel's limit, MAXSYMLINKS in
  * include/linux/namei.h). */
 int px_tree_stat_file(struct px_tree *t, const char *path, struct px_stat *ret);
 
-/* Opens that same file for reading. The descriptor is the caller's. */
+/* Opens the file that px_tree_stat_file would describe, for reading, and
+ * describes it in *ret. The caller closes *ret_fd. The errors are the same. */
 int px_tree_open_file(struct px_tree *t, const char *path, int *ret_fd,
 		      struct px_stat *ret);
 
-/* The same for what a listing has just shown to be a regular file: it is not
- * looked at before it is opened. */
+/* As px_tree_open_file, for a path that a listing has just shown to be a
+ * regular file. It saves a system call by not looking at the file before
+ * opening it. */
 int px_tree_open_known(struct px_tree *t, const char *path, int *ret_fd,
 		       struct px_stat *ret);
 
-/* Reads all of that same file into `b` (emptied first), and the fingerprint
- * that belongs to exactly these bytes. -EFBIG if larger than b->max,
- * and then *ret says how large; -EAGAIN if it kept changing while being read.
- */
+/* Reads the whole file that px_tree_stat_file would describe into `b`, whose
+ * old content is dropped, and sets *ret to a description with a fingerprint
+ * that belongs to exactly these bytes. Errors are those of px_tree_stat_file;
+ * -EFBIG if the file is larger than b->max, and then *ret is set; -EAGAIN if
+ * the file kept changing while it was being read; -ENOMEM. */
 int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
 		 struct px_stat *ret);
 
-/* The target of a symlink; *ret is the caller's. */
+/* Reads the target of the symlink `path` into *ret, which the caller frees.
+ * -EINVAL if it is not a symlink. */
 int px_tree_readlink(struct px_tree *t, const char *path, char **ret);
 
 /*
- * A file touched less than this before `now_ns` may be written again without
- * its fingerprint changing: kernels stamp files with the time of the last
- * timer tick, and FAT keeps two seconds. Do not trust such a fingerprint
- * beyond the moment. Also true for times in the future.
+ * Whether a file is so young that its fingerprint must not be trusted later:
+ * its mtime or ctime is less than PX_TREE_YOUNG_NS (nanoseconds) before
+ * `now_ns` (CLOCK_REALTIME, nanoseconds), or after it. Such a file may change
+ * again without its fingerprint changing, because kernels stamp files with the
+ * time of the last timer tick, and FAT stores times in steps of two seconds.
  */
 #define PX_TREE_YOUNG_NS 2000000000LL
 bool px_tree_young(const struct px_fingerprint *fp, int64_t now_ns);
 bool px_fingerprint_equal(const struct px_fingerprint *a,
 			  const struct px_fingerprint *b);
 
-/* Adds all of it to a digest. */
+/* Adds all members of the fingerprint to a digest. */
 void px_fingerprint_add(struct px_digest *d, const struct px_fingerprint *fp);
 
-/* One name of a directory. */
+/* One entry of a directory. */
 struct px_name {
 	const char *name;
 	enum px_type type;
-	/* Only for a symlink whose name ends in ".py": whether it leads to a
-	 * regular file inside SOURCE. */
+	/* Whether this is a symlink to a regular file inside SOURCE. Only set
+	 * if the name ends in ".py"; else false. */
 	bool leads_to_file;
-	/* What it is itself; NULL unless asked for, or if it is gone. */
+	/* Attributes of the entry itself; NULL if they were not requested, or
+	 * if this is another pycfs mount, which is never asked. */
 	const struct px_stat *st;
 };
 
-/* A directory at one moment: names in byte order, without "." and "..". */
+/* The entries of a directory, sorted by name in byte order, without "." and
+ * "..". */
 struct px_listing {
-	struct px_stat dir; /* taken before the names were read */
-	bool young;	    /* dir was too young to be trusted then */
+	/* attributes of the directory, read before its names */
+	struct px_stat dir;
+	bool young; /* px_tree_young(&dir.fp) at that time */
 	size_t n;
 	struct px_name *names;
 	void *arena;
 	struct px_stat *stats;
 };
 
-/* `stats`: also what each name is, which is cheaper here than one by one. */
+/* Lists the directory `path`. With `stats` each entry has its attributes too,
+ * which is cheaper here than one px_tree_stat for each. The caller frees the
+ * listing with px_listing_fini. */
 int px_tree_list(struct px_tree *t, const char *path, bool stats,
 		 struct px_listing *ret);
 void px_listing_fini(struct px_listing *l);
 
-/* statvfs of SOURCE, for statfs replies. */
+/* statvfs(3) of the file system of SOURCE, to answer the kernel's STATFS. */
 struct statvfs;
 int px_tree_statfs(struct px_tree *t, struct statvfs *ret);
 

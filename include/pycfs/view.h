@@ -2,24 +2,31 @@
 #ifndef PX_VIEW_H
 #define PX_VIEW_H
 /*
- * What a directory of the source looks like in the view, in both directions,
- * worked out from one listing. Pure: no I/O, no clock, no globals.
+ * How a directory of the source is presented: which entries the view of it has,
+ * computed from a listing of the directory and from the user's rules. This
+ * module does no I/O, reads no clock and has no global state.
  *
- *   what the rules exclude                 hidden
+ *   entry of the source                    in the view
+ *   excluded by a rule                     hidden
  *   __pycache__/, *.pyo                    hidden
- *   X.py, a file or a link to one inside   X.pyc, a module
- *   the same, its source kept by a rule    X.py, and __pycache__/X.TAG.pyc
- *   X.pyc beside such an X.py              hidden, even if X.py is kept or
- *                                          excluded: stale or redundant
- *   X.pyc alone                            itself (a sourceless module)
- *   X.pyc that is no file, X.py a module   hidden, with a note
+ *   X.py, a file or a symlink to one       X.pyc, a compiled module
+ *     that is inside SOURCE
+ *   X.py whose source a rule keeps         X.py, and __pycache__/X.TAG.pyc
+ *   X.pyc, a file, if X.py is there        hidden, even if X.py is kept or
+ *                                            excluded: stale or redundant
+ *   X.pyc, a file, without an X.py         as it is (a sourceless module)
+ *   X.pyc, not a file, if X.py becomes     hidden, with a note
+ *     X.pyc
  *   device, socket, fifo                   hidden, with a note
- *   X.py whose X.pyc would pass NAME_MAX   itself, with a note
- *   D.dist-info/RECORD                     a list of what the view has
- *   RECORD.jws, RECORD.p7s beside it       hidden: signatures of another
- *   any other symlink, file or directory   itself
+ *   another pycfs mount                    hidden, with a note
+ *   X.py whose X.pyc would be longer than  X.py as it is, with a note
+ *     NAME_MAX
+ *   D.dist-info/RECORD                     a RECORD of what the view has
+ *   RECORD.jws, RECORD.p7s next to it      hidden: they sign the original
+ *   any other symlink, file, directory     as it is
  *
- * Threads: a view never changes once made; reference counts are atomic.
+ * Threads: any. Reference counts are atomic, and a view does not change once it
+ * has been returned. No function here blocks.
  */
 
 #include "pycfs/rules.h"
@@ -29,14 +36,17 @@
 
 enum px_kind {
 	PX_KIND_DIR,
-	PX_KIND_FILE,	/* the source's bytes, unchanged */
+	PX_KIND_FILE,	/* the file of the source, unchanged */
 	PX_KIND_LINK,	/* a symlink, unchanged */
-	PX_KIND_MODULE, /* compiled from `source` */
-	PX_KIND_RECORD, /* made of `source`, a RECORD */
-	/* The __pycache__ of a directory whose rules keep sources; `source` is
-	 * "", because its path is that directory's. */
+	PX_KIND_MODULE, /* generated: the .pyc compiled from `source` */
+	PX_KIND_RECORD, /* generated from `source`, a RECORD */
+	/* The generated __pycache__ of a directory in which rules keep sources.
+	 * `source` is "", because the path of this entry in SOURCE is that of
+	 * the directory itself. */
 	PX_KIND_PYCACHE,
-	/* In there: compiled from `source`, valid whatever its times are. */
+	/* Generated, in that __pycache__: the .pyc compiled from a kept
+	 * `source`, which Python does not check against the times of the
+	 * source. */
 	PX_KIND_KEPT,
 };
 
@@ -45,80 +55,91 @@ static inline bool px_kind_is_dir(enum px_kind k)
 	return k == PX_KIND_DIR || k == PX_KIND_PYCACHE;
 }
 
-/* Whether its bytes are made by us, so that asking for its size is work. */
+/* Whether pycfs generates the bytes of such an entry. Finding out its size may
+ * then take a compilation. */
 static inline bool px_kind_is_made(enum px_kind k)
 {
 	return k == PX_KIND_MODULE || k == PX_KIND_KEPT || k == PX_KIND_RECORD;
 }
 
 struct px_entry {
-	const char *name;   /* as shipped */
-	const char *source; /* its name in the source directory */
+	const char *name;   /* its name in the view */
+	const char *source; /* name of its source file */
 	enum px_kind kind;
-	/* Of that name itself, as the listing had it; NULL: not known. */
+	/* Attributes of the entry `source` from the listing; NULL if the
+	 * listing had none, or if `source` is a symlink to a file. */
 	const struct px_stat *st;
 };
 
-/* Something about a source name that the user should know of. */
+/* A message for the user about an entry of the source. */
 struct px_note {
 	const char *source;
-	const char *text; /* static */
+	const char *text; /* a static string */
 };
 
 struct px_view;
 
 struct px_view_options {
-	const struct px_rules *rules; /* NULL: none */
-	const char *cache_tag;	      /* "cpython-312": of generated .pyc */
+	const struct px_rules *rules; /* NULL if there are none */
+	const char *cache_tag;	      /* for __pycache__, as "cpython-312" */
 };
 
-/* The view of `l`, a listing of directory `dir`; both may be freed afterwards.
- * -ENOMEM. */
+/* Computes the view of the directory `dir` (a path relative to SOURCE) from its
+ * listing `l`. Both may be freed afterwards. *ret has one reference, which the
+ * caller owns. Returns 0 or -ENOMEM. */
 int px_view_new(const struct px_listing *l, const char *dir,
 		const struct px_view_options *o, struct px_view **ret);
-/* What the generated __pycache__ of that directory has in it. */
+/* Computes in the same way the view of the generated __pycache__ of `dir`, from
+ * the listing of `dir`. */
 int px_view_pycache(const struct px_listing *l, const char *dir,
 		    const struct px_view_options *o, struct px_view **ret);
-/* The name in there of what is compiled from X.py: X.TAG.pyc. False if that is
- * too long for a name: then there is none. */
+/* Writes into `ret` the name that the .pyc of `source` (X.py) has in
+ * __pycache__: X.TAG.pyc. Returns false if that is longer than NAME_MAX; then
+ * there is no such .pyc. */
 bool px_view_cached_name(const char *source, const char *cache_tag,
 			 char ret[NAME_MAX + 1]);
 struct px_view *px_view_ref(struct px_view *v);
 void px_view_unref(struct px_view *v); /* NULL is fine */
 
-/* Entries in byte order of their shipped names. */
+/* The entries of a view, in byte order of their names in the view. They belong
+ * to the view. */
 size_t px_view_count(const struct px_view *v);
 const struct px_entry *px_view_at(const struct px_view *v, size_t i);
-/* By shipped name; NULL if the view has none. */
+/* Returns the entry with this name in the view, or NULL if there is none. */
 const struct px_entry *px_view_find(const struct px_view *v, const char *name);
-/* The module that the source file `source` became; NULL if none did. */
+/* Returns the module entry that the source file named `source` has become, or
+ * NULL if it has not become a module. */
 const struct px_entry *px_view_find_source(const struct px_view *v,
 					   const char *source);
 
-/* Names that rules have hidden. */
+/* The number of entries that rules exclude. */
 size_t px_view_n_excluded(const struct px_view *v);
 
+/* The notes: messages about entries that the user may not expect. */
 size_t px_view_n_notes(const struct px_view *v);
 const struct px_note *px_view_note(const struct px_view *v, size_t i);
 
-/* Every name of the source that is not in the view, and why. */
+/* Every entry of the source that is not in the view, with the reason. */
 size_t px_view_n_hidden(const struct px_view *v);
 const struct px_note *px_view_hidden(const struct px_view *v, size_t i);
 
-/* What becomes of a module that does not compile. */
+/* What to do with a module that does not compile. */
 enum px_on_error {
-	PX_ON_ERROR_FAIL,   /* stays listed; stat and open give EIO */
-	PX_ON_ERROR_SOURCE, /* shipped as X.py */
-	PX_ON_ERROR_OMIT,   /* not listed */
+	PX_ON_ERROR_FAIL,   /* keep it listed; stat and open fail with EIO */
+	PX_ON_ERROR_SOURCE, /* show its source X.py instead */
+	PX_ON_ERROR_OMIT,   /* do not list it */
 };
 
-/* The view with each module i for which rejected[i] is true treated as `how`
- * says. A source that would collide with a shipped name keeps its place: no
- * such name can be there, because X.py itself is in the source. */
+/* Derives the view in which modules that do not compile have been treated as
+ * `how` says; rejected[i] is true for each such entry i of `v`. This cannot
+ * cause a name collision: a source shown as X.py has no rival, because no other
+ * entry of the directory can be called X.py. *ret has one reference, which the
+ * caller owns. Returns 0 or -ENOMEM. */
 int px_view_apply_verdicts(const struct px_view *v, const bool *rejected,
 			   enum px_on_error how, struct px_view **ret);
-/* The view without each entry i for which gone[i] is true: a directory that
- * exclusion leaves empty. */
+/* Derives the view without the entries i for which gone[i] is true: directories
+ * in which the rules exclude everything. *ret has one reference, which the
+ * caller owns. Returns 0 or -ENOMEM. */
 int px_view_without(const struct px_view *v, const bool *gone,
 		    struct px_view **ret);
 
