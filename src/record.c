@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/record.h"
 
-/* A quoted field; a quote inside is doubled. */
+/* Reads a quoted field, in which a quote is written as two, and appends its
+ * decoded bytes to `path`. */
 static int take_quoted(struct px_record_reader *r, struct px_buf *path)
 {
 	int err;
@@ -65,8 +66,8 @@ int px_record_next(struct px_record_reader *r, struct px_buf *path,
 		err = take_path(r, path);
 		if (err < 0)
 			return err;
-		/* A lone CR ends a row too: importlib.metadata reads with
-		 * str.splitlines(). */
+		/* A lone CR ends a row too, because importlib.metadata splits
+		 * RECORD with str.splitlines(). */
 		for (from = r->at; r->at < r->size; r->at++)
 			if (r->data[r->at] == '\n' || r->data[r->at] == '\r')
 				break;

@@ -3,16 +3,17 @@
 
 #include <limits.h>
 
-/* A segment is one name of a pattern, NUL-terminated, escapes kept. */
+/* One rule. A segment is the part of a pattern between two slashes, as a
+ * NUL-terminated string that still has its backslashes. */
 struct rule {
 	enum px_rule_verb verb;
 	unsigned level;
 	bool negated;
 	bool dir_only;
-	bool any_depth; /* a name, without a slash */
+	bool any_depth; /* the pattern has no slash */
 	unsigned n_segments;
-	char **segments; /* into text */
-	char *text;
+	char **segments; /* these point into `text` */
+	char *text;	 /* the pattern */
 };
 
 struct px_rules {
@@ -23,10 +24,11 @@ struct px_rules {
 
 /* ------------------------------------------------------------- matching */
 
-/* The classes that fnmatch knows, of ASCII alone: file names are bytes. */
+/* The character classes of fnmatch(3), limited to ASCII, because file names are
+ * bytes without a known encoding. */
 static const struct {
 	const char *name;
-	const char *ranges; /* pairs of first and last */
+	const char *ranges; /* pairs of first and last byte */
 } classes[] = {
 	{"alnum", "azAZ09"},   {"alpha", "azAZ"},
 	{"blank", "  \t\t"},   {"cntrl", "\1\37\177\177"},
@@ -36,15 +38,18 @@ static const struct {
 	{"upper", "AZ"},       {"xdigit", "09afAF"},
 };
 
-/* What a set can have in it, apart from classes, which are numbers from 0. */
+/* What take_member returns for a member of a [...] set. A class is its index in
+ * `classes`, from 0. */
 enum {
 	MEMBER_BYTES = -1,
-	MEMBER_UNKNOWN = -2, /* a class that is none of ours */
-	MEMBER_ENDLESS = -3, /* the pattern ended first */
+	MEMBER_UNKNOWN = -2, /* a class that is not in `classes` */
+	MEMBER_ENDLESS = -3, /* the pattern ends inside of the set */
 };
 
-/* The class in "[:name:]" at `p`; *ret_end is behind it. MEMBER_BYTES: it is
- * no class; as in git, its end is the first bracket, or nowhere. */
+/* Parses a class "[:name:]" at `p` and sets *ret_end to what follows it.
+ * Returns its index, MEMBER_UNKNOWN, or MEMBER_BYTES if this is not a class. As
+ * in git, a class ends at the first closing bracket, and only if a colon
+ * precedes it. */
 static int find_class(const char *p, const char **ret_end)
 {
 	const char *end;
@@ -70,9 +75,10 @@ static unsigned char take_byte(const char **p)
 	return **p ? (unsigned char)*(*p)++ : 0;
 }
 
-/* One member of a set at *p, which moves behind it: a class, or MEMBER_BYTES
- * with the range. Checking and matching both go this way, so that they agree
- * where a set ends. */
+/* Parses one member of a set at *p and moves *p behind it. Returns the index of
+ * a class, MEMBER_BYTES with a range of bytes, or an error. Checking a pattern
+ * and matching it both use this function, so that they agree on where a set
+ * ends. */
 static int take_member(const char **p, unsigned char *ret_low,
 		       unsigned char *ret_high)
 {
@@ -99,8 +105,9 @@ static bool in_class(int class, unsigned char c)
 	return false;
 }
 
-/* One [...] at `p` (behind the bracket): whether it has `c`; *ret_end is
- * behind it. The pattern was checked: the end is there. */
+/* Matches `c` against the set at `p`, which points behind the opening bracket.
+ * *ret_end is set to what follows the set. The pattern has been checked, so the
+ * closing bracket exists. */
 static bool match_set(const char *p, unsigned char c, const char **ret_end)
 {
 	const bool inverted = *p == '!' || *p == '^';
@@ -114,14 +121,15 @@ static bool match_set(const char *p, unsigned char c, const char **ret_end)
 		if (class >= 0)
 			found |= in_class(class, c);
 		else
-			/* A range backwards still has its first byte. */
+			/* As in git, a reversed range has its first byte. */
 			found |= c == low || (low <= c && c <= high);
 	}
 	*ret_end = p + 1;
 	return found != inverted;
 }
 
-/* One byte of a name; *p moves behind what matched it. */
+/* Matches one byte of a name; *p moves behind the part of the pattern that
+ * matches it. */
 static bool match_one(const char **p, char c)
 {
 	const char *at = *p;
@@ -145,8 +153,9 @@ static bool match_one(const char **p, char c)
 	return *at == c;
 }
 
-/* A name of `n` bytes. A star that matched too little is the only thing ever
- * to go back to: no more than n times the pattern's length. */
+/* Matches a name of `n` bytes. After a mismatch it is enough to go back to the
+ * last star and let it match one byte more, so the time is bounded by n times
+ * the length of the pattern. */
 static bool match_name(const char *pattern, const char *name, size_t n)
 {
 	const char *p = pattern, *star = NULL;
@@ -170,7 +179,7 @@ static bool match_name(const char *pattern, const char *name, size_t n)
 	return *p == '\0';
 }
 
-/* Two stars or more, and nothing else. */
+/* Whether a segment consists of two or more stars. */
 static bool is_double_star(const char *segment)
 {
 	const size_t n = strspn(segment, "*");
@@ -178,8 +187,8 @@ static bool is_double_star(const char *segment)
 	return n >= 2 && segment[n] == '\0';
 }
 
-/* `path` has `n` bytes. The same way of going back, over names: a ** that
- * matched too few directories. */
+/* Matches `path`, which has `n` bytes, segment by segment. As in match_name, a
+ * mismatch goes back to the last ** and lets it match one directory more. */
 static bool match_path(const struct rule *r, const char *path, size_t n)
 {
 	size_t at = 0, star_at = 0;
@@ -190,7 +199,8 @@ static bool match_path(const struct rule *r, const char *path, size_t n)
 		const size_t len = slash ? (size_t)(slash - path) - at : n - at;
 
 		if (s < r->n_segments && is_double_star(r->segments[s])) {
-			/* At the end it needs something to match. */
+			/* As the last segment, ** matches everything that is
+			 * left, but not nothing. */
 			if (s + 1 == r->n_segments)
 				return true;
 			star = s++;
@@ -230,7 +240,7 @@ static bool matches(const struct rule *r, const char *path, size_t n,
 	return match_name(r->segments[0], name, n - (size_t)(name - path));
 }
 
-/* `path` or any directory it lies in. */
+/* Whether the rule matches `path` or any directory above it. */
 static bool matches_within(const struct rule *r, const char *path)
 {
 	const size_t n = strlen(path);
@@ -260,7 +270,7 @@ bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir)
 	return false;
 }
 
-/* The last rule of this verb that holds for `path`, or NULL. */
+/* Returns the last rule with this verb that applies to `path`, or NULL. */
 static const struct rule *find(const struct px_rules *r, enum px_rule_verb verb,
 			       const char *path)
 {
@@ -295,7 +305,8 @@ bool px_rules_hide(const struct px_rules *r)
 
 /* ------------------------------------------------------------- building */
 
-/* NULL, or what is wrong with the name at `p`. */
+/* Checks the segment `p`. Returns NULL if it is valid, else what is wrong with
+ * it. */
 static const char *check_name(const char *p)
 {
 	unsigned char low, high;
@@ -307,7 +318,8 @@ static const char *check_name(const char *p)
 			p++;
 		} else if (*p++ == '[') {
 			p += *p == '!' || *p == '^';
-			/* A bracket that comes first is one of the set. */
+			/* A closing bracket directly after the opening one is a
+			 * member of the set. */
 			do {
 				switch (take_member(&p, &low, &high)) {
 				case MEMBER_UNKNOWN:
@@ -324,8 +336,9 @@ static const char *check_name(const char *p)
 	return NULL;
 }
 
-/* As git does it: a carriage return at the end is the line's; then trailing
- * spaces go, unless a backslash makes them count. */
+/* Returns the length of a line without its end, as git computes it: a carriage
+ * return at the end is removed first, and then the spaces at the end, except
+ * for one that a backslash precedes. */
 static size_t trimmed_length(const char *p, size_t n)
 {
 	size_t i, end = 0;
@@ -340,7 +353,8 @@ static size_t trimmed_length(const char *p, size_t n)
 	return end;
 }
 
-/* Whether the byte at `end` is one that a backslash escapes. */
+/* Whether a backslash escapes the byte at `end`: an odd number of them precede
+ * it. */
 static bool is_escaped(const char *start, const char *end)
 {
 	const char *p = end;
@@ -350,7 +364,8 @@ static bool is_escaped(const char *start, const char *end)
 	return (end - p) % 2 != 0;
 }
 
-/* The segment from `p` to its slash, or to the end. */
+/* Adds the segment from `p` to `slash`, or to the end of the pattern if `slash`
+ * is NULL. Returns NULL or what is wrong with the segment. */
 static const char *add_segment(struct rule *r, char *p, char *slash)
 {
 	const bool escaped = slash && is_escaped(p, slash);
@@ -359,7 +374,8 @@ static const char *add_segment(struct rule *r, char *p, char *slash)
 		slash[escaped ? -1 : 0] = '\0';
 	if (*p == '\0')
 		return "two slashes in a row";
-	/* Git takes **\/ for one directory or more. */
+	/* In git, a ** before an escaped slash matches at least one directory,
+	 * so a segment of a single star is added in front of it. */
 	if (escaped && is_double_star(p))
 		r->segments[r->n_segments++] = p + strlen(p) - 1;
 	r->segments[r->n_segments++] = p;
@@ -503,7 +519,8 @@ int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 	size_t at = 0, line;
 	int err;
 
-	/* Some editors put it there; nobody sees it. */
+	/* Some editors put this invisible byte order mark at the start of a
+	 * file. */
 	if (n >= n_bom && memcmp(text, bom, n_bom) == 0)
 		at = n_bom;
 	for (line = 1; at < n; line++) {

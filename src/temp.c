@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The temporary name beside a destination, and how it takes its place.
+ * Creating a file under a temporary name, and moving it to its destination.
  */
 #include "pycfs/temp.h"
 
@@ -16,11 +16,11 @@
 #define LETTERS	  "abcdefghijklmnopqrstuvwxyz234567"
 #define N_LETTERS 6
 #define MAX_TRIES 100
-#define MAX_DEPTH PATH_MAX /* of a tree that is removed */
+#define MAX_DEPTH PATH_MAX /* levels of directories that remove_at enters */
 
 static int remove_at(int parent, const char *name, unsigned depth);
 
-/* All in the directory open as `fd`, which is closed. */
+/* Removes everything in the directory open as `fd`, and closes `fd`. */
 static int empty_dir(int fd, unsigned depth)
 {
 	DIR *dir = fdopendir(fd);
@@ -39,18 +39,20 @@ static int empty_dir(int fd, unsigned depth)
 	return r;
 }
 
-/* Removes a file or a whole directory. Links are not followed. */
+/* Removes a file or a whole directory. Symlinks are not followed. */
 static int remove_at(int parent, const char *name, unsigned depth)
 {
 	int fd, r;
 
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	/* POSIX says EPERM of a directory, Linux EISDIR. */
+	/* unlink of a directory fails with EPERM in POSIX and with EISDIR on
+	 * Linux. */
 	if ((errno != EISDIR && errno != EPERM) || depth > MAX_DEPTH)
 		return -errno;
-	/* Its mode may be of a source that forbids this. A directory that was
-	 * given away may by now be a link to another. */
+	/* The directory may have a mode copied from the source that forbids
+	 * deleting in it. AT_SYMLINK_NOFOLLOW: if the directory already has
+	 * another owner, that user may have replaced it with a symlink. */
 	if (fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	fd = openat(parent, name,
@@ -73,8 +75,8 @@ static bool is_ours(const char *name, const char *target)
 	       strspn(name + 1 + n + strlen(MARK), LETTERS) == N_LETTERS;
 }
 
-/* Removes what killed exports to the same destination have left. A lock that
- * can be had means that its process is gone. */
+/* Removes what exports to the same destination have left behind when they were
+ * killed. If the lock is free, the process that held it is gone. */
 static void sweep(const struct px_temp *t)
 {
 	const int fd =
@@ -106,7 +108,8 @@ static void sweep(const struct px_temp *t)
 	closedir(dir);
 }
 
-/* Splits `dest` into a parent, opened, and a name. */
+/* Sets t->parent to a descriptor of the directory of `dest`, and t->target to
+ * its name there. */
 static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 {
 	PX_AUTOFREE char *parent = NULL;
@@ -119,7 +122,7 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 				  "%s: it is put into its place by renaming, "
 				  "so say it by a name of its own",
 				  dest);
-	/* The temporary one is that much longer. */
+	/* The temporary name must fit into NAME_MAX too. */
 	if (strlen(name) + 1 + strlen(MARK) + N_LETTERS > NAME_MAX)
 		return px_because(why, -ENAMETOOLONG,
 				  "%s: the name is too long", dest);
@@ -131,7 +134,7 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 	return 0;
 }
 
-/* 1: empty, 0: not. */
+/* Returns 1 if the directory is empty, 0 if it is not, or -errno. */
 static int is_empty(int parent, const char *name)
 {
 	const int fd = openat(parent, name,
@@ -152,7 +155,8 @@ static int is_empty(int parent, const char *name)
 	return n <= 2;
 }
 
-/* Whether what is there now may be replaced. */
+/* Returns 0 if the destination does not exist or may be replaced, else -errno
+ * with a sentence in `why`. */
 static int check_target(const struct px_temp *t, const char *dest,
 			struct px_why *why)
 {
@@ -205,9 +209,10 @@ static int make_dir(struct px_temp *t, const char *name)
 {
 	int r = px_temp_mkdir(t->parent, name, &t->lock);
 
-	if (r == -ENOENT) /* swept */
+	if (r == -ENOENT) /* removed by the sweep of another process */
 		return -EEXIST;
-	/* It may be another one of ours, too. */
+	/* Somebody may have exchanged it for another directory of the same
+	 * user, so it must also be empty. */
 	return r == 0 && is_empty(t->lock, ".") != 1 ? -ENOTDIR : r;
 }
 
@@ -226,8 +231,9 @@ static int make_named(struct px_temp *t, char *name)
 
 	if (r < 0)
 		return r;
-	/* A sweep between its making and this may have taken it away, or is
-	 * about to: then another name is tried. */
+	/* The sweep of another process may have removed the file before it was
+	 * locked, or may hold the lock and be about to remove it. Try another
+	 * name then. */
 	if (flock(t->lock, LOCK_EX | LOCK_NB) < 0 || fstat(t->lock, &st) < 0 ||
 	    st.st_nlink == 0) {
 		px_closep(&t->lock);
@@ -286,8 +292,9 @@ int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 	return 0;
 }
 
-/* A directory that has something in it changes places with ours, at once, and
- * is then removed under our name. */
+/* Moves the temporary directory to its destination. A destination that is not
+ * empty is atomically exchanged with it; t->name is kept then, so that
+ * px_temp_fini removes the old directory, which now has the temporary name. */
 static int replace_dir(struct px_temp *t)
 {
 	if (renameat(t->parent, t->name, t->parent, t->target) == 0) {

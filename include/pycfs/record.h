@@ -2,31 +2,37 @@
 #ifndef PX_RECORD_H
 #define PX_RECORD_H
 /*
- * RECORD, the list of files of an installed distribution (PyPA's "Recording
- * installed projects"): CSV rows of path, hash and size. Read row by row and
- * written anew. Hash and size may be empty.
+ * Reading and writing RECORD, the list of files of an installed distribution
+ * (PyPA specification "Recording installed projects"): CSV rows of path, hash
+ * and size. Hash and size may be empty.
  *
- * Bytes in, bytes out: no disk.
+ * Threads: any; a reader belongs to one thread at a time. This module works on
+ * memory only and never blocks.
  */
 
 #include "pycfs/util.h"
 
+/* Initialise `data` and `size` (bytes) with the text of a RECORD, which must
+ * outlive the reader, and `at` with 0. */
 struct px_record_reader {
 	const char *data;
 	size_t size;
 	size_t at;
 };
 
-/* The next row: its path, decoded and NUL-terminated, in `path` (emptied
- * first), and the rest of the row as it is, from the comma on: *ret_rest
- * points into the data, *ret_n_rest bytes. 1, 0 at the end, -EBADMSG for a
- * quote without its end or with more behind it, or a NUL byte in a path;
- * -EFBIG, -ENOMEM. Empty lines and rows without a path are passed over. */
+/* Reads the next row; empty rows and rows without a path are skipped. `path` is
+ * set to the decoded path with a NUL byte at its end. *ret_rest (*ret_n_rest
+ * bytes) is the rest of the row from the comma after the path on, without the
+ * end of the line; it points into the data. Returns 1 if there is a row and 0
+ * at the end of the data; -EBADMSG if a quote is not closed, if other text
+ * follows a closing quote, or if a path has a NUL byte; -EFBIG if the path
+ * exceeds path->max; -ENOMEM. */
 int px_record_next(struct px_record_reader *r, struct px_buf *path,
 		   const char **ret_rest, size_t *ret_n_rest);
 
-/* Appends a row, its path quoted where it must be. `rest` begins with a comma;
- * NULL: no hash and no size. -EFBIG, -ENOMEM. */
+/* Appends a row to `out`. The path is quoted if necessary. `rest` is the rest
+ * of the row and begins with a comma; NULL stands for an empty hash and size.
+ * Returns 0, -EFBIG or -ENOMEM; on failure `out` is unchanged. */
 int px_record_put(struct px_buf *out, const char *path, const char *rest,
 		  size_t n_rest);
 

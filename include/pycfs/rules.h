@@ -2,34 +2,37 @@
 #ifndef PX_RULES_H
 #define PX_RULES_H
 /*
- * What the user wants of which path. A rule is a verb and a pattern; the last
- * rule that matches decides, for each of three questions apart:
+ * The user's rules: which paths are shown, which sources are kept, and how
+ * modules are optimised. A rule is a verb and a pattern. For each of three
+ * questions the last rule that matches a path decides:
  *
- *   exclude P, include P    is it shipped?
+ *   exclude P, include P    is the path shown?
  *   keep-source P           does X.py stay X.py?
- *   optimize N P            compiled at which level?
+ *   optimize N P            at which level is X.py compiled?
  *
  * Patterns are those of .gitignore (git 2.39, gitignore(5)), matched against
- * names in SOURCE:
+ * paths in SOURCE:
  *
- *   *.pyi        a name, at any depth
- *   /a/b, a/b    a path from SOURCE on: there is a slash before the last byte
- *   tests/       a directory only
- *   ** between slashes, at the start or at the end: any directories
- *   * ? [a-z] [!a-z] [[:alpha:]]   within a name
+ *   *.pyi        without a slash: a name, in any directory
+ *   /a/b, a/b    with a slash before the last byte: a path from SOURCE on
+ *   tests/       with a slash at the end: directories only
+ *   ** between slashes, at the start or at the end: any number of directories
+ *   * ? [a-z] [!a-z] [[:alpha:]]   match within a name
  *   \            makes the next byte literal
- *   !P           turns the verb around: not excluded, source not kept, level
- *                back to the default
+ *   !P           reverses the verb: the path is not excluded, its source is
+ *                not kept, or its level is the default again
  *
- * As with git, what lies in an excluded directory is out, whatever later rules
- * say of it. A rule of the other verbs that matches a directory holds for
+ * As in git, everything in an excluded directory is excluded, whatever later
+ * rules say. A rule with another verb that matches a directory applies to
  * everything in it.
  *
- * A rules file has one rule a line; empty lines and lines that begin with #
- * are comments. The blanks between a verb and its pattern separate them and
- * the spaces at the end of a line are dropped: a backslash goes before a
- * blank that belongs to the pattern. Bytes in, answers out: no disk.
- * Threads: any, once built.
+ * A rules file has one rule per line; empty lines and lines that begin with #
+ * are comments. Blanks separate the verb from its pattern, and spaces at the
+ * end of a line are removed. A blank that belongs to the pattern needs a
+ * backslash in front of it.
+ *
+ * Threads: rules that are no longer changed may be used by any thread. This
+ * module does no I/O and never blocks.
  */
 
 #include "pycfs/util.h"
@@ -43,32 +46,39 @@ enum px_rule_verb {
 	PX_RULE_OPTIMIZE,
 };
 
-/* -ENOMEM. */
+/* Creates an empty list of rules, which the caller frees. Returns 0 or
+ * -ENOMEM. */
 int px_rules_new(struct px_rules **ret);
-/* Puts the rules of `more` behind those of `r`, and frees `more`. -ENOMEM:
- * nothing happened. */
+/* Appends the rules of `more` to `r` and frees `more`. Returns 0, or -ENOMEM,
+ * and then neither has changed. */
 int px_rules_append(struct px_rules *r, struct px_rules *more);
 void px_rules_free(struct px_rules *r); /* NULL is fine */
 
-/* Adds a rule behind all others. `level` counts for OPTIMIZE only. -EINVAL and
- * a static sentence in *ret_what for a pattern that is none; -ENOMEM. */
+/* Appends a rule. `level` (0, 1 or 2) is used with PX_RULE_OPTIMIZE only.
+ * Returns 0; -EINVAL if the pattern is invalid, with the reason in *ret_what (a
+ * static string); -ENOMEM. */
 int px_rules_add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 		 const char *pattern, const char **ret_what);
 
-/* Adds the rules of a file's text, `n` bytes. -EINVAL with the line (from 1)
- * and what is wrong with it; rules before it stay. -ENOMEM. */
+/* Appends the rules in the text of a rules file (`n` bytes). Returns 0; -EINVAL
+ * with the line (from 1) in *ret_line and the reason in *ret_what (a static
+ * string), and then the rules before that line have been appended; -ENOMEM. */
 int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 		   size_t *ret_line, const char **ret_what);
 
-/* Answers about `path`, relative to SOURCE. `r` may be NULL: no rules. */
+/* The functions below answer questions about `path`, which is relative to
+ * SOURCE. If `r` is NULL, there are no rules. */
 
-/* Only about this path itself; its directories are asked apart. */
+/* Whether a rule excludes this path itself. The caller has to ask about the
+ * directories above it separately. px_rules_keep_source and px_rules_optimize
+ * take the directories into account; the latter returns `otherwise` if no rule
+ * applies. */
 bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir);
 bool px_rules_keep_source(const struct px_rules *r, const char *path);
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise);
 
-/* Whether any rule could hide anything. */
+/* Whether there is a rule that can exclude anything. */
 bool px_rules_hide(const struct px_rules *r);
 
 #endif

@@ -2,39 +2,50 @@
 #ifndef PX_TEMP_H
 #define PX_TEMP_H
 /*
- * A file or directory that is written under a temporary name beside its
- * destination and then takes its place, at once. Whatever ends the process
- * before that, the destination is as it was; what is left is removed by the
- * next one with the same destination.
+ * A file or directory that is written under a temporary name next to its
+ * destination, and then atomically moved there. If the process dies before
+ * that, the destination is unchanged, and the next px_temp_make for the same
+ * destination removes what was left behind.
  *
- * The temporary name is ".NAME.pycfs-" and six letters, and is locked
- * (flock(2)) while its process lives.
+ * The temporary name is ".NAME.pycfs-" and six random characters. The temporary
+ * file is locked with flock(2) while its process lives.
  *
- * Threads: one at a time.
+ * Threads: a struct px_temp belongs to one thread at a time. All functions
+ * access the file system and may block.
  */
 
 #include "pycfs/util.h"
 
 struct px_temp {
-	int parent; /* directory of both names */
-	int lock;   /* the temporary thing itself, locked; negative: none */
+	int parent; /* descriptor of the directory with both names */
+	/* descriptor of the locked temporary file or directory; negative if
+	 * there is none */
+	int lock;
 	bool is_dir;
-	char *name;   /* NULL once renamed, or before it is made */
-	char *target; /* in parent */
+	/* temporary name; NULL before it exists and once it has been renamed */
+	char *name;
+	char *target; /* name of the destination in `parent` */
 	bool force;
 };
 
-/* Makes an empty file (0666 as the umask says) or directory (0700 until it is
- * finished) beside `dest`, open as t->lock. `force`: a directory that is not
- * empty may be replaced. -EEXIST: it may not, or `dest` is of another type;
- * -errno; with a sentence in `why`. Call px_temp_fini in any case. */
+/* Creates an empty temporary file (mode 0666 minus the umask) or directory
+ * (mode 0700; the caller sets its final mode) next to `dest`, and opens it as
+ * t->lock. `force` allows replacing a directory that is not empty. Returns 0;
+ * -EEXIST if `dest` is not empty and `force` is false, or if it is of another
+ * type; -EINVAL if `dest` has no name that can be renamed; -errno. On failure
+ * `why` has a sentence. Call px_temp_fini in any case. */
 int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 		 struct px_why *why);
-/* Puts it into its place. Files are synced first. */
+/* Atomically renames the temporary file or directory to its destination. A file
+ * is synced (fsync(2)) first. Returns 0 or -errno with a sentence in `why`. */
 int px_temp_commit(struct px_temp *t, struct px_why *why);
-/* Makes a directory of mode 0700 and opens it. -ENOTDIR: what is there by then
- * is none, or not the user's own and closed to others; -errno. */
+/* Creates a directory with mode 0700 and opens it; the caller closes *ret_fd.
+ * Returns 0; -errno; -ENOTDIR if what is there when it is opened is no
+ * directory, belongs to another user, or is open to others, so that somebody
+ * must have replaced the new directory. */
 int px_temp_mkdir(int parent, const char *name, int *ret_fd);
-void px_temp_fini(struct px_temp *t); /* removes it if it still is there */
+/* Removes the temporary file or directory if it has not been renamed, and
+ * closes and frees everything. */
+void px_temp_fini(struct px_temp *t);
 
 #endif
