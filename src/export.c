@@ -6,12 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-/* How often tick is called while nothing comes. */
+/* How often tick is called while there is nothing to write, in ms. */
 #define TICK_MS 100
-/* Read at a time from what two files are compared by. */
+/* How much of a file is read at a time to hash it, in bytes. */
 #define HASH_CHUNK (1u << 18)
 
-/* A file that equal ones may become links to. */
+/* A file in the sink to which equal files can be linked. */
 struct twin {
 	struct px_map_node node;
 	uint8_t digest[PX_DIGEST_SIZE];
@@ -23,9 +23,10 @@ struct run {
 	struct px_export_summary *sum;
 	struct px_export_fault **last_fault;
 	struct px_why *why;
-	struct px_map twins; /* by the begin of their digests */
-	char *path;	     /* in the sink, of the item in hand */
-	uint8_t *buffer;     /* HASH_CHUNK; NULL until needed */
+	/* struct twin, by the first 8 bytes of the digest */
+	struct px_map twins;
+	char *path;	 /* of the current item, in the sink */
+	uint8_t *buffer; /* of HASH_CHUNK bytes; NULL until needed */
 };
 
 int px_export_check_prefix(const char *dir)
@@ -63,7 +64,8 @@ static int cannot(struct run *run, int err, const char *path)
 			"namespace does not have: say --owner 0:0, or "
 			"write an archive",
 			*path ? path : "SOURCE");
-	/* No fault of what was read. */
+	/* These are errors of the destination rather than of the file that is
+	 * being exported. */
 	if (err == -ENOSPC || err == -EDQUOT || err == -EPIPE || err == -EBADF)
 		return px_because(run->why, err, "%s: %s (at %s)", run->o->dest,
 				  strerror(-err), *path ? path : "SOURCE");
@@ -73,7 +75,8 @@ static int cannot(struct run *run, int err, const char *path)
 
 /* ------------------------------------------------------------- counting */
 
-/* Paths come in order, so that one part's files are together. */
+/* Adds a file to the totals. Paths come in byte order, so the files of one
+ * top-level name are consecutive. */
 static int count(struct run *run, const char *path, uint64_t bytes)
 {
 	struct px_export_summary *s = run->sum;
@@ -117,7 +120,8 @@ static int add_fault(struct run *run, const struct px_item *i)
 
 /* ------------------------------------------------------------ duplicates */
 
-/* The digest of everything that two names of one inode share. */
+/* Computes a digest of everything that two hard links to one inode have in
+ * common: content, mode, owner and mtime. */
 static int digest_item(struct run *run, const struct px_item *i, int fd,
 		       uint8_t ret[PX_DIGEST_SIZE])
 {
@@ -149,8 +153,10 @@ static int digest_item(struct run *run, const struct px_item *i, int fd,
 	return !i->blob && lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
-/* 1 and where an equal file is; 0: this is the first such, or the first of a
- * new set, if the old one is `full`. Empty files gain nothing from it. */
+/* Looks for an earlier equal file. Returns 1 and its path in the sink; 0 if
+ * there is none, and then later equal files will find this one; -errno. With
+ * `full` the earlier file cannot take more links, so this one replaces it.
+ * Empty files are not linked, because that saves nothing. */
 static int find_twin(struct run *run, const struct px_item *i, int fd,
 		     bool full, const char **ret)
 {
@@ -208,7 +214,8 @@ static int put_file(struct run *run, const struct px_item *i)
 	if (!i->blob)
 		r = (i->st_known ? px_tree_open_known : px_tree_open_file)(
 			run->o->tree, i->source, &fd, &st);
-	/* The attributes were taken earlier, maybe of another version. */
+	/* The attributes were read earlier and may be those of another version
+	 * of the file. */
 	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
 		r = -ESTALE;
 	if (r == 0)
@@ -222,7 +229,8 @@ static int put_file(struct run *run, const struct px_item *i)
 			run->sum->hardlinks++;
 			return count(run, i->path, 0);
 		}
-		/* File systems bound the links of a file: ext4 to 65000. */
+		/* File systems limit the number of hard links to a file; in
+		 * ext4 it is 65000. */
 		if (r != -EMLINK)
 			return r;
 		e.hardlink = false;
@@ -256,7 +264,8 @@ static int put_item(struct run *run, const struct px_item *i)
 	return put_file(run, i);
 }
 
-/* The directories of the prefix, which look as the root does. */
+/* Writes the root and the directories of the prefix, which all get the
+ * attributes of the root. */
 static int put_prefix(struct run *run, const struct px_item *root)
 {
 	const char *prefix = run->o->prefix_dir;
@@ -276,7 +285,7 @@ static int put_prefix(struct run *run, const struct px_item *root)
 	return r;
 }
 
-/* Takes the item. */
+/* Writes one item, or records why it cannot be written, and frees it. */
 static int handle(struct run *run, struct px_item *i)
 {
 	int r = i->err;

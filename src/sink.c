@@ -5,7 +5,7 @@
 
 struct px_sink {
 	struct px_temp temp;
-	struct px_dir_sink *dir; /* one of these two */
+	struct px_dir_sink *dir; /* one of `dir` and `archive` is set */
 	struct px_archive_sink *archive;
 };
 
@@ -26,7 +26,8 @@ enum px_sink_format px_sink_format(const char *dest)
 	for (i = 0; i < PX_ARRAY_LEN(endings); i++) {
 		const size_t m = strlen(endings[i].ending);
 
-		/* A name that is nothing but an ending is a directory's. */
+		/* A name that consists of such an ending only, like ".zip", is
+		 * that of a directory. */
 		if (n > m && dest[n - m - 1] != '/' &&
 		    strcmp(dest + n - m, endings[i].ending) == 0)
 			return endings[i].format;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Archives, by libarchive. A compressed tar is two of its writers: one makes
- * the tar, whose bytes are its diff_id; the other compresses them as they
- * come.
+ * Writes archives with libarchive. A compressed tar needs two of its writers:
+ * one produces the tar, whose SHA-256 is the diff_id, and the other compresses
+ * these bytes as they come.
  *
- * Nothing of this machine goes in: no names of owners, no times but mtime, no
- * name or time in the gzip header, compression at a level that is ours. (zip
- * holds a local time: the process is to have TZ=UTC.)
+ * The output does not depend on the machine: it has no names of owners, no
+ * times but mtime, and no name or time in the gzip header, and the compression
+ * level is fixed. (A zip stores local time, so the process must run with
+ * TZ=UTC.)
  */
 #include "sink_i.h"
 
@@ -18,30 +19,32 @@
 #include <sys/stat.h>
 
 #define COPY_CHUNK (1u << 18)
-/* What a write to the file has at least, but for the last. */
+/* The minimum size in bytes of a write to the archive, except the last one. */
 #define BLOCK_SIZE (1 << 18)
 
 struct px_archive_sink {
 	enum px_sink_format format;
 	int fd;
-	struct archive *outer;	/* zip, or tar */
-	struct archive *filter; /* what compresses the tar; or NULL */
+	struct archive *outer; /* produces the zip or the tar */
+	/* compresses the tar; NULL if it is not compressed */
+	struct archive *filter;
 	struct archive_entry *entry;
 	bool digest;
-	bool dropped; /* what still is written goes nowhere */
-	int err;      /* of a write to fd */
+	bool dropped; /* drop further output */
+	int err;      /* -errno of a failed write to fd; else 0 */
 	uint64_t bytes;
 	struct px_sha256 sha256, diff_id;
-	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
+	uint8_t *buffer; /* of COPY_CHUNK bytes; NULL until needed */
 };
 
 /*
- * Names are UTF-8 wherever we run. libarchive (3.6.2: get_current_charset of
- * archive_string.c, and archive_write_set_format_zip.c) takes them to be in the
- * character set of the process's locale, and asks the C library for that alone.
- * Not every system has a locale of UTF-8, and there is no other way to tell it:
- * so the answer is ours. A program's own definition comes before those of
- * libraries, also for libraries.
+ * Names must be stored as UTF-8 on every system. libarchive (3.6.2:
+ * get_current_charset of archive_string.c, and archive_write_set_format_zip.c)
+ * assumes that names have the character set of the process's locale, which it
+ * gets from nl_langinfo. Not every system has a UTF-8 locale, and libarchive
+ * has no option for the character set, so this program defines nl_langinfo
+ * itself. The dynamic linker prefers a definition in the program to one in a
+ * library, also for calls from libraries.
  */
 char *nl_langinfo(nl_item item)
 {
@@ -85,15 +88,15 @@ static ssize_t write_filter(struct archive *a, void *arg, const void *data,
 	return (ssize_t)n;
 }
 
-/* libarchive's last error of `a` as an errno. */
+/* Converts the last libarchive error of `a` to -errno. */
 static int errno_of(const struct px_archive_sink *s, struct archive *a)
 {
 	const int err = archive_errno(a);
 
 	if (s->err < 0)
 		return s->err;
-	/* ARCHIVE_ERRNO_FILE_FORMAT and _PROGRAMMER are EILSEQ, EINVAL; _MISC
-	 * is -1. */
+	/* ARCHIVE_ERRNO_FILE_FORMAT and ARCHIVE_ERRNO_PROGRAMMER have the
+	 * values of EILSEQ and EINVAL. ARCHIVE_ERRNO_MISC is -1. */
 	return err > 0 ? -err : -EIO;
 }
 
@@ -108,7 +111,7 @@ static void set_blocks(struct archive *a)
 	archive_write_set_bytes_in_last_block(a, 1);
 }
 
-/* A raw stream through a compressor. */
+/* Opens the compressing writer, which writes a raw stream. */
 static int open_filter(struct px_archive_sink *s)
 {
 	struct archive *a = archive_write_new();
@@ -135,7 +138,8 @@ static int open_filter(struct px_archive_sink *s)
 		r = archive_write_header(a, s->entry);
 		archive_entry_clear(s->entry);
 	}
-	/* A filter that libarchive has to run a program for is a warning. */
+	/* libarchive returns a warning instead of ARCHIVE_OK if it would have
+	 * to run an external program as the filter. */
 	return r == ARCHIVE_OK ? 0 : -ENOTSUP;
 }
 
@@ -154,7 +158,8 @@ static int open_outer(struct px_archive_sink *s)
 				a, "zip:compression=deflate,"
 				   "zip:compression-level=6");
 	} else {
-		/* ustar, and pax headers where that is not enough. */
+		/* "Restricted pax" writes ustar headers, and pax headers only
+		 * for what ustar cannot store. */
 		r = archive_write_set_format_pax_restricted(a);
 	}
 	set_blocks(a);
@@ -240,7 +245,7 @@ static int put_data(struct px_archive_sink *s, const void *data, size_t n)
 	return 0;
 }
 
-/* All of `fd`, which must have just `n` bytes. */
+/* Writes the content of `fd`, which must have exactly `n` bytes left. */
 static int put_fd(struct px_archive_sink *s, int fd, uint64_t n)
 {
 	uint64_t done = 0, want;
@@ -251,8 +256,8 @@ static int put_fd(struct px_archive_sink *s, int fd, uint64_t n)
 		s->buffer = malloc(COPY_CHUNK);
 	if (!s->buffer)
 		return -ENOMEM;
-	/* A byte more is asked for than there should be, so that the end is
-	 * seen without asking again. */
+	/* Each read asks for one byte more than should be left, so that a short
+	 * read also shows the end of the file, without another read. */
 	do {
 		want = n - done < COPY_CHUNK ? n - done + 1 : COPY_CHUNK;
 		got = read(fd, s->buffer, (size_t)want);
@@ -277,7 +282,7 @@ int px_archive_sink_put(struct px_archive_sink *s,
 
 	if (*e->path == '\0')
 		return 0;
-	/* Python's zipfile reads no archive that has such a name. */
+	/* Python's zipfile cannot open a zip with a name that is not UTF-8. */
 	if (s->format == PX_SINK_ZIP &&
 	    (!is_utf8(e->path) || (e->target && !is_utf8(e->target))))
 		return -EILSEQ;
@@ -311,8 +316,9 @@ void px_archive_sink_free(struct px_archive_sink *s)
 {
 	if (!s)
 		return;
-	/* Freeing one that was not closed writes its end: what is cut off must
-	 * not look whole. (archive_write_fail would see to that, but leaks.) */
+	/* Freeing an archive that has not been closed completes it, so drop
+	 * this output: a truncated archive must not look complete.
+	 * (archive_write_fail exists for this, but leaks memory.) */
 	s->dropped = true;
 	if (s->outer)
 		archive_write_free(s->outer);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A directory being written. A directory's own attributes are set when
- * everything in it is there: its times change until then, and its mode may
- * forbid writing.
+ * Writes an export into a directory. The attributes of a directory are set once
+ * everything in it has been written: until then each new entry changes its
+ * times, and its final mode may forbid writing.
  *
- * Everything is made by one name in a directory that is open, never by a path:
- * directories that are complete may belong to somebody who can put a link in
- * their place.
+ * Every entry is created by a single name relative to an open directory, never
+ * by a longer path: a completed directory may belong to another user, who could
+ * replace a directory on that path with a symlink.
  */
 #include "sink_i.h"
 
@@ -18,20 +18,23 @@
 
 #define COPY_CHUNK (1u << 20)
 
-/* Only the topmost is open: a descriptor for each level would be too many. */
+/* A directory that is being written. They form a stack from the root to the
+ * current directory. Only the topmost has a descriptor (px_dir_sink.at),
+ * because one for each level could be too many. */
 struct open_dir {
 	struct open_dir *parent;
 	struct px_attr attr;
 	dev_t dev;
 	ino_t ino;
-	size_t n; /* bytes of path */
+	size_t n; /* length of path in bytes */
 	char path[];
 };
 
 struct px_dir_sink {
 	int root;
-	int at;	   /* the topmost directory; root, or ours to close */
-	bool owns; /* whether we may give files away */
+	/* descriptor of the topmost directory: `root`, or one that we close */
+	int at;
+	bool owns; /* may change owners of files */
 	struct open_dir *top;
 	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
 };
@@ -53,14 +56,14 @@ static struct timespec time_of(const struct px_attr *a)
 	return (struct timespec){.tv_sec = a->mtime};
 }
 
-/* As cp -a: owners are kept by whoever may keep them. */
+/* Sets the owner. As with cp -a, only a process that may do so does. */
 static int give(const struct px_dir_sink *s, int fd, const char *path,
 		const struct px_attr *a)
 {
 	if (!s->owns || fchownat(fd, path, a->uid, a->gid,
 				 AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0)
 		return 0;
-	/* The user namespace has no such user (Linux 6.1, fs/open.c,
+	/* EINVAL: the user namespace has no such user (Linux 6.1, fs/open.c,
 	 * chown_common). */
 	return errno == EINVAL ? -EOVERFLOW : -errno;
 }
@@ -72,7 +75,8 @@ static int set_times(int fd, const char *path, const struct px_attr *a)
 	return utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-/* From now on everything comes into the directory open as `fd`. */
+/* Makes `fd` the directory in which entries are created. Takes ownership of
+ * `fd`. */
 static void set_at(struct px_dir_sink *s, int fd)
 {
 	if (s->at != s->root)
@@ -80,7 +84,8 @@ static void set_at(struct px_dir_sink *s, int fd)
 	s->at = fd;
 }
 
-/* The directory that holds the topmost one, if it still does. */
+/* Opens the parent of the topmost directory, by "..". -ENOTDIR if that no
+ * longer is the directory it was created in. */
 static int open_parent(const struct px_dir_sink *s, int *ret_fd)
 {
 	const struct open_dir *parent = s->top->parent;
@@ -100,7 +105,8 @@ static int open_parent(const struct px_dir_sink *s, int *ret_fd)
 	return 0;
 }
 
-/* Takes the topmost directory off: nothing more will come into it. */
+/* Completes the topmost directory, to which nothing more will be added, and
+ * removes it from the stack. */
 static int close_top(struct px_dir_sink *s)
 {
 	struct open_dir *d = s->top;
@@ -164,7 +170,8 @@ static int put_link(struct px_dir_sink *s, const struct px_sink_entry *e)
 	return r < 0 ? r : set_times(s->at, name, e->attr);
 }
 
-/* Another name for the file `target`, which may lie anywhere below. */
+/* Creates a hard link to the file `target`, which may be anywhere in the
+ * destination. */
 static int put_hardlink(struct px_dir_sink *s, const struct px_sink_entry *e)
 {
 	PX_AUTOCLOSE int held = -1;
@@ -190,7 +197,9 @@ static int put_hardlink(struct px_dir_sink *s, const struct px_sink_entry *e)
 								     : 0;
 }
 
-/* Within the kernel where it can; 1: it cannot here, nothing was copied. */
+/* Copies `n` bytes in the kernel with copy_file_range. Returns 0; 1 if that is
+ * not possible for these files, and then nothing has been copied; -ESTALE if
+ * `from` has fewer bytes; -errno. */
 static int copy_in_kernel(int from, int to, uint64_t n)
 {
 	bool any = false;
@@ -201,7 +210,7 @@ static int copy_in_kernel(int from, int to, uint64_t n)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		/* Some file systems say 0 for files that are not empty. */
+		/* Some file systems return 0 here for non-empty files. */
 		if (got <= 0 && !any)
 			return 1;
 		if (got < 0)
@@ -257,7 +266,7 @@ static int put_file(struct px_dir_sink *s, const struct px_sink_entry *e,
 		r = copy(s, from, fd, e->attr->size);
 	else
 		r = px_write_full(fd, data, (size_t)e->attr->size);
-	/* It grew meanwhile: what was copied is no version of it. */
+	/* The file has grown, so what was copied is not a version of it. */
 	if (r == 0 && from >= 0 && px_read_full(from, &more, 1) != 0)
 		r = -ESTALE;
 	if (r == 0)

@@ -2,7 +2,8 @@
 #ifndef PX_SINK_I_H
 #define PX_SINK_I_H
 /*
- * What src/sink*.c share.
+ * The two kinds of sink behind px_sink. Private to src/sink*.c. The functions
+ * have the contracts of their px_sink_ counterparts in sink.h.
  */
 
 #include "pycfs/sink.h"
@@ -11,8 +12,11 @@
 
 struct px_dir_sink;
 
-/* Writes below the directory open as `fd`, which is borrowed. -ENOMEM. */
+/* A sink that writes into the directory open as `fd`, which stays owned by the
+ * caller and must outlive the sink. Returns 0 or -ENOMEM. */
 int px_dir_sink_new(int fd, struct px_dir_sink **ret);
+/* If `fd` is negative, a file's bytes are in `data`; else they are read from
+ * `fd`. */
 int px_dir_sink_put(struct px_dir_sink *s, const struct px_sink_entry *e,
 		    const void *data, int fd);
 int px_dir_sink_finish(struct px_dir_sink *s);
@@ -22,9 +26,13 @@ void px_dir_sink_free(struct px_dir_sink *s);
 
 struct px_archive_sink;
 
-/* Writes to `fd`, which is borrowed. -ENOMEM. */
+/* A sink that writes an archive to `fd`, which stays owned by the caller and
+ * must outlive the sink. Returns 0; -ENOMEM; -ENOTSUP if libarchive was built
+ * without the compression. */
 int px_archive_sink_new(int fd, enum px_sink_format format, bool digest,
 			struct px_archive_sink **ret);
+/* If `fd` is negative, a file's bytes are in `data`; else they are read from
+ * `fd`. */
 int px_archive_sink_put(struct px_archive_sink *s,
 			const struct px_sink_entry *e, const void *data,
 			int fd);

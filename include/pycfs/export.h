@@ -2,48 +2,56 @@
 #ifndef PX_EXPORT_H
 #define PX_EXPORT_H
 /*
- * Writes what the view shows, all of it, into a sink: the same names, bytes
- * and attributes as a mount has, in byte order of their paths. One thread
- * walks and asks, the workers compile, and the caller's writes; what waits to
- * be written is bounded.
+ * Exports the whole view into a sink, with the names, bytes and attributes that
+ * a mount shows, in byte order of the paths. One thread walks the tree and
+ * requests modules, worker processes compile them, and the calling thread
+ * writes. The amount that waits to be written is bounded.
  *
- * A module that does not compile ends the writing, not the walk: all such
- * modules are in the summary.
+ * After a module that does not compile nothing more is written, but the walk
+ * goes on, so that the summary lists every such module.
+ *
+ * Threads: any; a sink can be used by one export only.
  */
 
 #include "pycfs/sink.h"
 #include "pycfs/stats.h"
 
 struct px_export_progress {
-	uint64_t files; /* written so far; not directories */
-	uint64_t bytes; /* in them */
+	/* number of files written so far, without directories */
+	uint64_t files;
+	uint64_t bytes; /* size of these files */
 };
 
 struct px_export_options {
 	struct px_content *content;
 	struct px_tree *tree;
 	struct px_sink *sink;
-	const char *dest;	/* the sink's name, for messages */
-	unsigned jobs;		/* compile processes there are */
-	const char *prefix_dir; /* where in the sink; "" for none */
-	bool hardlink_dupes;	/* equal files become one */
-	/* Called often, from the caller's thread, also while nothing happens;
-	 * false ends the export with -ECANCELED. */
+	const char *dest; /* name of the sink, for messages */
+	unsigned jobs;	  /* number of worker processes */
+	/* directory of the sink to write into; "" for its root */
+	const char *prefix_dir;
+	/* write equal files as hard links to one file */
+	bool hardlink_dupes;
+	/* Called from the calling thread after each entry, and every 100 ms
+	 * while there is nothing to write. If it returns false, the export ends
+	 * with -ECANCELED. */
 	bool (*tick)(void *arg, const struct px_export_progress *p);
-	/* Called once an error has ended the writing: what is still being
-	 * compiled is not wanted any more. */
+	/* Called from the calling thread when an error has ended the export, so
+	 * that modules still being compiled can be abandoned. */
 	void (*give_up)(void *arg);
-	void *tick_arg; /* of both */
+	void *tick_arg; /* passed to both functions */
 };
 
-/* A module that did not compile. */
+/* A module that does not compile. */
 struct px_export_fault {
-	struct px_export_fault *next; /* in the order of their paths */
-	struct px_blob *why;	      /* kind, line, column, message */
-	char path[];		      /* of the source */
+	struct px_export_fault *next; /* next in byte order of paths */
+	/* its error; a reference that the list owns */
+	struct px_blob *why;
+	char path[]; /* of the source, relative to SOURCE */
 };
 
-/* What one name at the top of the view amounts to. */
+/* The totals of one top-level name of the view. `bytes` are uncompressed and
+ * count hard links as 0. */
 struct px_export_part {
 	char *name;
 	uint64_t files;
@@ -62,17 +70,18 @@ struct px_export_summary {
 };
 
 /*
- * 0: all of it is written. -ENOEXEC: modules do not compile, see the summary.
- * -ECANCELED: tick said so, or the pool was stopped. Else -errno, with a
- * sentence in `why`, as with all of these. Call px_export_summary_fini in any
- * case. Blocks until done.
+ * Runs an export and blocks until it is done. Everything in `o` is borrowed.
+ * Returns 0 if everything has been written (the caller then finishes and
+ * commits the sink); -ENOEXEC if modules do not compile, which *ret lists;
+ * -ECANCELED if tick returned false or the pool was stopped; -errno. On failure
+ * `why` has a sentence. Call px_export_summary_fini in any case.
  */
 int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 	      struct px_why *why);
 void px_export_summary_fini(struct px_export_summary *s);
 
-/* 0 if `dir` is fit to be px_export_options.prefix_dir: relative, no empty
- * names, no "." and "..". */
+/* Checks a value for px_export_options.prefix_dir. Returns 0, or -EINVAL unless
+ * it is a relative path of names that are not empty, "." or "..". */
 int px_export_check_prefix(const char *dir);
 
 #endif

@@ -2,11 +2,13 @@
 #ifndef PX_SINK_H
 #define PX_SINK_H
 /*
- * Where an export goes: a directory, a tar (plain or compressed), a zip, or a
- * tar on a descriptor. Until px_sink_commit it stands beside its destination,
- * as temp.h says.
+ * The destination of an export: a directory, a tar (plain or compressed), a
+ * zip, or a tar written to a descriptor. Until px_sink_commit the output is
+ * under a temporary name next to the destination (temp.h); a tar on a
+ * descriptor has no temporary name.
  *
- * Threads: one at a time.
+ * Threads: a sink belongs to one thread at a time. All functions but
+ * px_sink_format and px_sink_free write, and may block.
  * Owns: <archive.h>.
  */
 
@@ -21,55 +23,66 @@ enum px_sink_format {
 };
 
 struct px_sink_options {
-	const char *dest; /* a path; the format is by its ending */
-	int fd;		  /* write a tar there instead; else negative */
-	bool force;	  /* replace a directory that is not empty */
-	bool digest;	  /* px_sink_result has digests */
+	const char *dest; /* path; its ending selects the format */
+	int fd;		  /* to write a tar there instead; else negative */
+	/* whether a directory that is not empty may be replaced */
+	bool force;
+	bool digest; /* compute the digests of px_sink_result */
 };
 
-/* What an entry is, and where: `path` is relative, in byte order with what
- * came before it (a directory's as if it ended in a slash), and every
- * directory comes before what is in it. "" is the destination itself, which
- * only a directory has. */
+/* One entry of the output; the caller owns everything in it. `path` is relative
+ * to the destination. Entries must come in byte order of their paths, with the
+ * path of a directory compared as if it ended in a slash, and a directory must
+ * come before what is in it. The path "" is the destination itself; archives
+ * ignore it. */
 struct px_sink_entry {
 	const char *path;
 	const struct px_attr *attr;
-	/* Of a link; or the path of an earlier file that this one shall be a
-	 * hard link to, which no zip can hold. */
+	/* The target of a symlink; or, with `hardlink`, the path of an earlier
+	 * file to which this one becomes a hard link, which a zip does not
+	 * support. Else NULL. */
 	const char *target;
 	bool hardlink;
 };
 
 struct px_sink_result {
-	uint64_t bytes; /* of the file written; 0: a directory */
-	uint8_t sha256[PX_SHA256_SIZE];	 /* of that file */
+	uint64_t bytes;			 /* of the archive; 0 for a directory */
+	uint8_t sha256[PX_SHA256_SIZE];	 /* of the archive */
 	uint8_t diff_id[PX_SHA256_SIZE]; /* of the tar before compression */
 };
 
 struct px_sink;
 
-/* The format that the ending of `dest` asks for. */
+/* Returns the format that the ending of `dest` selects. */
 enum px_sink_format px_sink_format(const char *dest);
 
-/* Makes the temporary file or directory. -EEXIST: a directory that is not
- * empty, or something that is neither; -errno; with a sentence in `why`. */
+/* Opens a sink, with its temporary file or directory. Strings in `o` are used
+ * during the call only; o->fd stays owned by the caller and must outlive the
+ * sink. Returns 0 and the sink, which the caller frees with px_sink_free;
+ * -EEXIST if the destination exists and may not be replaced (px_temp_make);
+ * -errno; on failure with a sentence in `why`. */
 int px_sink_open(const struct px_sink_options *o, struct px_sink **ret,
 		 struct px_why *why);
 
-/* Writes one entry; `data` are the attr->size bytes of a file. The errors of
- * the file system; -EILSEQ: the format cannot hold such a name; -EOVERFLOW: a
- * directory cannot have such an owner in this user namespace. */
+/* Writes one entry. `data` has the attr->size bytes of a regular file and is
+ * ignored for other entries. Returns 0; -EILSEQ if the format does not support
+ * such a name; -EOVERFLOW if the user namespace does not have the owner that a
+ * file or directory is to get; -errno of the file system. */
 int px_sink_put(struct px_sink *s, const struct px_sink_entry *e,
 		const void *data);
-/* The same for a file whose bytes are those of descriptor `fd`, read from its
- * offset on. -ESTALE: it has not as many as attr->size says. */
+/* Writes a regular file whose content is read from the descriptor `fd`, from
+ * its current position to its end. -ESTALE if that is not attr->size bytes;
+ * otherwise as px_sink_put. */
 int px_sink_put_fd(struct px_sink *s, const struct px_sink_entry *e, int fd);
 
-/* Writes what is left, but leaves it under its temporary name. */
+/* Completes the output but leaves it under its temporary name. *ret is filled
+ * in. Returns 0 or -errno. */
 int px_sink_finish(struct px_sink *s, struct px_sink_result *ret);
-/* Puts what was finished into its place, at once. With a sentence in `why`. */
+/* Atomically moves the completed output to its destination. Returns 0 or -errno
+ * with a sentence in `why`. */
 int px_sink_commit(struct px_sink *s, struct px_why *why);
-/* Removes what was not committed, and frees. NULL is fine. */
+/* Removes the output unless it has been committed, and frees the sink. NULL is
+ * allowed. */
 void px_sink_free(struct px_sink *s);
 
 #endif
