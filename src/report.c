@@ -9,15 +9,17 @@
 #define TICK_MS	    100
 #define MAX_THREADS 16
 
-/* Several threads take items from one walk and add to one report. */
+/* A report that is being made. Several threads take items from the same walk
+ * and add to the same report. */
 struct making {
 	const struct px_report_options *o;
 	struct px_walk *walk;
 	pthread_mutex_t lock;
-	pthread_mutex_t one_large; /* held while a large source is in memory */
-	struct px_report *r;	   /* under lock */
+	/* one thread at a time may have a large source in memory */
+	pthread_mutex_t one_large;
+	struct px_report *r; /* protected by `lock` */
 	size_t room_files, room_hidden, room_faults;
-	int err; /* under lock: the first */
+	int err; /* the first error; protected by `lock`, like err_path */
 	char *err_path;
 	_Atomic bool stop;
 	_Atomic uint64_t done;
@@ -25,7 +27,8 @@ struct making {
 
 /* ------------------------------------------------------------- collecting */
 
-/* Room for one more. NULL: ENOMEM; what was there is as it was. */
+/* Returns the array with room for one more element, or NULL if out of memory,
+ * and then the old array is still valid. */
 static void *grow(void *array, size_t n, size_t *room, size_t size)
 {
 	const size_t more = *room ? *room * 2 : 64;
@@ -82,7 +85,8 @@ static int add_fault(struct making *m, const struct px_report_fault *f)
 
 /* -------------------------------------------------------------- measuring */
 
-/* What a hidden name amounts to, and all below it. */
+/* Adds the number and size of the files at `path` and below it. What cannot be
+ * read is not counted. */
 static void sum_hidden(struct px_tree *t, const char *path,
 		       struct px_report_hidden *h)
 {
@@ -228,9 +232,9 @@ static void *take_items(void *arg)
 
 /* ---------------------------------------------------------------- summing */
 
-/* A shared library: "x.so", or with the numbers of its version behind that, as
- * in the *.libs directory of a wheel: "libx.so.1.2". As NATIVE in the page
- * (report/model.js). */
+/* Whether this is a shared library: "x.so", or with version numbers behind it,
+ * like "libx.so.1.2" in the *.libs directory of a wheel. The HTML page has the
+ * same test (NATIVE in report/model.js). */
 static bool is_native(const char *path)
 {
 	size_t n = strlen(path), m;
@@ -407,7 +411,7 @@ static int run(struct making *m, struct px_why *why)
 	}
 	if (r < 0)
 		m->stop = true;
-	/* This thread only tells how far it is. */
+	/* This thread only calls tick until the others have ended. */
 	for (i = 0; i < n;) {
 		struct timespec until;
 

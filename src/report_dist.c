@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which distribution a file belongs to: the one whose RECORD names it, else
- * the one that most files of the same top-level name belong to, else none but
- * that name.
+ * Determines the distribution that each file belongs to. It is the one whose
+ * RECORD lists the file's source; else the one to which most files of the same
+ * top-level name belong; else a pseudo-distribution that has that top-level
+ * name.
  */
 #include "report_i.h"
 
@@ -10,10 +11,11 @@
 
 #include <stdio.h>
 
-#define RECORD_MAX (64u << 20) /* as content_record.c */
+/* bytes; the same limit as in content_record.c */
+#define RECORD_MAX (64u << 20)
 #define NONE	   SIZE_MAX
 
-/* Source path -> distribution, in order of paths. */
+/* Maps a path in SOURCE to the index of the distribution that claims it. */
 struct claim {
 	char *path;
 	size_t dist;
@@ -96,7 +98,8 @@ static int add_dist(struct px_report *r, const char *name, size_t n,
 	return 0;
 }
 
-/* Reads what RECORD says. One that cannot be read claims nothing. */
+/* Adds a claim for each path in the RECORD of the directory `dir`. A RECORD
+ * that cannot be read claims nothing. */
 static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
 			size_t dist)
 {
@@ -123,7 +126,8 @@ static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
 	return r == -ENOMEM ? r : 0;
 }
 
-/* A distribution for NAME-VERSION.dist-info or .egg-info at the top. */
+/* Adds a distribution for each NAME-VERSION.dist-info or .egg-info in SOURCE
+ * itself. */
 static int find_dists(struct px_report *r, struct px_tree *t,
 		      struct claims *claims)
 {
@@ -147,7 +151,8 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 			continue;
 		dash = memchr(name, '-', stem);
 		version = dash ? dash + 1 : name + stem;
-		/* An egg's may be followed by -py3.11. */
+		/* The version of an egg may be followed by something like
+		 * "-py3.11". */
 		n_version = strcspn(version, "-");
 		if (version + n_version > name + stem)
 			n_version = (size_t)(name + stem - version);
@@ -155,7 +160,8 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 			       version, n_version, true);
 		if (err == 0 && is_wheel && l.names[i].type == PX_TYPE_DIR)
 			err = claim_record(claims, t, name, r->n_dists - 1);
-		/* Its own files, whatever RECORD says. */
+		/* The distribution also claims its metadata directory, even if
+		 * RECORD does not list the files in it. */
 		if (err == 0)
 			err = add_claim(claims, name, r->n_dists - 1);
 	}
@@ -163,10 +169,12 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 	return err;
 }
 
-/* Files of one top-level name, [from, to): gives those that nobody claims to
- * who claims most, or to the name itself; those are distributions from `first`
- * on. */
-static int settle_top(struct px_report *r, size_t *votes, size_t first,
+/* Assigns the unclaimed files among [from, to), which have the same top-level
+ * name, to the distribution that claims most of the others. If there is none,
+ * they go to the pseudo-distribution of the top-level name;
+ * pseudo-distributions have indices from `first` on. `votes` is all zero, with
+ * one counter per distribution. */
+static int assign_top(struct px_report *r, size_t *votes, size_t first,
 		      size_t from, size_t to)
 {
 	const char *path = r->files[from].source;
@@ -181,11 +189,14 @@ static int settle_top(struct px_report *r, size_t *votes, size_t first,
 		    (++votes[dist], best == NONE || votes[dist] > votes[best]))
 			best = dist;
 	}
-	/* Zero again, for the next. */
+	/* Reset the counters for the next call. */
 	for (i = from; i < to; i++)
 		if (r->files[i].dist != NONE)
 			votes[r->files[i].dist] = 0;
-	/* Bytecode of a kept source may have come before it. */
+	/* An earlier call may have added the pseudo-distribution already:
+	 * sources that are kept and their bytecode in __pycache__ have the same
+	 * top-level name in SOURCE, but need not be next to each other in the
+	 * view. */
 	for (i = first; i < r->n_dists && best == NONE; i++)
 		if (strncmp(r->dists[i].name, path, n) == 0 &&
 		    r->dists[i].name[n] == '\0')
@@ -209,9 +220,9 @@ static bool same_top(const char *a, const char *b)
 	return strncmp(a, b, n) == 0 && (b[n] == '/' || b[n] == '\0');
 }
 
-/* Files are in order of their paths in the view; those below one name at the
- * top are together in either order. */
-static int settle_all(struct px_report *r)
+/* Files are sorted by their paths in the view. Files with the same top-level
+ * name in SOURCE usually are consecutive there. */
+static int assign_all(struct px_report *r)
 {
 	const size_t n_tops = r->n_files, first = r->n_dists;
 	size_t *votes = calloc(r->n_dists + n_tops + 1, sizeof(*votes));
@@ -224,7 +235,7 @@ static int settle_all(struct px_report *r)
 		     same_top(r->files[from].source, r->files[to].source);
 		     to++)
 			;
-		err = settle_top(r, votes, first, from, to);
+		err = assign_top(r, votes, first, from, to);
 	}
 	free(votes);
 	return err;
@@ -239,7 +250,8 @@ static int compare_dists(const void *a, const void *b, void *arg)
 	return c ? c : (x > y) - (x < y);
 }
 
-/* Puts them in order of names, without those that have no files. */
+/* Sorts the distributions by name, ignoring case, and removes those without
+ * files. */
 static int sort_dists(struct px_report *r)
 {
 	const size_t n = r->n_dists;
@@ -299,6 +311,6 @@ int px_report_assign(struct px_report *r, struct px_tree *t)
 	}
 	claims_fini(&claims);
 	if (err == 0)
-		err = settle_all(r);
+		err = assign_all(r);
 	return err < 0 ? err : sort_dists(r);
 }

@@ -3,7 +3,7 @@
 
 #define N_FIELDS 6 /* grade, line, rule, reason, detail, remedy */
 
-/* Cuts `line` at its tabs. False: it is no finding. */
+/* Splits `line` at its tabs, in place. Returns false if it is not a finding. */
 static bool cut(char *line, char *fields[N_FIELDS])
 {
 	size_t i;
@@ -44,7 +44,7 @@ static int add(struct px_report *r, size_t *room, size_t file,
 	return 0;
 }
 
-/* Whether the file is shipped as the remedy would have it. */
+/* Whether the rules in force already do what the remedy proposes. */
 static bool is_remedied(const struct px_report_options *o,
 			const struct px_report_file *f, const char *remedy)
 {

@@ -2,133 +2,158 @@
 #ifndef PX_REPORT_H
 #define PX_REPORT_H
 /*
- * What a layer has in it and what it costs: each file of the view, how large
- * it is as shipped, compressed, as source and as Python's own bytecode, and
- * which distribution it belongs to. What a file's bytes come to is kept in the
- * cache under their digest, so that a second report measures little.
+ * The report on a view: each file with its size in the view, compressed, as
+ * source and as Python's own bytecode, the distribution that it belongs to, and
+ * what may break. The measurements of a file are stored in the cache, so that a
+ * second report has little to measure.
  *
- * Threads: px_report_make uses several; what it made, any.
+ * Threads: px_report_make starts threads of its own. A finished report may be
+ * read by any thread.
  * Owns: <zlib.h>, <zstd.h>.
  */
 
 #include "pycfs/cache.h"
 #include "pycfs/content.h"
 
-/* Sums over some files. */
+/* Sums over a set of files. "Modules" are the generated .pyc of the view;
+ * "other" files are all others, including a generated RECORD. */
 struct px_report_sizes {
 	uint64_t modules;
-	uint64_t source_bytes;	 /* of modules */
-	uint64_t bytecode_bytes; /* of the same, as shipped */
-	uint64_t pycache_bytes;	 /* of the same, as Python's __pycache__ */
-	uint64_t other_files;	 /* shipped as they are, or a RECORD */
+	uint64_t source_bytes;	 /* of the sources of these modules */
+	uint64_t bytecode_bytes; /* of these modules, as in the view */
+	/* of these modules, as Python's own .pyc in __pycache__ */
+	uint64_t pycache_bytes;
+	uint64_t other_files; /* all files but modules */
 	uint64_t other_bytes;
-	uint64_t native_bytes;	/* of other: shared libraries */
-	uint64_t deflate_bytes; /* of all, each file by itself */
+	uint64_t native_bytes;	/* part of other_bytes: shared libraries */
+	uint64_t deflate_bytes; /* of all files, each compressed by itself */
 	uint64_t zstd_bytes;
-	uint64_t source_deflate_bytes; /* the same with modules as sources */
+	/* The same, with the source in place of each module. */
+	uint64_t source_deflate_bytes;
 	uint64_t source_zstd_bytes;
 };
 
+/* One file of the view. Sizes are in bytes. "Of a module" means that the member
+ * is 0 for other files. */
 struct px_report_file {
-	char *path;	    /* in the view */
-	const char *source; /* in SOURCE; into `path` */
-	size_t dist;	    /* index of distributions */
+	char *path; /* path in the view */
+	/* path of its source in SOURCE; part of the memory of `path` */
+	const char *source;
+	size_t dist; /* index into px_report.dists */
 	enum px_kind kind;
-	uint64_t source_bytes; /* of a module; else 0 */
+	uint64_t source_bytes; /* of a module */
 	uint64_t bytes;
-	uint64_t pycache_bytes; /* of a module; else 0 */
+	uint64_t pycache_bytes; /* of a module */
 	uint64_t deflate_bytes;
 	uint64_t zstd_bytes;
-	uint64_t source_deflate_bytes; /* of a module; else as above */
+	/* of a module; else deflate_bytes, zstd_bytes */
+	uint64_t source_deflate_bytes;
 	uint64_t source_zstd_bytes;
-	uint8_t digest[PX_DIGEST_SIZE]; /* of the bytes */
-	char *findings; /* as px_pool_options.analyse has them; or NULL */
-	unsigned risk;	/* the worst grade of them; 0: none */
+	uint8_t digest[PX_DIGEST_SIZE]; /* of the file's bytes in the view */
+	/* Risks as text in the form of px_pool_options.analyse, which
+	 * px_report_find_risks cuts into fields in place; NULL if there are
+	 * none. */
+	char *findings;
+	unsigned risk; /* the worst grade of its risks; 0: none */
 };
 
-/* Something that may break without source, docstrings or asserts. Strings
- * belong to the file. */
+/* A place in a module that may break without source, docstrings or asserts. The
+ * strings belong to the px_report_file. */
 struct px_report_risk {
-	size_t file; /* index */
+	size_t file; /* index into px_report.files */
 	unsigned line;
-	unsigned grade; /* 1: to know, 2: may break, 3: breaks */
+	unsigned grade; /* 1: good to know, 2: may break, 3: breaks */
 	const char *rule, *reason, *detail, *remedy;
 };
 
+/* A distribution, or a top-level name whose files belong to no distribution. */
 struct px_report_dist {
-	char *name;    /* of a top-level name that belongs to none: that name */
-	char *version; /* "" if it is none */
-	unsigned risk; /* the worst grade */
-	bool installed; /* there is a RECORD or egg-info of it */
+	char *name;	/* of the distribution, or the top-level name */
+	char *version;	/* "" if there is none */
+	unsigned risk;	/* the worst grade in its files; 0: none */
+	bool installed; /* a distribution: it has a .dist-info or .egg-info */
 	struct px_report_sizes sizes;
 };
 
+/* An entry of the source that is not in the view. If it is a directory, the
+ * sums include all that is below it. */
 struct px_report_hidden {
-	char *path;	 /* in SOURCE */
-	const char *why; /* static */
+	char *path;	 /* path in SOURCE */
+	const char *why; /* a static string: the reason */
 	uint64_t files;
 	uint64_t bytes;
 };
 
+/* A module that does not compile. */
 struct px_report_fault {
-	char *path;	     /* in SOURCE */
-	struct px_blob *why; /* line, column, message */
+	char *path;	     /* path in SOURCE */
+	struct px_blob *why; /* its error; a reference that the report owns */
 };
 
-/* Files with the same bytes, in the order of their paths. */
+/* Files with equal content, in byte order of their paths. */
 struct px_report_twins {
-	uint64_t bytes; /* of each */
+	uint64_t bytes; /* size of each of them */
 	size_t n;
-	size_t *files; /* indices */
+	size_t *files; /* indices into px_report.files */
 };
 
 struct px_report {
 	struct px_report_sizes total;
-	struct px_report_file *files; /* in the order of their paths */
+	struct px_report_file *files; /* in byte order of their paths */
 	size_t n_files;
-	struct px_report_dist *dists; /* by name */
+	struct px_report_dist *dists; /* in order of names */
 	size_t n_dists;
 	struct px_report_hidden *hidden;
 	size_t n_hidden;
 	struct px_report_fault *faults;
 	size_t n_faults;
-	struct px_report_twins *twins; /* the most wasteful first */
+	/* the set with the most redundant bytes first */
+	struct px_report_twins *twins;
 	size_t n_twins;
-	struct px_report_risk *risks; /* by file and line */
+	struct px_report_risk *risks; /* in order of files, then lines */
 	size_t n_risks;
-	uint64_t twin_bytes; /* in all copies but one of each */
+	/* redundant bytes: all twins but one of each set */
+	uint64_t twin_bytes;
 	uint64_t hidden_files;
 	uint64_t hidden_bytes;
 };
 
 struct px_report_options {
 	struct px_content *content;
-	/* Makes what Python itself would write, with debug ranges, of which
-	 * only the size is kept. */
+	/* Workers that produce the .pyc that Python itself would write, with
+	 * debug ranges. Only their sizes are used. */
 	struct px_pool *baseline;
-	const struct px_python *python; /* whose that is */
-	struct px_pool *analyser;	/* NULL: no risks are looked for */
-	const struct px_rules *rules;	/* as the content has them */
-	unsigned optimize;
-	const char *version; /* of what finds risks: findings are kept by it */
+	const struct px_python *python; /* the Python of `baseline` */
+	/* workers that find risks; NULL: do not look for any */
+	struct px_pool *analyser;
+	const struct px_rules *rules; /* the same as those of `content` */
+	unsigned optimize; /* level where no rule applies: 0, 1 or 2 */
+	/* Version of the code that finds risks. Cached findings of another
+	 * version are not used. */
+	const char *version;
 	struct px_tree *tree;
 	struct px_cache *cache;
-	unsigned jobs;
-	size_t max_source; /* bytes, as the content has it */
-	/* As px_export_options has it; files done so far. */
+	unsigned jobs; /* worker processes, and threads (at most 16) */
+	/* maximum size of a source in bytes, as in the content */
+	size_t max_source;
+	/* Called about every 100 ms from the calling thread with the number of
+	 * files measured so far. If it returns false, the report ends with
+	 * -ECANCELED. */
 	bool (*tick)(void *arg, uint64_t files);
 	void *tick_arg;
 };
 
-/* 0, or -errno with a sentence in `why`; -ECANCELED: tick said so. Call
- * px_report_fini in any case. Blocks until done. */
+/* Makes a report and blocks until it is done. Everything in `o` is borrowed.
+ * Returns 0; -ECANCELED if tick returned false; -errno. On failure `why` has a
+ * sentence. Call px_report_fini in any case. */
 int px_report_make(const struct px_report_options *o, struct px_report *ret,
 		   struct px_why *why);
 void px_report_fini(struct px_report *r);
 
+/* Adds the sizes of one file to a sum. */
 void px_report_add_sizes(struct px_report_sizes *to,
 			 const struct px_report_file *f);
-/* All that is shipped. */
+/* The total size in the view. */
 static inline uint64_t px_report_bytes(const struct px_report_sizes *s)
 {
 	return s->bytecode_bytes + s->other_bytes;
