@@ -34,7 +34,7 @@ struct px_dir_sink {
 	int root;
 	/* descriptor of the topmost directory: `root`, or one that we close */
 	int at;
-	bool owns; /* may change owners of files */
+	bool may_chown; /* may change owners of files */
 	struct open_dir *top;
 	uint8_t *buffer; /* of COPY_CHUNK; NULL until needed */
 };
@@ -46,7 +46,7 @@ int px_dir_sink_new(int fd, struct px_dir_sink **ret)
 	if (!s)
 		return -ENOMEM;
 	s->root = s->at = fd;
-	s->owns = geteuid() == 0;
+	s->may_chown = geteuid() == 0;
 	*ret = s;
 	return 0;
 }
@@ -57,11 +57,11 @@ static struct timespec time_of(const struct px_attr *a)
 }
 
 /* Sets the owner. As with cp -a, only a process that may do so does. */
-static int give(const struct px_dir_sink *s, int fd, const char *path,
-		const struct px_attr *a)
+static int set_owner(const struct px_dir_sink *s, int fd, const char *path,
+		     const struct px_attr *a)
 {
-	if (!s->owns || fchownat(fd, path, a->uid, a->gid,
-				 AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0)
+	if (!s->may_chown || fchownat(fd, path, a->uid, a->gid,
+				      AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0)
 		return 0;
 	/* EINVAL: the user namespace has no such user (Linux 6.1, fs/open.c,
 	 * chown_common). */
@@ -115,7 +115,7 @@ static int close_top(struct px_dir_sink *s)
 	int r = open_parent(s, &parent);
 
 	if (r == 0)
-		r = give(s, s->at, "", &d->attr);
+		r = set_owner(s, s->at, "", &d->attr);
 	if (r == 0 && fchmod(s->at, d->attr.mode) < 0)
 		r = -errno;
 	if (r == 0 && futimens(s->at, times) < 0)
@@ -166,7 +166,7 @@ static int put_link(struct px_dir_sink *s, const struct px_sink_entry *e)
 
 	if (symlinkat(e->target, s->at, name) < 0)
 		return -errno;
-	r = give(s, s->at, name, e->attr);
+	r = set_owner(s, s->at, name, e->attr);
 	return r < 0 ? r : set_times(s->at, name, e->attr);
 }
 
@@ -270,7 +270,7 @@ static int put_file(struct px_dir_sink *s, const struct px_sink_entry *e,
 	if (r == 0 && from >= 0 && px_read_full(from, &more, 1) != 0)
 		r = -ESTALE;
 	if (r == 0)
-		r = give(s, fd, "", e->attr);
+		r = set_owner(s, fd, "", e->attr);
 	if (r == 0 && fchmod(fd, e->attr->mode) < 0)
 		r = -errno;
 	if (r == 0 && futimens(fd, times) < 0)

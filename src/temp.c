@@ -65,7 +65,7 @@ static int remove_at(int parent, const char *name, unsigned depth)
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-static bool is_ours(const char *name, const char *target)
+static bool is_temp_name(const char *name, const char *target)
 {
 	const size_t n = strlen(target);
 
@@ -93,7 +93,7 @@ static void sweep(const struct px_temp *t)
 		struct stat st;
 		int left;
 
-		if (!is_ours(e->d_name, t->target))
+		if (!is_temp_name(e->d_name, t->target))
 			continue;
 		left = openat(t->parent, e->d_name,
 			      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
