@@ -489,7 +489,8 @@ static int parse_line(struct px_rules *r, const char *p, size_t n,
 		    memcmp(verbs[i].name, p, word) == 0)
 			break;
 	if (i == PX_ARRAY_LEN(verbs)) {
-		*ret_what = "no exclude, include, keep-source or optimize";
+		*ret_what = "a rule begins with exclude, include, "
+			    "keep-source or optimize";
 		return -EINVAL;
 	}
 	p += word;

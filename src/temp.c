@@ -119,8 +119,8 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 		return px_because(why, -ENOMEM, "out of memory");
 	if (!px_path_is_name(name))
 		return px_because(why, -EINVAL,
-				  "%s: it is put into its place by renaming, "
-				  "so say it by a name of its own",
+				  "%s: the destination needs a name of its "
+				  "own, other than /, . and ..",
 				  dest);
 	/* The temporary name must fit into NAME_MAX too. */
 	if (strlen(name) + 1 + strlen(MARK) + N_LETTERS > NAME_MAX)
@@ -171,14 +171,15 @@ static int check_target(const struct px_temp *t, const char *dest,
 		if (S_ISREG(st.st_mode))
 			return 0;
 		return px_because(why, -EEXIST,
-				  "%s is there and no regular file", dest);
+				  "%s exists and is not a regular file", dest);
 	}
 	if (!S_ISDIR(st.st_mode))
-		return px_because(why, -EEXIST,
-				  "%s is there and no directory (an archive's "
-				  "name ends in .tar, .tar.gz, .tar.zst or "
-				  ".zip)",
-				  dest);
+		return px_because(
+			why, -EEXIST,
+			"%s exists and is not a directory (the name "
+			"of an archive ends in .tar, .tar.gz, .tar.zst or "
+			".zip)",
+			dest);
 	r = is_empty(t->parent, t->target);
 	if (r < 0)
 		return px_because(why, r, "%s: %s", dest, strerror(-r));
@@ -281,10 +282,10 @@ int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 	r = make(t);
 	if (r == -ENOTDIR)
 		return px_because(why, r,
-				  "cannot write beside %s: the directory that "
-				  "was made there was exchanged for another at "
-				  "once, so choose a place that only you can "
-				  "write to",
+				  "cannot write beside %s: the directory just "
+				  "created there was exchanged for another, "
+				  "so choose a place that only you can write "
+				  "to",
 				  dest);
 	if (r < 0)
 		return px_because(why, r, "cannot write beside %s: %s", dest,
@@ -333,7 +334,8 @@ int px_temp_commit(struct px_temp *t, struct px_why *why)
 				  "directory %s at once: remove it first",
 				  t->target);
 	if (r < 0)
-		return px_because(why, r, "cannot put %s into its place: %s",
+		return px_because(why, r,
+				  "cannot rename the finished output to %s: %s",
 				  t->target, strerror(-r));
 	return 0;
 }

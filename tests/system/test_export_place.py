@@ -75,12 +75,12 @@ def test_what_cannot_be_replaced(pycfs, small, place):
     os.symlink("file", at + "link.tar")
     before = digest(place)
     for force in ([], ["--force"]):
-        refused(pycfs.export(small, at + "file", *force), 1, "no directory")
-        refused(pycfs.export(small, at + "link", *force), 1, "no directory")
+        refused(pycfs.export(small, at + "file", *force), 1, "not a directory")
+        refused(pycfs.export(small, at + "link", *force), 1, "not a directory")
         refused(pycfs.export(small, at + "dir.zip", *force), 1,
-                "no regular file")
+                "not a regular file")
         refused(pycfs.export(small, at + "link.tar", *force), 1,
-                "no regular file")
+                "not a regular file")
         for dest in ("out", "out.zip"):
             refused(pycfs.export(small, at + "missing/" + dest, *force), 1,
                     at + "missing", "no such")

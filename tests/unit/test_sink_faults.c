@@ -142,11 +142,11 @@ static void test_places_that_cannot_be_used(void **state)
 	assert_int_equal(symlinkat("file", f->top, "link.tar"), 0);
 	assert_int_equal(symlinkat("none", f->top, "dangling"), 0);
 	for (int force = 0; force < 2; force++) {
-		refuse(f, "file", force, -EEXIST, "no directory");
-		refuse(f, "link", force, -EEXIST, "no directory");
-		refuse(f, "dangling", force, -EEXIST, "no directory");
-		refuse(f, "dir.zip", force, -EEXIST, "no regular file");
-		refuse(f, "link.tar", force, -EEXIST, "no regular file");
+		refuse(f, "file", force, -EEXIST, "not a directory");
+		refuse(f, "link", force, -EEXIST, "not a directory");
+		refuse(f, "dangling", force, -EEXIST, "not a directory");
+		refuse(f, "dir.zip", force, -EEXIST, "not a regular file");
+		refuse(f, "link.tar", force, -EEXIST, "not a regular file");
 		refuse(f, "missing/out", force, -ENOENT, "missing");
 		refuse(f, "file/out", force, -ENOTDIR, "file");
 		refuse(f, ".", force, -EINVAL, "name of its own");
