@@ -2,21 +2,26 @@
 #ifndef PX_BOUNDED_H
 #define PX_BOUNDED_H
 /*
- * System calls that need an answer from a mount. A daemon that does not answer
- * holds up whoever asks, and while it has the request not even SIGKILL ends
- * them (fs/fuse/dev.c, request_wait_answer). So a child asks, and is left
- * behind when the time is over; it ends when the mount's connection does.
+ * System calls on a mount, with a timeout. A process that asks a daemon which
+ * does not answer is stuck: once the daemon has read the request, not even
+ * SIGKILL ends the process (fs/fuse/dev.c, request_wait_answer). So a child
+ * process makes the call. If the time is over, the child is left behind; it
+ * ends when the connection between the kernel and that daemon ends.
  *
- * Threads: none may run besides the caller's, for it forks.
+ * Threads: no other thread may run, because it forks.
  */
 
 #include "pycfs/util.h"
 
 /*
- * Calls ask(arg, answer) in a child that has no descriptors but its own;
- * `answer` are `size` bytes, zero at first, 4,000 at most. Returns what it
- * returned, with `answer` filled in, or -ETIMEDOUT after `timeout_ms`, or
- * -errno if it could not be called.
+ * Calls ask(arg, answer) in a child process, in which all inherited descriptors
+ * are closed. `answer` is a buffer of `size` bytes, at most 4,000, which is all
+ * zero when `ask` gets it; what `ask` has written there is copied into the
+ * caller's buffer.
+ *
+ * Blocks for at most `timeout_ms` milliseconds. Returns what `ask` returned;
+ * or, without an answer, -ETIMEDOUT, -EIO if the child died, -EINVAL if `size`
+ * is too large, or -errno of pipe2(2), fork(2) or poll(2).
  */
 int px_bounded(int (*ask)(const void *arg, void *answer), const void *arg,
 	       void *answer, size_t size, int timeout_ms);

@@ -2,20 +2,22 @@
 #ifndef PX_ENGINE_H
 #define PX_ENGINE_H
 /*
- * What every verb that shows a source needs: tree, cache, Python, compile
- * pool and content, put together as the options say and taken apart in the
- * right order.
+ * The modules that every verb needs which compiles a SOURCE: tree, cache,
+ * Python, compile pool and content. They are started as the options demand, and
+ * stopped in the right order.
  *
- * Threads: one starts and stops it; what is in it says who may use it.
+ * Threads: one thread calls all functions below. Which threads may use a member
+ * of struct px_engine, the header of its module says.
  */
 
 #include "pycfs/content.h"
 #include "pycfs/opt.h"
 
-/* In the order they are made. All zero before px_engine_start. */
+/* Must be all zero before px_engine_start. A member that was not reached is
+ * NULL. */
 struct px_engine {
 	struct px_stats stats;
-	char *compiler; /* path of pycfs-compiler */
+	char *compiler; /* path of the program pycfs-compiler */
 	struct px_tree *tree;
 	struct px_cache *cache;
 	struct px_python *python;
@@ -23,37 +25,67 @@ struct px_engine {
 	struct px_content *content;
 };
 
-/* What a face decides, not the user. */
+/* What the verb decides, and not the user. */
 struct px_engine_needs {
-	bool ahead; /* as px_content_options has them */
+	/* These four become the members of px_content_options with the same
+	 * names, which are explained there. */
+	bool ahead;
 	bool ahead_tree;
 	bool immutable;
 	bool silent;
-	/* px_engine_start does not wait until a module can be compiled; call
-	 * px_engine_ready before what was made is given out. */
+	/* px_engine_start shall not wait until the first worker is ready. The
+	 * caller calls px_engine_ready itself, before it publishes anything
+	 * that was compiled. */
 	bool later;
 };
 
-/* 0, or -errno with a sentence in `why`; -EADDRINUSE as px_cache_open: fork
- * and try again. A cache that cannot be used, though nobody else could write
- * it, is replaced by a temporary one, with a warning. Call px_engine_stop in
- * any case. Starts threads. */
+/*
+ * Starts everything for the directory `source`. `o` must live as long as the
+ * engine; `source` and `needs` are not used after the call.
+ *
+ * Returns 0, or -errno with a sentence in `why`: -EADDRINUSE if the cache needs
+ * a process with another PID (px_cache_open), so that the caller has to fork
+ * and try again; else an error of opening the directory, the cache, or of
+ * starting the Python. In any case call px_engine_quiet and px_engine_stop
+ * afterwards.
+ *
+ * A cache that is not writable, full or locked is replaced by a temporary one,
+ * and a warning is logged. So is a default directory that cannot be used for
+ * any other reason, but not one that the user has named. A cache that other
+ * users could write is always an error.
+ *
+ * Starts threads. Blocks until the cache is open (5 s at most for its locks)
+ * and the interpreter has answered (10 s at most), and, unless needs->later,
+ * until the first worker is ready.
+ */
 int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why);
-/* Waits until a module can be compiled. 0, or -errno with a sentence;
- * -ECANCELED after px_engine_quiet. Once. */
+/* Waits until the first worker is ready to compile. Returns 0, or -errno with a
+ * sentence in `why` if no worker can be started; -ECANCELED after
+ * px_engine_quiet. Logs a warning if the workers have no seccomp filter. */
 int px_engine_ready(struct px_engine *e, struct px_why *why);
-/* Begins nothing more; everybody who waits for a module gets -ECANCELED. */
+/* Stops all compiling: every request that still waits for a module, and every
+ * later one, fails with -ECANCELED. Blocks until the workers and their threads
+ * have ended. It may be called twice. */
 void px_engine_quiet(struct px_engine *e);
-/* Commits the cache (5 s at most) and frees all of it, once quiet. */
+/* Commits the cache, which takes at most 5 s, and frees everything. Call
+ * px_engine_quiet first. */
 void px_engine_stop(struct px_engine *e);
 
-/* Where the cache is. 0: where --cache or $PYCFS_CACHE says; 1: where it
- * usually is, which is /var/cache/pycfs for root, else $XDG_CACHE_HOME/pycfs or
- * ~/.cache/pycfs. -ENOENT: nowhere; -ENOMEM. *ret is the caller's. */
+/*
+ * Finds out the directory of the cache. The caller frees *ret, an absolute or
+ * relative path that need not exist. Returns
+ *   0        it is named by --cache or, if that is not given, by $PYCFS_CACHE
+ *   1        it is the default: /var/cache/pycfs for root, else
+ *            $XDG_CACHE_HOME/pycfs or ~/.cache/pycfs
+ *   -ENOENT  there is no default: neither XDG_CACHE_HOME nor HOME has an
+ *            absolute path
+ *   -ENOMEM
+ */
 int px_engine_cache_dir(const struct px_opt *o, char **ret);
-/* Compile processes that --jobs, or the CPUs we may use, ask for. */
+/* The number of compile processes: that of --jobs, else one for each CPU that
+ * this process may use, at most PX_MAX_JOBS. */
 unsigned px_engine_jobs(const struct px_opt *o);
 
 #endif

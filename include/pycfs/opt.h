@@ -2,10 +2,12 @@
 #ifndef PX_OPT_H
 #define PX_OPT_H
 /*
- * The command line. One table of verbs (verbs.h) and one of options feed the
- * parser, `-o name=value`, --help, the manual and the shells' completion.
+ * The command line. One table of verbs (verbs.h) and one table of options are
+ * the source for the parser, for `-o name=value`, for --help, for the manual
+ * and for the completion scripts of the shells.
  *
- * Threads: the main thread, at the start.
+ * Threads: only the main thread, before any other thread is started, because
+ * getopt_long(3) keeps its state in global variables.
  */
 
 #include "pycfs/pyc.h"
@@ -22,7 +24,7 @@ enum px_verb_bit {
 	PX_VERB_EXPORT = 32,
 };
 
-/* Of the table of a report. */
+/* The columns of the table that `pycfs report` prints. */
 enum px_column {
 	PX_COLUMN_NAME,
 	PX_COLUMN_MODULES,
@@ -35,38 +37,44 @@ enum px_column {
 	PX_N_COLUMNS,
 };
 
-/* What --jobs takes. */
+/* The largest number of compile processes that --jobs accepts. */
 #define PX_MAX_JOBS 1024
 
-/* All that can be said. Strings point into argv or live as long as this. */
+/*
+ * The values of all options of one command line. px_opt_parse fills it;
+ * px_opt_fini frees what it owns. The strings point into argv, or into memory
+ * that this structure owns.
+ */
 struct px_opt {
 	enum px_verb_bit verb;
 	const char *python; /* NULL: python3 of PATH */
-	unsigned optimize;
+	unsigned optimize;  /* level of optimization, 0 to 2 */
 	bool debug_ranges;
 	enum px_pyc_mode mode;
-	unsigned plain_marshal;	 /* CPython's bytes, not the canonical form */
-	unsigned must_reproduce; /* nothing else than the canonical form */
-	unsigned safe;		 /* also the rules of src/profile_safe.rules */
-	struct px_rules *rules;	 /* in the order they were given; or NULL */
-	int64_t uid, gid;	 /* --owner; -1: the source's */
-	int64_t mtime;		 /* seconds; -1: the source's */
-	unsigned normal_modes;	 /* 0755 and 0644 */
-	const char *prefix;
+	/* These three are truth values. They are unsigned because they are set
+	 * from a list of words (PX_OPT_CHOICE). */
+	unsigned plain_marshal;	 /* write as CPython does, not canonically */
+	unsigned must_reproduce; /* fail if there is no canonical form */
+	unsigned safe;		 /* add the rules of src/profile_safe.rules */
+	struct px_rules *rules;	 /* in the order of the options; NULL: none */
+	int64_t uid, gid;	 /* --owner; -1: as in SOURCE */
+	int64_t mtime;		 /* seconds since 1970; -1: as in SOURCE */
+	unsigned normal_modes;	 /* true: modes are 0755 and 0644 */
+	const char *prefix;	 /* what co_filename starts with; "": nothing */
 	enum px_on_error on_error;
-	unsigned jobs;		/* 0: one for each CPU we may use */
-	unsigned timeout_ms;	/* 0: no deadline */
-	const char *cache;	/* NULL: the default place */
-	const char *cache_from; /* NULL: none */
-	uint64_t cache_size;
-	uint64_t max_source; /* bytes */
+	unsigned jobs;		/* 0: one for each CPU that we may use */
+	unsigned timeout_ms;	/* CPU time for one module; 0: no limit */
+	const char *cache;	/* a directory; NULL: the default one */
+	const char *cache_from; /* a seed's directory; NULL: no seed */
+	uint64_t cache_size;	/* bytes */
+	uint64_t max_source;	/* bytes of one module's source */
 	bool no_cache;
 	bool require_sandbox;
 	bool foreground;
 	bool immutable;
 	bool no_ahead;
 	bool verbose;
-	const char *log_file;
+	const char *log_file; /* NULL: stderr or syslog */
 	bool lazy;
 	bool json;
 	bool quiet;
@@ -74,88 +82,108 @@ struct px_opt {
 	bool hardlink_dupes;
 	bool print_digest;
 	unsigned max_age; /* days; UINT_MAX: no limit */
-	const char *html; /* NULL: none */
-	const char *diff; /* NULL: with nothing */
+	const char *html; /* file to write; NULL: no page */
+	const char *diff; /* earlier report's file; NULL: do not compare */
 	bool all_files;
 	bool suggest;
 	enum px_column sort;
-	unsigned top;		      /* rows; 0: all */
-	unsigned fail_on;	      /* 0: no grade; 2: may break; 3: breaks */
-	int64_t max_growth;	      /* bytes; -1: no limit */
-	double max_growth_percent;    /* negative: no limit */
-	const char *prefix_dir;	      /* where in the archive; "" for none */
-	uint64_t max_size;	      /* bytes; 0: no limit */
+	unsigned top;		   /* rows to print; 0: all of them */
+	unsigned fail_on;	   /* grade: 2 may break, 3 breaks; 0: never */
+	int64_t max_growth;	   /* bytes; -1: no limit */
+	double max_growth_percent; /* negative: no limit */
+	const char *prefix_dir;	   /* directory inside DEST; "": its top */
+	uint64_t max_size;	   /* bytes; 0: no limit */
 	uint64_t max_compressed_size; /* bytes; 0: no limit */
 	bool fuse_debug;
-	bool fake; /* mount(8)'s -f: check, do not mount */
-	bool help;
+	bool fake; /* -f of mount(8): check the command line, do not mount */
+	bool help; /* --help was given; the arguments were not checked */
 	bool nonempty;
-	char *fuse_options;   /* what -o has for libfuse; never NULL */
-	const char *bad_item; /* of -o, after -EINVAL */
-	struct px_why bad;    /* or what else was wrong; empty: the value */
-	char **kept;	      /* what values point into */
+	char *fuse_options; /* options of -o for libfuse; owned, never NULL */
+	/* Why an option was refused, for the message of the parser: the item of
+	 * -o that is wrong, or a whole sentence. If neither is set, the message
+	 * names the option and its value. */
+	const char *bad_item;
+	struct px_why bad;
+	/* Copies of the values of -o, into which other values point. Owned. */
+	char **kept;
 	size_t n_kept;
 
+	/* The arguments behind the options, such as SOURCE and MOUNTPOINT. */
 	int n_args;
-	char **args; /* what is left: SOURCE MOUNTPOINT, COMMAND... */
+	char **args;
 };
 
-/* One of the words that an option takes. */
+/* One of the words that an option accepts as its value. */
 struct px_opt_choice {
 	const char *name;
 	unsigned value;
-	const char *help; /* NULL: the name says it */
+	const char *help; /* NULL: the name needs no explanation */
 };
 
+/* The type of an option's value, and of the member of struct px_opt that it
+ * sets. */
 enum px_opt_type {
-	PX_OPT_FLAG,   /* sets a bool; takes no value */
-	PX_OPT_CHOICE, /* an unsigned: one of the words in `choices` */
-	PX_OPT_TEXT,   /* a const char *, which may be "" if `max` is 0 */
-	PX_OPT_COUNT,  /* an unsigned, up to `max` */
-	PX_OPT_BYTES,  /* a uint64_t over 0, up to `max` if that is not 0 */
-	PX_OPT_OTHER,  /* whatever `set` makes of it */
+	PX_OPT_FLAG,   /* a bool, set to true; the option has no value */
+	PX_OPT_CHOICE, /* an unsigned: the value of a word in `choices` */
+	PX_OPT_TEXT,   /* a const char *; "" is accepted only if `max` is 0 */
+	PX_OPT_COUNT,  /* an unsigned from 0 to `max` */
+	PX_OPT_BYTES,  /* a uint64_t from 1 to `max`; `max` 0: no upper limit */
+	PX_OPT_OTHER,  /* any member: the function `set` parses the value */
 	PX_OPT_LIST,   /* -o: other options, separated by commas */
 };
 
+/* One option of some verbs. */
 struct px_opt_row {
-	const char *name;
-	char letter;	      /* 0: none */
-	const char *argument; /* what the value is called; NULL: a flag */
-	unsigned verbs;	      /* those that take it: enum px_verb_bit */
+	const char *name;     /* without the leading dashes */
+	char letter;	      /* the short option; 0: there is none */
+	const char *argument; /* name of the value in --help; NULL: no value */
+	unsigned verbs;	      /* verbs that accept it: enum px_verb_bit, ORed */
 	const char *help;
 	enum px_opt_type type;
-	size_t at; /* offset in struct px_opt of the member that it sets */
-	unsigned max;
-	const struct px_opt_choice *choices; /* up to one without a name */
-	/* -EINVAL: a value that the option does not take. */
+	size_t at;    /* offset in struct px_opt of the member that it sets */
+	unsigned max; /* see enum px_opt_type */
+	const struct px_opt_choice *choices; /* the last one has no name */
+	/* Only for PX_OPT_OTHER. Returns 0, -ENOMEM, or -EINVAL for a value
+	 * that the option does not accept. */
 	int (*set)(struct px_opt *o, const char *value);
 };
 
 #define PX_N_OPTS 52
-/* Of the rows of one name each has verbs of its own. */
+/* All options, in the order of --help. Two rows may have the same name, but
+ * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
-/* True if `choice` is what `row` has where nothing is said. */
+/* Whether `choice` of `row` is the default, which holds if the option is not
+ * given. `row` is of type PX_OPT_CHOICE. */
 bool px_opt_is_default(const struct px_opt_row *row,
 		       const struct px_opt_choice *choice);
 
+/* One verb, such as `mount` in `pycfs mount`. */
 struct px_verb {
 	const char *name;
 	enum px_verb_bit bit;
-	int (*run)(struct px_opt *o);
-	int min_args, max_args; /* max_args < 0: no limit */
-	const char *arguments;
-	const char *summary;
-	const char *details;
+	int (*run)(struct px_opt *o); /* returns the exit status, see verbs.h */
+	int min_args, max_args;	      /* max_args < 0: any number */
+	const char *arguments;	      /* for the usage line */
+	const char *summary;	      /* for the list of verbs */
+	const char *details;	      /* for --help and the manual */
 };
 
-/* Parses argv[1..] for `verb`. `helper` is true under mount(8), whose -f and
- * -v are not ours. 0, or -EINVAL with a sentence in `why`. */
+/*
+ * Parses argv[1] and what follows it as a command line of `verb`, and stores
+ * the values in `o`, whose former contents are ignored. `helper` is true if
+ * mount(8) runs us as its helper: its -f and -v mean something else than ours.
+ * Values point into `argv`, which must live as long as `o`.
+ *
+ * Returns 0, also for --help (o->help); or, with a sentence in `why`, -EINVAL
+ * for a wrong command line or -ENOMEM. Call px_opt_fini in any case. Blocks
+ * while it reads the files that --rules names.
+ */
 int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		 int argc, char **argv, struct px_why *why);
 void px_opt_fini(struct px_opt *o);
 
-/* Prints --help of one verb: 80 columns, on stdout. */
+/* Prints the text of `pycfs VERB --help` on stdout, 80 columns wide. */
 void px_opt_help(const struct px_verb *verb);
 
 #endif

@@ -2,32 +2,36 @@
 #ifndef PX_TERM_H
 #define PX_TERM_H
 /*
- * What a person at a terminal reads, and how a command ends.
+ * Output for a person at a terminal, and the exit statuses of pycfs.
  *
- * Threads: any for px_human; the main thread for what prints.
+ * Threads: any thread may call px_human and px_fail, and only the main thread
+ * the others, which use stdout.
  */
 
 #include "pycfs/util.h"
 
-/* Exit statuses beside 0, which is "done". */
+/* Exit statuses besides 0, which means success. */
 #define PX_EXIT_FAILED 1
-#define PX_EXIT_USAGE  2
-/* Only of a child that pycfs forks: its PID belongs to another user of the
- * cache (px_cache_open), so another child is forked. */
+#define PX_EXIT_USAGE  2 /* the command line is wrong */
+/* Only a child that pycfs has forked exits with this: a process in another PID
+ * namespace that has the same PID uses the cache (px_cache_open). The parent
+ * then forks again, to get another PID. */
 #define PX_EXIT_PID_TAKEN 77
 
-/* Logs the sentence as an error. Returns `status`. */
+/* Logs the sentence in `why` as an error. Returns `status`, so that a caller
+ * can write `return px_fail(PX_EXIT_FAILED, &why)`. */
 int px_fail(int status, const struct px_why *why);
 
-/* A number of bytes in decimal units, such as "12 MB" or "1.3 GB": 7 bytes at
- * most. Returns buf. */
+/* Writes a number of bytes into `buf` in decimal units, such as "12 MB" or
+ * "1.3 GB": 6 characters at most. Returns buf. */
 const char *px_human(uint64_t bytes, char buf[16]);
 
-/* Prints text that is not ours on stdout, with a question mark in place of
- * each character that a terminal must not be sent (px_is_control). */
+/* Prints `text`, which may come from anywhere, on stdout. Characters that could
+ * control the terminal (px_is_control) become question marks. */
 void px_print_clean(const char *text);
 
-/* Columns of the terminal on stdout; else what COLUMNS says; else 80. */
+/* The width, in columns, of the terminal that stdout is; if stdout is no
+ * terminal, the number in the environment variable COLUMNS; else 80. */
 int px_terminal_width(void);
 
 #endif

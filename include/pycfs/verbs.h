@@ -2,7 +2,13 @@
 #ifndef PX_VERBS_H
 #define PX_VERBS_H
 /*
- * The verbs. Each returns the exit status: 0 done, 1 failed, 2 usage (term.h).
+ * The verbs. Each function runs one verb with the options in `o`, which it may
+ * change, and returns the exit status of pycfs: 0 if it is done,
+ * PX_EXIT_FAILED or PX_EXIT_USAGE otherwise (term.h); px_cmd_run returns the
+ * status of the user's command. An error has been printed by then. They block
+ * until the verb is done.
+ *
+ * Threads: the main thread, and no other thread may run, because they fork.
  */
 
 #include "pycfs/opt.h"
@@ -15,7 +21,8 @@ int px_cmd_report(struct px_opt *o);
 int px_cmd_export(struct px_opt *o);
 
 #define PX_N_VERBS 6
-/* What main() and the manual know of each; mount is the first. */
+/* All verbs, in the order of `pycfs --help`. main() relies on `mount` being the
+ * first one. */
 extern const struct px_verb px_verbs[PX_N_VERBS];
 
 #endif
