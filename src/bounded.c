@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#define MAX_ANSWER 4000 /* with the result less than PIPE_BUF, POSIX: whole */
+/* The largest answer, in bytes. With the result of `ask` it is smaller than
+ * PIPE_BUF, so that the child can write it at once (pipe(7)). */
+#define MAX_ANSWER 4000
 
 static _Noreturn void be_child(int (*ask)(const void *arg, void *answer),
 			       const void *arg, size_t size, int fd)
@@ -17,14 +19,16 @@ static _Noreturn void be_child(int (*ask)(const void *arg, void *answer),
 	} out = {0};
 	const size_t head = offsetof(__typeof__(out), answer);
 
-	/* Whoever waits for the end of a pipe that we hold would wait for us.
+	/* The child may be stuck for long. A process that waits for end-of-file
+	 * on a pipe must not wait for a copy of the pipe's end in this child.
 	 */
 	px_close_others(0, &fd, 1);
 	out.result = ask(arg, out.answer);
 	_exit(px_write_full(fd, &out, head + size) < 0);
 }
 
-/* Waits for the child's answer; what is left of `timeout_ms` counts on. */
+/* Waits until the child has answered, for at most `timeout_ms` milliseconds in
+ * all, however many signals interrupt poll(2). */
 static int wait_readable(int fd, int timeout_ms)
 {
 	const int64_t until = px_now_ms() + timeout_ms;
@@ -65,7 +69,7 @@ int px_bounded(int (*ask)(const void *arg, void *answer), const void *arg,
 		}
 		return r;
 	}
-	/* A child that was killed has said nothing. */
+	/* A child that was killed has written no answer. */
 	r = px_read_full(from, &result, sizeof(result)) == sizeof(result) &&
 			    px_read_full(from, answer, size) == (ssize_t)size
 		    ? result

@@ -10,8 +10,9 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-/* PIDs to try when each in turn belongs to a user of the cache in another
- * namespace. More builds than this do not share one cache. */
+/* How many children are forked at most while each has the PID of a process that
+ * uses the cache in another PID namespace. No more builds than this are
+ * expected to share one cache. */
 #define MAX_FORKS 1000
 
 static _Noreturn void be_child(int (*work)(void *arg, int signal_fd), void *arg,
@@ -27,7 +28,9 @@ static _Noreturn void be_child(int (*work)(void *arg, int signal_fd), void *arg,
 	_exit(status);
 }
 
-/* Waits for the child; *ret_signal is the last that came meanwhile. */
+/* Blocks until the child has ended, and returns its status as waitpid(2) has
+ * it. Signals of `set` are passed on to the child; *ret_signal becomes the last
+ * of them. */
 static int watch(pid_t child, const sigset_t *set, int *ret_signal)
 {
 	siginfo_t si;
@@ -39,7 +42,8 @@ static int watch(pid_t child, const sigset_t *set, int *ret_signal)
 		if (sigwaitinfo(set, &si) < 0 || si.si_signo == SIGCHLD)
 			continue;
 		*ret_signal = si.si_signo;
-		/* The terminal has sent its own to both. */
+		/* A signal of the terminal (Ctrl-C) has SI_KERNEL, and the
+		 * terminal has sent it to the child as well. */
 		if (si.si_code != SI_KERNEL)
 			kill(child, si.si_signo);
 	}
@@ -57,8 +61,9 @@ static void die_of(int sig, const sigset_t *old)
 	sigprocmask(SIG_SETMASK, old, NULL);
 }
 
-/* Those that end us; one that whoever started us has us ignore (nohup(1), a
- * shell's &) does not. */
+/* Collects the signals that shall end this process. A signal that is ignored
+ * stays ignored: nohup(1), or a shell that started us in the background, wants
+ * it so. */
 static void signals_that_end(sigset_t *ret)
 {
 	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
@@ -98,7 +103,8 @@ int px_run_in_child(int (*work)(void *arg, int signal_fd), void *arg,
 		    WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
 			break;
 	}
-	/* Who read what we print wanted no more of it: that is no crash. */
+	/* The reader of our output has closed it (as `| head` does), which is
+	 * not a crash of the child. */
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
 		sig = SIGPIPE;
 	if (sig != 0)

@@ -9,13 +9,13 @@
 
 int px_engine_cache_dir(const struct px_opt *o, char **ret)
 {
-	const char *said = o->cache ? o->cache : getenv("PYCFS_CACHE");
+	const char *named = o->cache ? o->cache : getenv("PYCFS_CACHE");
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	const bool is_usual = !said || !*said;
+	const bool is_default = !named || !*named;
 	int n;
 
-	if (!is_usual)
-		n = asprintf(ret, "%s", said);
+	if (!is_default)
+		n = asprintf(ret, "%s", named);
 	else if (geteuid() == 0)
 		n = asprintf(ret, "/var/cache/pycfs");
 	else if (xdg && *xdg == '/')
@@ -24,7 +24,7 @@ int px_engine_cache_dir(const struct px_opt *o, char **ret)
 		n = asprintf(ret, "%s/.cache/pycfs", home);
 	else
 		return -ENOENT;
-	return n < 0 ? -ENOMEM : is_usual;
+	return n < 0 ? -ENOMEM : is_default;
 }
 
 unsigned px_engine_jobs(const struct px_opt *o)
@@ -38,12 +38,14 @@ unsigned px_engine_jobs(const struct px_opt *o)
 }
 
 /*
- * Without its cache a build takes longer, and is right; so a place that cannot
- * be used is no reason to end. What may not be passed over: somebody else could
- * write there (-EPERM); we can be told apart by another PID; and a directory
- * that the user named and that is none.
+ * Whether to go on without a persistent cache after px_cache_open failed with
+ * the error `r`. Without the cache a build takes longer, but its result is
+ * right. Three errors must end the process all the same: another user could
+ * write the cache (-EPERM); another PID is needed (-EADDRINUSE), which the
+ * parent process can provide; and the directory that the user has named cannot
+ * be a cache, which is probably a mistake.
  */
-static bool can_do_without(int r, bool is_usual)
+static bool can_do_without(int r, bool is_default)
 {
 	switch (r) {
 	case -EPERM:
@@ -56,12 +58,12 @@ static bool can_do_without(int r, bool is_usual)
 	case -ETIMEDOUT:
 		return true;
 	default:
-		return is_usual;
+		return is_default;
 	}
 }
 
-/* Without the seed only time is lost; but a seed that others can write must
- * not go unnoticed. */
+/* Without its seed a build only takes longer, so that most errors are warnings.
+ * But a seed that other users can write is an error. */
 static int add_seed(struct px_engine *e, const struct px_opt *o,
 		    struct px_why *why)
 {
@@ -73,12 +75,13 @@ static int add_seed(struct px_engine *e, const struct px_opt *o,
 	return 0;
 }
 
-/* Opens the cache where the options say; *dir is the caller's. */
+/* Opens the cache in the directory that the options name, or a temporary cache
+ * if that fails. The caller frees *dir. */
 static int open_persistent(struct px_engine *e, const struct px_opt *o,
 			   struct px_cache_options *options, char **dir,
 			   struct px_why *why)
 {
-	bool is_usual = true;
+	bool is_default = true;
 	int r = px_engine_cache_dir(o, dir);
 
 	if (r < 0) {
@@ -86,12 +89,12 @@ static int open_persistent(struct px_engine *e, const struct px_opt *o,
 			   "no place for a cache: set HOME, or say --cache DIR "
 			   "or --no-cache");
 	} else {
-		is_usual = r > 0;
+		is_default = r > 0;
 		options->dir = *dir;
 		r = px_cache_open(options, &e->cache, why);
 		options->dir = NULL;
 	}
-	if (r == 0 || !can_do_without(r, is_usual))
+	if (r == 0 || !can_do_without(r, is_default))
 		return r;
 	px_log(PX_LOG_WARNING,
 	       "what is compiled now is not kept, and compiled again by the "
@@ -119,8 +122,9 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 	return r < 0 ? r : add_seed(e, o, why);
 }
 
-/* The canonical form is known of released Pythons. Another one works, but what
- * it writes for a module depends on what it did before. */
+/* pycfs has a canonical form for every released Python. With another one
+ * modules work, but the bytes of a module depend on what its worker did before.
+ */
 static int check_reproducible(const struct px_engine *e, const struct px_opt *o,
 			      struct px_why *why)
 {
@@ -217,7 +221,8 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	int r;
 
 	r = px_tree_open(source, &e->tree, why);
-	/* The cache first: it may want another PID. */
+	/* The cache comes first: if it needs a process with another PID, this
+	 * process ends, and starting the workers would have been in vain. */
 	if (r == 0)
 		r = open_cache(e, o, why);
 	if (r == 0)

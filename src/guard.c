@@ -14,17 +14,19 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-/* A daemon that has to end commits its cache, which is bounded by 5 s. */
+/* How long a daemon may take to end after it was asked to. Most of it is for
+ * the commit of the cache, which takes at most 5 s. */
 #define STOP_TIMEOUT_MS 15000
-/* PIDs to try when each in turn belongs to a user of the cache in another
- * namespace. More builds than this do not share one cache. */
+/* How many daemons are forked at most while each has the PID of a process that
+ * uses the cache in another PID namespace. No more builds than this are
+ * expected to share one cache. */
 #define MAX_FORKS 1000
 
-/* How long a process may take to die of SIGKILL. One that waits for another
- * file system may take for ever. */
+/* How long the guard waits for a process that it has killed. The process may
+ * never end if it waits for another file system. */
 #define DEATH_TIMEOUT_MS 5000
 
-/* In the daemon, once mounted. */
+/* The argument of on_ready, which runs in the daemon once it has mounted. */
 struct ready {
 	const struct px_opt *o;
 	const char *mountpoint;
@@ -77,19 +79,21 @@ static _Noreturn void be_daemon(const struct px_opt *o, const char *source,
 	struct px_why why;
 	int r;
 
-	/* What the caller has open is locked, held or waited for by others: a
-	 * daemon must not keep that until the unmount. */
+	/* A descriptor that is inherited may hold a lock, or be the end of a
+	 * pipe on which somebody waits for end-of-file: the daemon must not
+	 * keep it open until the unmount. */
 	px_close_others(3, &ready->status_fd, 1);
-	/* Ctrl-C is for the command of `pycfs run`, not for its files. */
+	/* A new session, so that Ctrl-C ends the command of `pycfs run`, but
+	 * not the daemon that serves its files. */
 	setsid();
-	/* The signals that the guard watches stay blocked until the loop has a
-	 * handler for them: one that comes earlier must not kill a daemon that
-	 * has just mounted. */
+	/* The signals that the guard watches stay blocked here until
+	 * px_fuse_loop has a handler for them, so that an early signal does not
+	 * kill a daemon that has mounted and leave a dead mount. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != guard)
 		_exit(PX_EXIT_FAILED);
 	r = px_serve(o, source, mountpoint, on_ready, ready, &why);
-	/* Not _exit: a leak checker looks at what is left now. */
+	/* Not _exit, because a leak checker does its work in exit. */
 	if (r == -EADDRINUSE)
 		exit(PX_EXIT_PID_TAKEN);
 	if (r < 0)
@@ -112,8 +116,10 @@ static int watch_signals(struct px_guard *g)
 	return g->signal_fd < 0 ? -errno : 0;
 }
 
-/* Passes a signal on; true if it was SIGCHLD. What the terminal sends, it has
- * sent to `to` itself, unless that has another session. */
+/* Reads the pending signals and passes them on to the process `to`, all but
+ * SIGCHLD. Returns true if SIGCHLD was among them. A signal that the terminal
+ * sent (SI_KERNEL) is not passed on, because `to` has received it as well,
+ * unless `to` is the daemon, which is in another session. */
 static bool pass_signal(struct px_guard *g, pid_t to)
 {
 	struct signalfd_siginfo si;
@@ -131,7 +137,8 @@ static bool pass_signal(struct px_guard *g, pid_t to)
 	return child;
 }
 
-/* True if the daemon said what it has mounted, false if it ended before. */
+/* Waits until the daemon writes the ID of its mount to the pipe `fd`. Returns
+ * false if the daemon ended without having done so. */
 static bool wait_status(struct px_guard *g, int fd)
 {
 	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
@@ -158,8 +165,9 @@ static int reap(pid_t pid)
 	return status;
 }
 
-/* Kills a daemon that does not end. Its mount goes first, so that whoever
- * waits for it, perhaps itself by way of another mount, is set free. */
+/* Kills a daemon that does not end. Its mount is removed before, so that all
+ * processes that wait for an answer of the daemon go on. The daemon itself may
+ * be one of them, if it reads from another mount that leads back to its own. */
 static void kill_daemon(struct px_guard *g)
 {
 	const int64_t until = px_now_ms() + DEATH_TIMEOUT_MS;
@@ -185,7 +193,8 @@ static void kill_daemon(struct px_guard *g)
 	g->daemon = 0;
 }
 
-/* One daemon. 0 when mounted, -EADDRINUSE: another PID is needed. */
+/* Forks one daemon and waits until it has mounted. Returns 0, -EADDRINUSE if
+ * the cache needs a daemon with another PID, or another -errno. */
 static int start_once(struct px_guard *g, const struct px_opt *o,
 		      const char *source, bool detach)
 {
@@ -237,8 +246,10 @@ int px_guard_start(struct px_guard *g, const struct px_opt *o,
 	return r;
 }
 
-/* What died leaves its mount behind, and so does who may not unmount. Returns
- * the status, or that of a failure if there is still a mount. */
+/* Removes the mount of a daemon that has ended with the wait status `status`.
+ * The mount is still there if the daemon was killed, or was not allowed to
+ * unmount. Returns `status`, or the status of a failure if the mount could not
+ * be removed. */
 static int clean_up(const struct px_guard *g, int status)
 {
 	struct px_why why;
@@ -258,7 +269,8 @@ static int clean_up(const struct px_guard *g, int status)
 		       : status;
 }
 
-/* The process that ended, of the two, or 0. */
+/* Returns the PID of `child` or of the daemon if one of them has ended, and its
+ * wait status in *ret_status; 0 if both are running. */
 static pid_t take_dead(struct px_guard *g, pid_t child, int *ret_status)
 {
 	if (child > 0 && waitpid(child, ret_status, WNOHANG) == child)
@@ -274,7 +286,8 @@ static pid_t take_dead(struct px_guard *g, pid_t child, int *ret_status)
 	return 0;
 }
 
-/* 0: the daemon was killed, for it did not end in time. */
+/* Blocks until `child` or the daemon ends, and returns its PID; 0 if the daemon
+ * did not end in time and was killed. */
 static pid_t wait_any(struct px_guard *g, pid_t child, int *ret_status)
 {
 	struct pollfd fd = {.fd = g->signal_fd, .events = POLLIN};

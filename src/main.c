@@ -37,8 +37,10 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 	return r;
 }
 
-/* Something later would land on 0, 1 or 2 and be printed to. Writing to one
- * that was closed stays an error. */
+/* If a standard descriptor is closed, the next file that is opened would get
+ * its number, and messages would be written into that file. /dev/null, opened
+ * for reading, takes the free numbers; writing to it is an error, as writing to
+ * a closed descriptor is. */
 static int guard_standard_fds(void)
 {
 	int fd;
@@ -78,7 +80,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], px_verbs[i].name) == 0)
 			return run_verb(&px_verbs[i], false, argc - 1,
 					argv + 1);
-	/* mount.fuse3 of libfuse runs `pycfs SOURCE MOUNTPOINT -o ...`. */
+	/* For `mount -t fuse.pycfs` without our own helper, mount.fuse3 of
+	 * libfuse runs `pycfs SOURCE MOUNTPOINT -o ...`. */
 	if (argc >= 3 && strchr(argv[1], '/'))
 		return run_verb(&px_verbs[0], true, argc, argv);
 	px_because(&why, 0, "unknown verb '%s' (see 'pycfs --help')", argv[1]);

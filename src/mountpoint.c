@@ -12,17 +12,19 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* A mount that says nothing for so long will not. */
+/* How long a daemon may take to answer before it counts as stuck. */
 #define ANSWER_TIMEOUT_MS 10000
-/* Views of views of views: nobody has more. */
+/* How many views are followed if SOURCE is a view of a view of a view. */
 #define MAX_DEPTH 16
 
-/* What is mounted on top of a path. */
+/* The topmost mount on a path. */
 struct top {
 	const char *path;
-	bool any;
+	bool any; /* something is mounted there */
 	bool is_pycfs;
-	unsigned minor; /* names its connection below /sys/fs/fuse */
+	/* Minor device number, which is also the name of the connection's
+	 * directory in /sys/fs/fuse/connections. */
+	unsigned minor;
 };
 
 static int look_for_path(void *arg, const struct px_mount *m)
@@ -37,22 +39,25 @@ static int look_for_path(void *arg, const struct px_mount *m)
 	return 0;
 }
 
-/* Never touches the mount itself, which may be dead or not answer. */
+/* Finds the topmost mount on `path` in mountinfo, without asking the mount
+ * itself, whose daemon may be dead or not answer. 0 or -errno. */
 static int find_top(const char *path, struct top *ret)
 {
 	*ret = (struct top){.path = path};
 	return px_mounts_each(look_for_path, ret);
 }
 
-/* `path` with its last name as it is, and all above it without links; NULL
- * where there is no such name ("." and the like), or with errno. */
+/* Returns the absolute `path`, in which only the directories above the last
+ * name are resolved. The caller frees it. NULL if that fails, or if `path` does
+ * not end in a name ("." and ".."). */
 static char *with_real_parent(const char *path)
 {
 	return px_path_real_parent(path);
 }
 
-/* The absolute path of `path`, without links. Where it is a mount, that is not
- * asked, whatever state it is in. */
+/* Returns `path` made absolute and without symlinks, which the caller frees;
+ * NULL and errno if that fails. If something is mounted on `path`, its daemon
+ * is asked nothing, so that this works for a dead mount, too. */
 static char *absolute(const char *path)
 {
 	char *full = with_real_parent(path);
@@ -65,10 +70,13 @@ static char *absolute(const char *path)
 }
 
 /*
- * Ends the connection between the kernel and a daemon: all who wait for an
- * answer get an error (Documentation/filesystems/fuse.rst, "Aborting a
- * filesystem connection"). Its owner may, and root, where that file system is
- * mounted; root may force an unmount everywhere. 1: that took the mount away.
+ * Aborts the connection between the kernel and a daemon, so that all requests
+ * that wait for an answer fail (Documentation/filesystems/fuse.rst, "Aborting a
+ * filesystem connection"). The file in /sys/fs/fuse can be written by the owner
+ * of the mount and by root, but fusectl may not be mounted there. A forced
+ * unmount aborts the connection as well, and root may always do that.
+ *
+ * Returns 0, 1 if the mount was removed as well, or -errno.
  */
 static int try_abort(const char *path, unsigned minor)
 {
@@ -82,11 +90,13 @@ static int try_abort(const char *path, unsigned minor)
 		return 0;
 	if (umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW) == 0)
 		return 1;
-	/* Refused as busy, but not before the connection ended. */
+	/* The kernel aborts the connection before it refuses to unmount a mount
+	 * that is in use. */
 	return errno == EBUSY ? 0 : -errno;
 }
 
-/* True if the mount is gone with it. */
+/* Does the same, and logs a failure. Returns true if the mount was removed as
+ * well. */
 static bool abort_connection(const char *path, unsigned minor)
 {
 	const int r = try_abort(path, minor);
@@ -99,8 +109,10 @@ static bool abort_connection(const char *path, unsigned minor)
 	return r > 0;
 }
 
-/* The setuid helper, for who may not call umount(2). What it says if it fails,
- * one line, is in `said`; of a busy mount ours says the way out, too. */
+/* Unmounts with the setuid program fusermount3, because this user may not call
+ * umount(2). The first line of its error message is stored in `said`, a buffer
+ * of `n` bytes. -EBUSY is told apart, because our own message for it says what
+ * to do. */
 static int run_fusermount(const char *path, bool lazy, char *said, size_t n)
 {
 	const char *const argv[] = {"fusermount3", lazy ? "-uz" : "-u", "--",
@@ -193,7 +205,8 @@ int px_mountpoint_identify(const char *mountpoint, struct px_mount_id *ret)
 	return fd < 0 ? -errno : px_mount_id_of(fd, ret);
 }
 
-/* Where the mount `id` is now: directories above it may have been renamed. */
+/* Where the mount `id` is now, which changes if a directory above it is
+ * renamed. */
 struct place {
 	int id;
 	char *path;
@@ -231,7 +244,7 @@ int px_mountpoint_remove(const struct px_mount_id *id, bool force,
 	if (r < 0)
 		return px_because(why, r, "cannot unmount %s: %s", path,
 				  strerror(-r));
-	/* The number is another mount's by now. */
+	/* Another mount has got the number since, so that ours is gone. */
 	if (found.id == id->id && !px_mount_id_equal(&found, id))
 		return 0;
 	if (found.id != id->id)
@@ -242,7 +255,8 @@ int px_mountpoint_remove(const struct px_mount_id *id, bool force,
 				  path, path);
 	if (force && abort_connection(path, place.minor))
 		return 1;
-	/* By the descriptor: what is mounted there from now on is not meant. */
+	/* Unmount by the descriptor and not by the path, where something else
+	 * may be mounted any moment. */
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
 	r = umount2(by_fd, MNT_DETACH) < 0 ? -errno : 0;
 	if (r == -EPERM)
@@ -300,7 +314,8 @@ static int ask_whether_dead(const void *path, PX_UNUSED void *answer)
 	return stat(path, &st) < 0 && errno == ENOTCONN ? -ENOTCONN : 0;
 }
 
-/* Takes away what is mounted there and has no daemon any more. */
+/* Unmounts a view on `mountpoint` whose daemon is dead. Returns 0, or -EBUSY if
+ * the daemon is alive but does not answer. */
 static int clear(const char *mountpoint, struct px_why *why)
 {
 	PX_AUTOFREE char *path = absolute(mountpoint);
@@ -324,6 +339,7 @@ static int clear(const char *mountpoint, struct px_why *why)
 	return 0;
 }
 
+/* The directory that the view with the device number `dev` shows. */
 struct shown {
 	dev_t dev;
 	char *source;
@@ -339,8 +355,8 @@ static int look_for_device(void *arg, const struct px_mount *m)
 	return s->source ? 1 : -ENOMEM;
 }
 
-/* SOURCE may be the view of another mount, and that of a third: none of them
- * may be of a directory that MOUNTPOINT is in. */
+/* SOURCE may be the view of a directory that is in turn another view. Returns
+ * -EINVAL if one of these views shows a directory that contains MOUNTPOINT. */
 static int check_no_mirror(const char *source, const char *mountpoint,
 			   struct px_why *why)
 {

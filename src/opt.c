@@ -5,10 +5,13 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#define LONG_BASE 256 /* getopt's values for long options: row + this */
+/* getopt_long returns LONG_BASE plus the index of the row for a long option,
+ * which no character of a short option can be. */
+#define LONG_BASE 256
 
-/* Options that mount(8) and fstab add and that need nothing from us: the mount
- * is read-only, nosuid and nodev anyhow, and the rest is for other programs. */
+/* Whether -o may have this option, but we need not act on it. Users write such
+ * options in fstab, and mount(8) adds some: a view is always read-only, nosuid
+ * and nodev, and the others are for other programs. */
 static bool is_ignored(const char *name)
 {
 	static const char *const ignored[] = {
@@ -27,6 +30,7 @@ static bool is_ignored(const char *name)
 	return false;
 }
 
+/* Whether libfuse handles this option of -o. */
 static bool is_for_fuse(const char *name)
 {
 	static const char *const passed[] = {
@@ -42,8 +46,8 @@ static bool is_for_fuse(const char *name)
 	return false;
 }
 
-/* The verb's option `name` of `n` bytes as in -o, where underscores are as good
- * as dashes. */
+/* Returns the option of `verb` that -o calls `name`, which has `n` bytes and
+ * may have underscores in place of dashes; NULL if there is none. */
 static const struct px_opt_row *find_row(unsigned verb, const char *name,
 					 size_t n)
 {
@@ -99,8 +103,10 @@ static int set_item(struct px_opt *o, const char *item)
 	return is_for_fuse(item) ? pass_to_fuse(o, item) : -EINVAL;
 }
 
-/* Ends `p` at its first comma; a backslash makes a comma or a backslash part of
- * it. Any other is the value's: patterns have escapes of their own. */
+/* Cuts the first item off the list `p`, in place, and returns the rest of the
+ * list; NULL: there is no more. A comma ends an item unless a backslash is
+ * before it. "\\" stands for one backslash. Before any other character a
+ * backslash is kept, because patterns have escapes of their own. */
 static char *cut_item(char *p)
 {
 	char *to = p;
@@ -114,7 +120,7 @@ static char *cut_item(char *p)
 	return p;
 }
 
-/* The value of -o. */
+/* Sets the options in `value`, which is the value of -o. */
 static int take_list(struct px_opt *o, const char *value)
 {
 	char *copy = strdup(value), *item, *next;
@@ -123,7 +129,8 @@ static int take_list(struct px_opt *o, const char *value)
 
 	if (!copy)
 		return -ENOMEM;
-	/* Values point into the copy: it lives as long as the options. */
+	/* The values of the options will point into the copy, so that it has
+	 * to live as long as they do. */
 	kept = realloc(o->kept, (o->n_kept + 1) * sizeof(*kept));
 	if (!kept) {
 		free(copy);
@@ -163,13 +170,15 @@ static void make_getopt(const struct px_verb *verb, bool helper,
 				*shorts++ = ':';
 		}
 	}
-	/* mount(8): fake, verbose, no mtab, sloppy, namespace, type. */
+	/* The options that mount(8) passes to a helper: fake, verbose, no mtab,
+	 * sloppy, namespace, type. */
 	if (helper)
 		shorts = stpcpy(shorts, "fvnsN:t:");
 	*shorts = '\0';
 	longs[n] = (struct option){0};
 }
 
+/* Returns the row of the option for which getopt_long returned `c`. */
 static const struct px_opt_row *row_of(int c)
 {
 	size_t i;
@@ -213,7 +222,7 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 	int c, r;
 
 	make_getopt(verb, helper, longs, shorts);
-	optind = 0; /* GNU: begin anew, also within an argument */
+	optind = 0; /* GNU getopt: forget the state of an earlier call */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (helper && c < LONG_BASE && strchr("fvnsNt", c)) {
@@ -258,7 +267,7 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		return r < 0 ? r : 0;
 	if (o->safe && px_opt_add_profile(o) < 0)
 		return px_because(why, -ENOMEM, "out of memory");
-	/* Only what shows times cares. */
+	/* Other verbs show no times, so that a bad value does not matter. */
 	if ((verb->bit & PX_VERBS_VIEW) && o->mtime < 0 && epoch && *epoch &&
 	    px_opt_mtime(o, epoch) < 0)
 		return px_because(why, -EINVAL,

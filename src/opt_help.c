@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-/* Prints `text` from column `indent` on, within 80 columns. */
+/* Prints `text`, whose first line begins in column `indent`, and breaks it into
+ * lines that begin in the same column and end before column 80. */
 static void print_wrapped(const char *text, int indent)
 {
 	int column = indent;

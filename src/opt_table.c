@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every option, once: what it is called, what it takes, what it does, and how
- * --help says it.
+ * The table of options. It is the only place that has the name of an option,
+ * the type of its value, its default and its help text.
  */
 #include "opt_table.h"
 #include "opt_value.h"
@@ -17,7 +17,8 @@
 #define CACHE  PX_VERB_CACHE
 #define ALL    (VIEW | PX_VERB_UMOUNT | CACHE)
 
-/* A frame to a worker has at most 1 GiB, with the module's path in it. */
+/* The largest source that can be compiled, in bytes. A message to a worker has
+ * at most 1 GiB, and contains the path of the module, too. */
 #define LARGEST_SOURCE (1023u << 20)
 #define MAX_DAYS       1000000
 
@@ -245,7 +246,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 };
 /* clang-format on */
 
-/* An enum that has no negative value is an unsigned (GCC and clang). */
+/* take_choice stores an unsigned in a member that may be an enum. GCC and clang
+ * represent an enum without negative values as an unsigned. */
 static_assert(sizeof(enum px_pyc_mode) == sizeof(unsigned) &&
 		      sizeof(enum px_on_error) == sizeof(unsigned) &&
 		      sizeof(enum px_column) == sizeof(unsigned),

@@ -2,7 +2,7 @@
 #ifndef PX_OPT_TABLE_H
 #define PX_OPT_TABLE_H
 /*
- * What the parser and --help ask of the table of options.
+ * The table of options, for the parser and for --help.
  */
 
 #include "pycfs/opt.h"
@@ -10,12 +10,13 @@
 #define PX_VERBS_MOUNT (PX_VERB_MOUNT | PX_VERB_RUN)
 #define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT | PX_VERB_REPORT)
 
-/* The options where nothing is said. */
+/* The values of options that are not given. */
 extern const struct px_opt px_opt_defaults;
 
-/* The words that `row` takes, as a part of a sentence, in `buf` of `n` bytes:
- * "a, b or c", or with what each means, and which one is the default, if
- * `explain`. Returns buf. */
+/* Writes the words that an option of type PX_OPT_CHOICE accepts into `buf` of
+ * `n` bytes, as part of a sentence: "a, b or c". If `explain` is true, each
+ * word is followed by its explanation, and the default is marked. Text that
+ * does not fit is cut off. Returns buf. */
 const char *px_opt_choices(const struct px_opt_row *row, bool explain,
 			   char *buf, size_t n);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What options take: from the text of a value to a member of struct px_opt.
+ * The parsers of the values of options.
  */
 #include "opt_value.h"
 
@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
-/* The largest file of rules, in bytes. */
+/* The largest file of rules that is read, in bytes. */
 #define RULES_MAX (1u << 20)
 
 static int take_uint(const char *text, unsigned max, unsigned *ret)
@@ -32,7 +32,9 @@ static int take_size(const char *v, uint64_t *ret)
 	return px_parse_size(v, ret) < 0 || *ret == 0 ? -EINVAL : 0;
 }
 
-/* Seconds, possibly with a fraction; strtod would take much more than that. */
+/* The value is a number of seconds, with a fraction if need be. It is checked
+ * before strtod(3) gets it, which would also accept "inf", "0x1p4" or blanks.
+ */
 int px_opt_timeout(struct px_opt *o, const char *v)
 {
 	static const char digits[] = "0123456789";
@@ -47,7 +49,7 @@ int px_opt_timeout(struct px_opt *o, const char *v)
 		return -EINVAL;
 	o->timeout_ms = (unsigned)(seconds * 1000);
 	if (seconds > 0 && o->timeout_ms == 0)
-		o->timeout_ms = 1; /* 0 would mean no deadline at all */
+		o->timeout_ms = 1; /* 0 would mean: no limit */
 	return 0;
 }
 
@@ -57,8 +59,9 @@ int px_opt_prefix_dir(struct px_opt *o, const char *v)
 	return px_export_check_prefix(v);
 }
 
-/* What AWS Lambda takes, unzipped and zipped, in bytes ("Lambda quotas" of its
- * developer guide: 250 MB and 50 MB, which are MiB). */
+/* The largest function that AWS Lambda accepts, in bytes, unzipped and zipped
+ * ("Lambda quotas" in its developer guide: 250 MB and 50 MB, which it counts as
+ * MiB). */
 #define LAMBDA_SIZE	  (250u << 20)
 #define LAMBDA_COMPRESSED (50u << 20)
 
@@ -153,7 +156,7 @@ int px_opt_rules(struct px_opt *o, const char *v)
 	return r;
 }
 
-/* src/profile_safe.rules, by tools/embed. */
+/* The text of src/profile_safe.rules, which tools/embed turns into C. */
 extern const unsigned char px_profile_safe[];
 extern const size_t px_profile_safe_size;
 
@@ -188,7 +191,8 @@ int px_opt_owner(struct px_opt *o, const char *v)
 		return -EINVAL;
 	memcpy(text, v, (size_t)(colon - v));
 	text[colon - v] = '\0';
-	/* -1 means "unchanged" to chown(2): no owner of anything. */
+	/* Nobody can have the ID UINT_MAX, because chown(2) takes it for -1,
+	 * which means "unchanged". */
 	if (take_uint(text, UINT_MAX - 1, &uid) < 0 ||
 	    take_uint(colon + 1, UINT_MAX - 1, &gid) < 0)
 		return -EINVAL;
@@ -197,7 +201,7 @@ int px_opt_owner(struct px_opt *o, const char *v)
 	return 0;
 }
 
-/* What a 32-bit field of a .pyc or a gzip header holds. */
+/* A time must fit in the 32-bit fields of a .pyc's and a gzip's header. */
 int px_opt_mtime(struct px_opt *o, const char *v)
 {
 	unsigned seconds;

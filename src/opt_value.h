@@ -2,23 +2,25 @@
 #ifndef PX_OPT_VALUE_H
 #define PX_OPT_VALUE_H
 /*
- * From the text of an option's value to a member of struct px_opt. All return
- * 0; -EINVAL for a value that the option does not take, and then `o->bad` may
- * have a sentence that says what is wrong with it; -ENOMEM. `value` is NULL for
- * a flag, and must live as long as `o`.
+ * Parses the value of an option and stores it in a member of struct px_opt.
+ *
+ * All functions return 0, -ENOMEM, or -EINVAL if the option does not accept the
+ * value; then `o->bad` may have a sentence that says what is wrong with it.
+ * `value` is NULL if the option has no value, and must live as long as `o`.
  */
 
 #include "pycfs/opt.h"
 
-/* Takes the value of any option but -o, by its row of the table. */
+/* Stores the value of any option except -o, as the option's row demands. */
 int px_opt_take(struct px_opt *o, const struct px_opt_row *row,
 		const char *value);
 
-/* Puts the rules of --profile safe before those that were given. */
+/* Puts the rules of --profile safe before those that the user has given. */
 int px_opt_add_profile(struct px_opt *o);
 
-/* Options whose values are of no common type; all are called by px_opt_take,
- * px_opt_mtime also for SOURCE_DATE_EPOCH. */
+/* The parsers of options of type PX_OPT_OTHER, which px_opt_take calls. The
+ * command line's parser calls px_opt_mtime for SOURCE_DATE_EPOCH as well.
+ * px_opt_rules reads the file that `value` names, and may block on it. */
 int px_opt_timeout(struct px_opt *o, const char *value);
 int px_opt_owner(struct px_opt *o, const char *value);
 int px_opt_mtime(struct px_opt *o, const char *value);

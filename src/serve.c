@@ -69,7 +69,7 @@ static void tell_counters(const struct server *s)
 {
 	const uint64_t compiled =
 		px_stats_get(&s->engine.stats, PX_COUNT_compiled);
-	const uint64_t known =
+	const uint64_t cached =
 		px_stats_get(&s->engine.stats, PX_COUNT_stat_hits) +
 		px_stats_get(&s->engine.stats, PX_COUNT_blob_hits);
 	const uint64_t rejected =
@@ -79,7 +79,7 @@ static void tell_counters(const struct server *s)
 	       "%llu modules compiled (%llu refused), %llu "
 	       "requests answered from the cache",
 	       (unsigned long long)compiled, (unsigned long long)rejected,
-	       (unsigned long long)known);
+	       (unsigned long long)cached);
 }
 
 int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,

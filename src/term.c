@@ -41,10 +41,10 @@ int px_terminal_width(void)
 {
 	const char *columns_env = getenv("COLUMNS");
 	struct winsize w;
-	long said;
+	long columns;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
 		return w.ws_col;
-	said = columns_env ? strtol(columns_env, NULL, 10) : 0;
-	return said > 0 && said < 10000 ? (int)said : 80;
+	columns = columns_env ? strtol(columns_env, NULL, 10) : 0;
+	return columns > 0 && columns < 10000 ? (int)columns : 80;
 }
