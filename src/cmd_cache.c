@@ -20,7 +20,8 @@ struct job {
 	int (*act)(const struct job *job, struct px_cache *cache);
 };
 
-/* Of what was asked for, how much was there. */
+/* How many of the modules that were ever needed were in the cache, in percent;
+ * the others were compiled and added. */
 static double hit_rate(const struct px_cache_info *i)
 {
 	const uint64_t all = i->n_served + i->n_added;
@@ -114,7 +115,7 @@ static int do_gc(const struct job *job, struct px_cache *cache)
 	return r;
 }
 
-/* 1: something was damaged. */
+/* Returns 0, 1 if something was damaged, or -errno. */
 static int do_verify(const struct job *job, struct px_cache *cache)
 {
 	uint64_t n, damaged;
@@ -154,8 +155,9 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 	sigset_t none;
 	int r;
 
-	/* Nothing here is worth finishing: the database is whole whenever we
-	 * end, and whoever interrupts a long verify wants it to. */
+	/* Let a signal kill this process at once. The database is consistent at
+	 * any moment, and a user who interrupts a long `verify` does not want
+	 * to wait for it. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	r = px_cache_open(&options, &cache, &why);

@@ -13,8 +13,8 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#define PROGRESS_MS 100
-#define N_LARGEST   10
+#define PROGRESS_MS 100 /* how often progress is shown */
+#define N_LARGEST   10	/* parts listed if the export is too large */
 
 typedef unsigned long long ull;
 
@@ -33,8 +33,10 @@ struct running {
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
-	bool shows;		/* progress */
-	int64_t started, shown; /* ms */
+	bool shows; /* whether to show progress on stderr */
+	/* When the export began, and when progress was last shown (px_now_ms).
+	 */
+	int64_t started, shown;
 };
 
 static const char *name_of(const struct job *job)
@@ -69,6 +71,7 @@ static void show(const struct running *run, const struct px_export_progress *p,
 		seconds > 0 ? (double)p->files / seconds : 0.0);
 }
 
+/* px_export_options.tick: shows progress, and cancels after a signal. */
 static bool tick(void *arg, const struct px_export_progress *p)
 {
 	struct running *run = arg;
@@ -85,7 +88,8 @@ static bool tick(void *arg, const struct px_export_progress *p)
 	return true;
 }
 
-/* Or a module that takes long would be waited for. */
+/* px_export_options.give_up: without it the end of the export would wait for
+ * modules that are still being compiled. */
 static void give_up(void *arg)
 {
 	struct running *run = arg;
@@ -230,8 +234,9 @@ static bool is_over(const char *what, uint64_t have, uint64_t max)
 	return true;
 }
 
-/* Whether the layer is within the sizes asked for. Says all that helps to make
- * it so. */
+/* Whether the export is within --max-size and --max-compressed-size. If not,
+ * logs the sizes and the largest parts, so that the user sees what to leave
+ * out. */
 static bool fits(struct running *run)
 {
 	const struct px_opt *o = run->job->o;
@@ -262,10 +267,10 @@ static int start(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
 	const struct px_engine_needs needs = {
-		/* The export asks for modules in order, many at a time, which
-		 * keeps all workers busy. Only where the names of a directory
-		 * depend on which of its modules compile, it has to wait for
-		 * each directory; then others are compiled meanwhile. */
+		/* With --on-error fail the walk itself asks for all modules, in
+		 * order, before they are needed. Otherwise the names in a
+		 * directory depend on which modules compile, and without
+		 * compiling ahead the walk would wait for each directory. */
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
@@ -316,8 +321,9 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	return r;
 }
 
-/* What is on stdout cannot be taken back: whether it is too large is found out
- * by an export to nowhere, after which every module is in the cache. */
+/* Checks --max-size before anything is written to stdout, which could not be
+ * undone, by an export to /dev/null. The real export then finds every module in
+ * the cache. */
 static int measure(struct running *run, struct px_why *why)
 {
 	PX_AUTOCLOSE int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -409,8 +415,8 @@ static int work(void *arg, int signal_fd)
 				: 0;
 }
 
-/* `path` with its last name, which need not be there, made absolute and free of
- * links; the caller's. NULL: its directory is not there. */
+/* Returns `path`, whose last name need not exist, made absolute and without
+ * symlinks. The caller frees it. NULL if its directory does not exist. */
 static char *resolve(const char *path)
 {
 	char *found = realpath(path, NULL);
@@ -418,13 +424,14 @@ static char *resolve(const char *path)
 	return found ? found : px_path_real_parent(path);
 }
 
-/* 0, or -EINVAL: what is written would be read, or what is read replaced. */
+/* Returns 0, or -EINVAL if DEST is in SOURCE, so that the export would read
+ * what it writes, or SOURCE is in DEST, and would be replaced. */
 static int check_places(const struct job *job, struct px_why *why)
 {
 	PX_AUTOFREE char *source = resolve(job->source);
 	PX_AUTOFREE char *dest = job->to_stdout ? NULL : resolve(job->dest);
 
-	/* What is not there is told later, by who opens it. */
+	/* A place that does not exist is reported when it is opened. */
 	if (!source || !dest)
 		return 0;
 	if (px_path_inside(dest, source))
@@ -438,7 +445,7 @@ static int check_places(const struct job *job, struct px_why *why)
 	return 0;
 }
 
-/* 0, or -EINVAL: what was asked for contradicts itself. */
+/* Returns 0, or -EINVAL if options contradict each other, DEST or SOURCE. */
 static int check(const struct job *job, struct px_why *why)
 {
 	const struct px_opt *o = job->o;
@@ -482,14 +489,17 @@ int px_cmd_export(struct px_opt *o)
 	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
 	if (check(&job, &why) < 0)
 		return px_fail(PX_EXIT_USAGE, &why);
-	/* An archive is for other machines: ours has no say in who owns it. */
+	/* An archive is for other machines, on which the owners that files have
+	 * here mean nothing. */
 	if (job.format != PX_SINK_DIR && o->uid < 0)
 		o->uid = o->gid = 0;
 	if (o->verbose || isatty(STDERR_FILENO))
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
-	/* As sink_archive.c needs them. */
+	/* libarchive writes the times of a zip as local time (sink_archive.c).
+	 */
 	setenv("TZ", "UTC", 1);
 	tzset();
+	/* If the reader of stdout goes away, write(2) shall fail. */
 	signal(SIGPIPE, SIG_IGN);
 	return px_run_in_child(work, &job, "DEST is as it was, or complete");
 }

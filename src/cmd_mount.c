@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+/* Waits for the end of the daemon and returns the exit status for it. */
 static int watch(struct px_guard *g)
 {
 	int status;
@@ -17,7 +18,8 @@ static int watch(struct px_guard *g)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : PX_EXIT_FAILED;
 }
 
-/* The guard of a mount in the background. */
+/* Runs the guard of a mount in the background. Writes a byte to `status_fd`
+ * once the view is mounted. */
 static _Noreturn void be_guard(const struct px_opt *o, const char *source,
 			       const char *mountpoint, int status_fd)
 {
@@ -39,6 +41,8 @@ static _Noreturn void be_guard(const struct px_opt *o, const char *source,
 	_exit(watch(&g));
 }
 
+/* Forks the guard and returns as soon as the view is mounted, or that has
+ * failed. */
 static int mount_detached(const struct px_opt *o, const char *source,
 			  const char *mountpoint)
 {

@@ -14,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#define PROGRESS_MS 100
+#define PROGRESS_MS 100 /* how often progress is shown */
 
 struct job {
 	const struct px_opt *o;
@@ -24,14 +24,18 @@ struct job {
 struct running {
 	const struct job *job;
 	struct px_engine engine;
-	/* What Python itself would keep: another level, another pool. */
+	/* Compiles what Python itself would write to __pycache__, for the
+	 * comparison. It has workers of its own, because they have other
+	 * options. */
 	struct px_pool *baseline;
-	struct px_pool *analyser;
+	struct px_pool *analyser; /* finds risks */
 	struct px_report report;
-	struct px_stats analysed; /* by the analyser, which compiles nothing */
+	/* Counters of the analyser, apart from the engine's because it compiles
+	 * nothing. */
+	struct px_stats analysed;
 	int signal_fd;
-	bool shows;
-	int64_t shown; /* ms */
+	bool shows;    /* whether to show progress on stderr */
+	int64_t shown; /* when that was last done (px_now_ms) */
 };
 
 /* ------------------------------------------------------------ a live mount */
@@ -51,7 +55,7 @@ static void print_counters_json(const char *mountpoint,
 	puts("}}");
 }
 
-/* A mount that says nothing for so long will not. */
+/* How long a daemon may take to answer before it counts as stuck. */
 #define ANSWER_TIMEOUT_MS 10000
 
 static int ask_counters(const void *mountpoint, void *answer)
@@ -59,7 +63,8 @@ static int ask_counters(const void *mountpoint, void *answer)
 	return px_fuse_query(mountpoint, answer);
 }
 
-/* 0, or -ENOTTY: it is no mount of ours. */
+/* Prints the counters of the daemon behind a mount. Returns 0, -ENOTTY if the
+ * argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
 static int report_mount(const struct px_opt *o)
 {
 	uint64_t counters[PX_N_COUNTERS];
@@ -80,6 +85,7 @@ static int report_mount(const struct px_opt *o)
 
 /* ---------------------------------------------------------------- a source */
 
+/* px_report_options.tick: shows progress, and cancels after a signal. */
 static bool tick(void *arg, uint64_t files)
 {
 	struct running *run = arg;
@@ -175,7 +181,8 @@ static int make(struct running *run, struct px_why *why)
 	return r;
 }
 
-/* 0, 1: something is worse than allowed, or -errno. */
+/* Prints the report in the way that was asked for. Returns 0, 1 if --max-growth
+ * or --fail-on is exceeded, or -errno. */
 static int show(struct running *run, struct px_why *why)
 {
 	char python[32];

@@ -9,12 +9,12 @@
 #include <jansson.h>
 #include <math.h>
 
-#define MAX_OLD (1u << 30)
+#define MAX_OLD (1u << 30) /* bytes of the earlier report */
 
-/* A distribution that is not as it was. */
+/* A distribution whose size has changed. */
 struct change {
 	const char *name;
-	json_int_t before, after; /* bytes shipped; -1: not there */
+	json_int_t before, after; /* bytes shipped; -1: it is not shipped */
 };
 
 static json_int_t grown(const struct change *c)
@@ -37,6 +37,7 @@ static json_int_t bytes_of(const json_t *o)
 	return json_integer_value(json_object_get(o, "bytes"));
 }
 
+/* Whether the escape at `p` is that of a lone surrogate \udc80 to \udcff. */
 static bool is_odd_byte(const char *p)
 {
 	return (p[2] == 'd' || p[2] == 'D') && (p[3] == 'c' || p[3] == 'C') &&
@@ -44,8 +45,9 @@ static bool is_odd_byte(const char *p)
 	       isxdigit((unsigned char)p[4]) && isxdigit((unsigned char)p[5]);
 }
 
-/* A byte that is no UTF-8 is written as a lone surrogate, \udcXX, which
- * jansson refuses: makes it of a private use, U+F7XX. */
+/* In a report, a byte 0xNN that is not part of valid UTF-8 is the escape of a
+ * lone surrogate, \udcNN (json.h), which jansson refuses. Replaces it, in the
+ * text from `p` to `end`, by \uf7NN, a code point for private use. */
 static void admit_odd_bytes(char *p, const char *end)
 {
 	if (!p)
@@ -55,7 +57,8 @@ static void admit_odd_bytes(char *p, const char *end)
 			p += 2;
 		} else if ((p[2] == 'd' || p[2] == 'D') && p[3] != 'c' &&
 			   p[3] != 'C') {
-			/* The first of a pair, perhaps. */
+			/* The first half of a surrogate pair, whose second half
+			 * must not be taken for a lone surrogate. */
 			p += end - p >= 12 ? 12 : 6;
 		} else {
 			if (is_odd_byte(p)) {
@@ -67,7 +70,7 @@ static void admit_odd_bytes(char *p, const char *end)
 	}
 }
 
-/* The byte that U+F7XX at `p` stands for; 0: it is none. */
+/* Returns the byte 0xNN if the UTF-8 at `p` is that of U+F7NN; else 0. */
 static char odd_byte(const char *p)
 {
 	const unsigned char *u = (const unsigned char *)p;
@@ -77,7 +80,7 @@ static char odd_byte(const char *p)
 	return (char)((u[1] & 3) << 6 | (u[2] & 0x3F));
 }
 
-/* Whether a name of the old report is `name`. */
+/* Whether `old`, a name in the earlier report, is the same as `name`. */
 static bool same_name(const char *old, const char *name)
 {
 	for (; *old && *name; name++) {
@@ -104,6 +107,7 @@ static void print_name(const char *name, int width)
 	printf("%*s", width > 0 ? width : 0, "");
 }
 
+/* Reads the earlier report. The caller calls json_decref for *ret. */
 static int load(const char *path, json_t **ret, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = MAX_OLD};
@@ -140,7 +144,8 @@ static const char *name_of(const json_t *dist)
 	return name ? name : "";
 }
 
-/* What all of that name had, which may be several; -1: there was none. */
+/* Returns the bytes of all distributions in the earlier report that are called
+ * `name`, of which there may be several; -1 if there is none. */
 static json_int_t bytes_before(const json_t *dists, const char *name)
 {
 	json_int_t bytes = -1;
@@ -177,7 +182,8 @@ static bool is_listed(const struct change *all, size_t n, const char *name)
 	return false;
 }
 
-/* What differs, the most grown first. The caller's; NULL: ENOMEM. */
+/* Returns the distributions whose size has changed, the one that has grown most
+ * first. The caller frees the array. NULL: out of memory. */
 static struct change *compare(const struct px_report *r, const json_t *dists,
 			      size_t *ret_n)
 {
@@ -228,7 +234,8 @@ static void print_growth(json_int_t by)
 	       px_human((uint64_t)(by < 0 ? -by : by), buf));
 }
 
-/* Whether `o` allows such growth; says it if not. */
+/* Whether --max-growth allows the layer to grow from `before` to `after` bytes.
+ * Logs an error if not. */
 static bool allowed(const struct px_opt *o, json_int_t before, json_int_t after)
 {
 	const json_int_t by = after - before;

@@ -6,7 +6,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-/* src/report/, made into C by tools/embed. */
+/* The page of src/report/, which tools/embed turns into C, in two halves:
+ * before and after its data. */
 extern const unsigned char px_report_page_head[];
 extern const size_t px_report_page_head_size;
 extern const unsigned char px_report_page_tail[];
@@ -15,14 +16,15 @@ extern const size_t px_report_page_tail_size;
 static void print_page(const struct px_shown *s, FILE *to)
 {
 	fwrite(px_report_page_head, 1, px_report_page_head_size, to);
-	/* No string in there has a <, which could end the element. */
+	/* px_json_string escapes each "<", so that no string in the JSON can
+	 * end the script element. */
 	fputs("<script id=\"data\" type=\"application/json\">\n", to);
 	px_report_print_json(s, to);
 	fputs("</script>\n", to);
 	fwrite(px_report_page_tail, 1, px_report_page_tail_size, to);
 }
 
-/* 0 or -errno. */
+/* Writes the page to `fd`, which stays open. 0 or -errno. */
 static int write_page(const struct px_shown *s, int fd)
 {
 	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);

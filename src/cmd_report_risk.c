@@ -12,7 +12,8 @@
 static const char *const grade_names[N_GRADES] = {"", "to know", "may break",
 						  "breaks"};
 
-/* A rule: a question mark stands for any one byte in its pattern. */
+/* Prints a rule. Each byte of a control character becomes a question mark,
+ * which matches any byte in a pattern. */
 static void print_rule(const char *s)
 {
 	size_t n;
@@ -73,7 +74,7 @@ bool px_report_too_risky(const struct px_shown *s)
 	return n > 0;
 }
 
-/* By remedy, the worst of each first. */
+/* Sorts by remedy, and the risks of one remedy by grade, the worst first. */
 static int compare(const void *a, const void *b, void *arg)
 {
 	const struct px_report *r = arg;

@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
-#define MAX_LISTED 20 /* of hidden names by reason, twins and the like */
-#define MIN_NAME   16
+#define MAX_LISTED 20 /* reasons why files are hidden */
+#define MIN_NAME   16 /* columns for the name in the table */
 
-/* One row: a distribution, or a file. */
+/* One row of the table: a distribution, or a file. */
 struct table_row {
 	const char *name;
 	const char *version;
@@ -48,7 +48,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 	return strcasecmp(x->name, y->name);
 }
 
-/* Each file as a row, or each distribution. The caller's; NULL: ENOMEM. */
+/* Returns a row for each distribution, or for each file with --files. The
+ * caller frees the array. NULL: out of memory. */
 static struct table_row *make_rows(const struct px_shown *s, size_t *ret_n)
 {
 	const struct px_report *r = s->r;
@@ -74,7 +75,8 @@ static struct table_row *make_rows(const struct px_shown *s, size_t *ret_n)
 	return rows;
 }
 
-/* Bytes of UTF-8 that `n` columns hold; wide characters count as one. */
+/* Returns how many bytes of the UTF-8 text `s` fit into `n` columns. Every
+ * character counts as one column, also a wide one. */
 static int fit(const char *s, int n)
 {
 	int i = 0;
@@ -84,6 +86,7 @@ static int fit(const char *s, int n)
 	return i;
 }
 
+/* Returns how many columns `s` takes, counted as above. */
 static int length(const char *s)
 {
 	int n = 0;
@@ -93,7 +96,8 @@ static int length(const char *s)
 	return n;
 }
 
-/* `width` columns; what is too long loses its beginning's end to "...". */
+/* Prints `name` in exactly `width` columns. The end of a name that is too long
+ * is replaced by "...". */
 static void print_name(const char *name, int width)
 {
 	const int n = length(name);
@@ -117,6 +121,7 @@ static void print_cells(const struct table_row *row, uint64_t total)
 	       total ? 100.0 * (double)bytes / (double)total : 0.0);
 }
 
+/* Columns that print_cells prints: modules, six sizes, the share. */
 #define CELLS_WIDTH (8 + 6 * 8 + 8)
 
 static void print_table(const struct px_shown *s, const struct table_row *rows,
@@ -190,7 +195,8 @@ static void print_totals(const struct px_shown *s)
 		      t->source_zstd_bytes);
 }
 
-/* Hidden names by reason. */
+/* Prints how many files are hidden for which reason. The reasons are static
+ * strings, so that equal ones have equal addresses. */
 static void print_hidden(const struct px_report *r)
 {
 	const char *reasons[MAX_LISTED];

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* As shells have them: POSIX.1-2017, XCU 2.8.2. */
+/* The exit statuses that a shell has for such a command (POSIX.1-2017, XCU
+ * 2.8.2). */
 #define EXIT_NOT_FOUND 127
 #define EXIT_NOT_RUN   126
 #define EXIT_SIGNALLED 128
@@ -33,7 +34,8 @@ static int exit_of(int status)
 				 : EXIT_SIGNALLED + WTERMSIG(status);
 }
 
-/* Waits for the command, also when the daemon ends before it. */
+/* Waits for the command, unmounts, and returns the exit status. The command
+ * goes on if the daemon ends before it. */
 static int wait_command(struct px_guard *g, pid_t command)
 {
 	bool lost = false;

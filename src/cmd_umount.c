@@ -6,7 +6,8 @@
 #include "pycfs/log.h"
 #include "pycfs/mountpoint.h"
 
-/* A daemon answers after 5 s at the latest (px_cache_flush). */
+/* How long the daemon may take to commit its cache. It answers within 5 s
+ * (px_cache_flush). */
 #define FLUSH_TIMEOUT_MS 8000
 
 static int ask_to_flush(const void *mountpoint, PX_UNUSED void *answer)
@@ -20,9 +21,9 @@ int px_cmd_umount(struct px_opt *o)
 	const char *mountpoint = o->args[0];
 	struct px_why why;
 
-	/* So that whoever saves the cache after us finds all of it there.
-	 * What is detached lazily goes on compiling, so that nothing is gained
-	 * by it there. */
+	/* Let the daemon commit its cache first, so that a script which saves
+	 * the cache after the unmount saves all of it. With --lazy that would
+	 * be no use, because the daemon goes on and may compile more. */
 	if (!o->lazy && px_bounded(ask_to_flush, mountpoint, NULL, 0,
 				   FLUSH_TIMEOUT_MS) == -ETIMEDOUT) {
 		px_log(PX_LOG_WARNING,

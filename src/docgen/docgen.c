@@ -7,6 +7,7 @@
 
 static void expand(const char *path, int depth);
 
+/* Executes the directive @name. */
 static void direct(const char *name, const char *argument)
 {
 	static const struct {
@@ -34,7 +35,8 @@ static void direct(const char *name, const char *argument)
 	px_docgen_die("no directive '@%s'", name);
 }
 
-/* @include names a file beside the one that it is in. */
+/* Expands the file `name` in the directory of the file `from`, which has the
+ * directive @include. */
 static void include(const char *from, const char *name, int depth)
 {
 	const char *slash = strrchr(from, '/');
@@ -45,6 +47,8 @@ static void include(const char *from, const char *name, int depth)
 	expand(path, depth + 1);
 }
 
+/* Copies a template to stdout, with its directives expanded. `depth` is the
+ * number of files that include this one. */
 static void expand(const char *path, int depth)
 {
 	FILE *f = fopen(path, "re");

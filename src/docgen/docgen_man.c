@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages for man(7), by the macros that both groff and mandoc know. */
+/*
+ * The directives of manual pages. They use only macros of man(7) that both
+ * groff and mandoc have.
+ */
 #include "docgen_i.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <time.h>
 
-/* What roff would take for something else. */
+/* Prints `n` bytes of `s`, in which characters that roff would interpret, or
+ * print as another character, are escaped. */
 static void print_escaped(const char *s, size_t n)
 {
 	static const struct {
@@ -29,7 +33,8 @@ static void print_escaped(const char *s, size_t n)
 	}
 }
 
-/* A word in bold if it is an option; a control line it never begins. */
+/* Prints a word, in bold if it is an option. A word that begins with a dot is
+ * protected, because roff takes a line that begins with one for a request. */
 static void print_word(const char *word, size_t n)
 {
 	const bool option = n > 1 && *word == '-';
@@ -47,7 +52,8 @@ static void print_word(const char *word, size_t n)
 	print_escaped(word + end, n - end);
 }
 
-/* `text`, beginning with a capital, in lines that can be read. */
+/* Prints `text`, its first letter as a capital if `capital` is true, in lines
+ * of some 70 characters so that the page can be read as a source, too. */
 static void print_text(const char *text, bool capital)
 {
 	size_t column = 0;
@@ -63,7 +69,7 @@ static void print_text(const char *text, bool capital)
 			putchar(' ');
 		}
 		first = (char)toupper((unsigned char)*text);
-		/* "gc: ..." begins with a name. */
+		/* A first word such as "gc:" is a name and stays as it is. */
 		if (capital && text[n - 1] != ':') {
 			putchar(first);
 			print_word(text + 1, n - 1);
@@ -76,7 +82,8 @@ static void print_text(const char *text, bool capital)
 	}
 }
 
-/* The date only if it is given: pages are the same whenever they are built. */
+/* The page has a date only if SOURCE_DATE_EPOCH is set, so that its bytes do
+ * not depend on when it is built. */
 void px_docgen_title(const char *name_and_section)
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
@@ -101,7 +108,8 @@ void px_docgen_name(const char *name)
 	putchar('\n');
 }
 
-/* Names that the user fills in, in italics. */
+/* Prints the arguments of a verb: in italics those that the user replaces,
+ * which have capital letters, and in bold the others. */
 static void print_arguments(const char *text)
 {
 	while (*text) {

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What shells can offer. Values are in single quotes, in all three of them. */
+/*
+ * The directives of completion scripts. Strings are written in single quotes,
+ * for bash, zsh and fish alike.
+ */
 #include "docgen_i.h"
 
 #include <stdio.h>
 
-/* `s`, between single quotes, with a backslash before each of `special`. */
+/* Prints `s`, which stands in single quotes, with a backslash before each
+ * character that is in `special`. A single quote is written as `quote`. */
 static void print_quoted(const char *s, const char *special, const char *quote)
 {
 	for (; *s; s++) {
@@ -18,8 +22,8 @@ static void print_quoted(const char *s, const char *special, const char *quote)
 	}
 }
 
-/* Calls `print` for each argument of a verb, counted from 1; those after --
- * are not the verb's own. */
+/* Calls `print` for each argument of a verb with its number, from 1, and its
+ * name. The word "--" is not counted. */
 static void each_argument(const struct px_verb *verb,
 			  void (*print)(const struct px_verb *verb, int nth,
 					const char *word, size_t n))
@@ -38,7 +42,8 @@ static void each_argument(const struct px_verb *verb,
 
 /* ------------------------------------------------------------------- bash */
 
-/* A kind, or the words themselves. */
+/* What the script's table has for an argument of this kind; for WORDS, the
+ * words follow. */
 static const char *bash_kind(enum px_docgen_kind kind)
 {
 	static const char *const names[] = {
@@ -133,7 +138,7 @@ static const char *zsh_action(enum px_docgen_kind kind)
 	return names[kind];
 }
 
-/* ((name\:"what it means" ...)) */
+/* Prints one item of zsh's list ((name\:"what it means" ...)). */
 static void zsh_choice(const char *name, const char *help)
 {
 	fputs(name, stdout);
@@ -228,7 +233,8 @@ static void fish_begin(const struct px_verb *verb)
 	       verb->name);
 }
 
-/* Without -F fish offers no files: -f was said for all of pycfs. */
+/* The template has `complete -c pycfs -f`, so that fish offers files only where
+ * -F is given. */
 static void fish_values(enum px_docgen_kind kind)
 {
 	switch (kind) {
@@ -291,7 +297,7 @@ static void fish_argument(const struct px_verb *verb, int nth, const char *word,
 	const enum px_docgen_kind kind = px_docgen_kind(word, n);
 	size_t i;
 
-	/* It does not count arguments. */
+	/* fish does not count arguments: one line for each kind is enough. */
 	if (nth > 1 && kind == before)
 		return;
 	before = kind;
