@@ -77,10 +77,10 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 		print_info_json(&i, modules, idle);
 		return 0;
 	}
-	printf("%s\n%llu modules, %llu rejected, known under %llu files\n"
+	printf("%s\n%llu modules, %llu that do not compile, for %llu source "
+	       "files\n"
 	       "%llu bytes, %llu on disk, %llu at most\n"
-	       "last used up to %u days ago; %.1f %% of what was asked for was "
-	       "there\n",
+	       "the oldest was last used %u days ago; hit rate %.1f %%\n",
 	       dir ? dir : "?", modules, (ull)i.n_rejected, (ull)i.n_index,
 	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle,
 	       hit_rate(&i));
@@ -111,7 +111,8 @@ static int do_gc(const struct job *job, struct px_cache *cache)
 		       "%llu}\n",
 		       (ull)n, (ull)bytes);
 	else if (r == 0)
-		printf("%llu forgotten, %llu bytes\n", (ull)n, (ull)bytes);
+		printf("%llu entries removed, %llu bytes\n", (ull)n,
+		       (ull)bytes);
 	return r;
 }
 
@@ -126,8 +127,8 @@ static int do_verify(const struct job *job, struct px_cache *cache)
 		       "%llu}\n",
 		       (ull)n, (ull)damaged);
 	else if (r == 0)
-		printf("%llu checked, %llu damaged and dropped\n", (ull)n,
-		       (ull)damaged);
+		printf("%llu entries checked, %llu damaged and removed\n",
+		       (ull)n, (ull)damaged);
 	return r == 0 ? damaged > 0 : r;
 }
 
@@ -204,7 +205,9 @@ int px_cmd_cache(struct px_opt *o)
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (px_engine_cache_dir(o, &dir) < 0) {
-		px_because(&why, 0, "no place for a cache: say --cache DIR");
+		px_because(&why, 0,
+			   "no directory for a cache: set HOME, or use --cache "
+			   "DIR");
 		return px_fail(PX_EXIT_FAILED, &why);
 	}
 	if (stat(dir, &st) < 0 && errno == ENOENT) {

@@ -254,7 +254,8 @@ static bool fits(struct running *run)
 		       (ull)sum->total.bytes, run->job->dest,
 		       (ull)run->result.bytes);
 	qsort(sum->parts, sum->n_parts, sizeof(*sum->parts), compare_bytes);
-	px_log(PX_LOG_ERROR, "the largest of %zu:", sum->n_parts);
+	px_log(PX_LOG_ERROR,
+	       "the largest of %zu top-level names:", sum->n_parts);
 	for (i = 0; i < sum->n_parts && i < N_LARGEST; i++)
 		px_log(PX_LOG_ERROR, "%12llu  %s", (ull)sum->parts[i].bytes,
 		       sum->parts[i].name);
@@ -452,8 +453,8 @@ static int check(const struct job *job, struct px_why *why)
 
 	if (job->to_stdout && isatty(STDOUT_FILENO))
 		return px_because(why, -EINVAL,
-				  "a tar is nothing for a terminal: redirect "
-				  "it");
+				  "stdout is a terminal: redirect the tar to a "
+				  "file or a pipe");
 	if (job->to_stdout && o->json)
 		return px_because(why, -EINVAL,
 				  "--json and a tar cannot both be on stdout");
@@ -501,5 +502,5 @@ int px_cmd_export(struct px_opt *o)
 	tzset();
 	/* If the reader of stdout goes away, write(2) shall fail. */
 	signal(SIGPIPE, SIG_IGN);
-	return px_run_in_child(work, &job, "DEST is as it was, or complete");
+	return px_run_in_child(work, &job, "DEST is unchanged or complete");
 }

@@ -86,8 +86,8 @@ static int open_persistent(struct px_engine *e, const struct px_opt *o,
 
 	if (r < 0) {
 		px_because(why, r,
-			   "no place for a cache: set HOME, or say --cache DIR "
-			   "or --no-cache");
+			   "no directory for a cache: set HOME, or use --cache "
+			   "DIR or --no-cache");
 	} else {
 		is_default = r > 0;
 		options->dir = *dir;

@@ -64,11 +64,11 @@ static void on_ready(void *arg, const char *text)
 		px_log_errno(-errno, "chdir /");
 	fd = px_mountpoint_identify(r->mountpoint, &id);
 	if (fd < 0)
-		px_log_errno(fd, "cannot tell which mount %s is",
+		px_log_errno(fd, "cannot identify the mount on %s",
 			     r->mountpoint);
 	fd = px_write_full(r->status_fd, &id, sizeof(id));
 	if (fd < 0)
-		px_log_errno(fd, "nobody waits for the mount");
+		px_log_errno(fd, "cannot report that the view is mounted");
 	close(r->status_fd);
 }
 

@@ -103,8 +103,9 @@ static bool abort_connection(const char *path, unsigned minor)
 
 	if (r < 0)
 		px_log(PX_LOG_WARNING,
-		       "%s: its connection could not be ended (%s): who waits "
-		       "for its daemon does so until that is killed",
+		       "%s: cannot end the connection to its daemon (%s): "
+		       "programs that wait for the daemon wait until it is "
+		       "killed",
 		       path, strerror(-r));
 	return r > 0;
 }
@@ -249,9 +250,9 @@ int px_mountpoint_remove(const struct px_mount_id *id, bool force,
 		return 0;
 	if (found.id != id->id)
 		return px_because(why, -EBUSY,
-				  "a dead mount is left on %s, below what was "
-				  "mounted there later: unmount that, and then "
-				  "'pycfs umount %s'",
+				  "a dead mount is left on %s, covered by a "
+				  "later mount: unmount that one, and then "
+				  "run 'pycfs umount %s'",
 				  path, path);
 	if (force && abort_connection(path, place.minor))
 		return 1;
@@ -271,8 +272,8 @@ static int check_dir(const char *what, const char *path, struct px_why *why)
 	if (stat(path, &st) < 0)
 		return px_because(why, -errno, "%s '%s': %s%s", what, path,
 				  strerror(errno),
-				  errno == ENOENT ? ": make it, or look for a "
-						    "typing mistake"
+				  errno == ENOENT ? ": create it, or correct "
+						    "its name"
 						  : "");
 	if (!S_ISDIR(st.st_mode))
 		return px_because(why, -ENOTDIR, "%s '%s' is not a directory",

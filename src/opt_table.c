@@ -100,7 +100,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "keep column numbers for tracebacks (3.11 and later; a third larger)",
 	 FLAG(debug_ranges)},
 	{"invalidation-mode", 0, "MODE", VIEW,
-	 "how Python sees that a .pyc is stale, as compileall has it",
+	 "how Python sees that a .pyc is stale, as in compileall",
 	 CHOICE(mode, {"unchecked-hash", PX_PYC_UNCHECKED_HASH, NULL},
 		{"checked-hash", PX_PYC_CHECKED_HASH, NULL},
 		{"timestamp", PX_PYC_TIMESTAMP, NULL})},
@@ -110,8 +110,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"cpython", true, "as CPython happens to write it"})},
 	{"reproducible", 0, "WHEN", VIEW, "whether the same bytes are promised",
 	 CHOICE(must_reproduce,
-		{"possible", false, "if not, it is said once"},
-		{"required", true, "else nothing is done"})},
+		{"possible", false, "a warning if they cannot be"},
+		{"required", true, "an error if they cannot be"})},
 	{"prefix", 0, "PATH", VIEW,
 	 "what file names in tracebacks start with (default: they are relative "
 	 "to SOURCE)", EMPTY_TEXT(prefix)},
@@ -119,7 +119,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "do not ship what matches, as in .gitignore; the last of these rules "
 	 "that matches decides", SET(px_opt_exclude)},
 	{"include", 0, "PATTERN", VIEW,
-	 "ship it all the same", SET(px_opt_include)},
+	 "ship what matches, although an earlier rule excludes it",
+	 SET(px_opt_include)},
 	{"keep-source", 0, "PATTERN", VIEW,
 	 "ship X.py itself, with its bytecode in __pycache__",
 	 SET(px_opt_keep_source)},
@@ -148,10 +149,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"source", PX_ON_ERROR_SOURCE, "it is shipped as .py"},
 		{"omit", PX_ON_ERROR_OMIT, "it is not listed"})},
 	{"jobs", 'j', "N", VIEW,
-	 "compile processes (default: one per CPU that we may use, and have the "
-	 "time of by cgroup)", COUNT(jobs, PX_MAX_JOBS)},
+	 "compile processes (default: as many as there are CPUs, or as the "
+	 "cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS)},
 	{"timeout", 0, "SECONDS", VIEW,
-	 "give a module up after so much CPU time (default 60; 0: never)",
+	 "give up on a module after this much CPU time (default 60; 0: never)",
 	 SET(px_opt_timeout)},
 	{"max-source", 0, "BYTES", VIEW,
 	 "compile no module whose source is larger; K, M, at most 1023M "
@@ -163,7 +164,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
 	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", TEXT(cache)},
 	{"cache-from", 0, "DIR", VIEW,
-	 "also take what this cache has, and only read it",
+	 "also use the modules in this other cache, which is only read",
 	 TEXT(cache_from)},
 	{"cache-size", 0, "BYTES", VIEW,
 	 "evict what was not used for longest above this size; K, M, G "
@@ -174,10 +175,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "SOURCE will not change while mounted: faster, and once one module "
 	 "is asked for, all are compiled", FLAG(immutable)},
 	{"no-ahead", 0, NULL, MOUNT,
-	 "compile only what is asked for, not what is beside it",
+	 "compile only modules that are asked for, not also those beside them",
 	 FLAG(no_ahead)},
 	{"foreground", 'f', NULL, PX_VERB_MOUNT,
-	 "stay in front; messages go to stderr", FLAG(foreground)},
+	 "stay in the foreground; messages go to stderr", FLAG(foreground)},
 	{"log-file", 0, "FILE", MOUNT,
 	 "append messages to this file (default: stderr, or syslog in the "
 	 "background)", TEXT(log_file)},
@@ -208,9 +209,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "print the sha256 of the archive, and of the tar in it (diff_id)",
 	 FLAG(print_digest)},
 	{"max-age", 0, "DAYS", CACHE,
-	 "gc: forget what was not used for so many days", COUNT(max_age, MAX_DAYS)},
+	 "gc: remove what was not used for this many days",
+	 COUNT(max_age, MAX_DAYS)},
 	{"max-size", 0, "BYTES", CACHE,
-	 "gc: forget what was not used for longest above this size; K, M, G",
+	 "gc: remove what was not used for longest, down to this size; K, M, G",
 	 BYTES(max_size, 0)},
 	{"sort", 0, "COLUMN", REPORT, "order of the table",
 	 CHOICE(sort, {"name", PX_COLUMN_NAME, NULL},
@@ -242,7 +244,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "no progress, even on a terminal", FLAG(quiet)},
 	{"json", 0, NULL, CACHE | REPORT | EXPORT,
 	 "print JSON", FLAG(json)},
-	{"help", 'h', NULL, ALL, "print this", FLAG(help)},
+	{"help", 'h', NULL, ALL, "print this help", FLAG(help)},
 };
 /* clang-format on */
 

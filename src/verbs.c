@@ -21,9 +21,10 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "replaced once all of it is there, or left as it was."},
 	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|gc|verify|clear",
 	 "look at the cache, tidy or empty it",
-	 "stat: prints what the cache holds. gc: forgets what --max-age or "
-	 "--max-size leave no room for. verify: reads all of it and drops what "
-	 "is damaged. clear: empties it. Mounts that use it go on."},
+	 "stat: prints what the cache holds. gc: removes what is older than "
+	 "--max-age or too much for --max-size. verify: reads all of it and "
+	 "removes what is damaged. clear: empties it. Mounts that use it go "
+	 "on."},
 	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
 	 "what ships and what it costs",
 	 "SOURCE: prints what a mount of it ships, by distribution, and what "

@@ -98,7 +98,7 @@ def test_gc_by_size(pycfs, scratch):
 
 def test_gc_by_age_keeps_what_is_young(pycfs, scratch):
     fill(pycfs, scratch, ["a", "b"])
-    assert cache(pycfs, "gc", "--max-age", "0").startswith("0 forgotten")
+    assert cache(pycfs, "gc", "--max-age", "0").startswith("0 entries removed")
     assert stat(pycfs)["modules"] == 2
 
 
@@ -111,14 +111,16 @@ def test_gc_needs_a_bound(pycfs, scratch):
 def test_verify_finds_a_flipped_bit(pycfs, scratch):
     fill(pycfs, scratch, ["a", "b", "c"],
          "x = %r\ny = '" + MARK.decode() * 400 + "'\n")
-    assert cache(pycfs, "verify") == "3 checked, 0 damaged and dropped\n"
+    assert cache(pycfs, "verify") == \
+        "3 entries checked, 0 damaged and removed\n"
     data = subprocess.run(["find", pycfs.cache, "-name", "data.mdb"],
                           capture_output=True, text=True).stdout.strip()
     with open(data, "r+b") as f:
         at = f.read().index(MARK)
         f.seek(at)
         f.write(b"Q")
-    assert cache(pycfs, "verify", rc=1) == "3 checked, 1 damaged and dropped\n"
+    assert cache(pycfs, "verify", rc=1) == \
+        "3 entries checked, 1 damaged and removed\n"
     assert json.loads(cache(pycfs, "verify", "--json")) == {
         "version": 1, "checked": 2, "damaged": 0}
 

@@ -44,7 +44,7 @@ def refusal(run, dest):
     return lines[:-1]
 
 
-LARGEST = ["the largest of 13:"] + \
+LARGEST = ["the largest of 13 top-level names:"] + \
     ["%12d  p%02d" % (1000 * n, n) for n in range(12, 2, -1)]
 
 
