@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""What of a module breaks once sources, docstrings and asserts are gone.
+"""Finds what breaks in a module without its source, docstrings or asserts.
 
-analyse(source, path) gives findings (line, rule, grade, detail), rules() the
-table behind them, remedy(rule, path) the rules line that helps. Grade 3:
-breaks; 2: may break; 1: to know. Runs in the compiler's worker on every
-Python from 3.8, without a file system: it imports nothing but what is loaded
-there, never raises, and builds the syntax tree of a module only if its bytes
-have one of a few words.
+analyse(source, path) returns findings (line, rule, grade, detail), rules() the
+table of all rules, and remedy(rule, path) the line of a rules file that
+prevents a finding. The grades are 3, breaks; 2, may break; 1, to know.
 
-It follows names through plain assignments and no further. Grade 3 is for what
-cannot work: an operation on a docstring that is None then, a file that is
-gone. Where that depends on who calls or on another module, the grade is 2.
+This runs in the compiler's worker, on every Python from 3.8, where the sandbox
+leaves no file system: it imports only modules that are loaded there already,
+and never raises. It builds the syntax tree of a module only if the bytes of its
+source contain one of a few words, because most modules contain none.
+
+Names are followed through plain assignments only. Grade 3 is for code that
+cannot work, because it computes with a docstring that is None or reads a file
+that is not shipped. If that depends on the caller or on another module, the
+grade is 2.
 """
 import ast
 import builtins
 import sys
 
-# rule, grade, remedy; evidence / reason
+# Two lines for each rule: its name, grade and remedy, and behind "; " packages
+# or issues in which it was seen; then the reason, as users read it.
 TABLE = """
 getsource 2 keep-source {top}; django/django#17860, dbos, tyro, pscript
   reads the source of an object: OSError without it
 linecache 1 keep-source {top}; tracebacks keep file and line
   shows source lines: there are none, the text is empty
 loader-source 2 keep-source {top}; SourcelessFileLoader.get_source
-  asks a loader for source: it says None
+  asks a loader for source: the answer is None
 open-own-file 2 keep-source {path}; triton, hashes of a program's own text
   reads its own file, which is bytecode now
 open-py 3 keep-source {dir}; cv2, cairocffi
@@ -47,13 +51,13 @@ jit-source 3 keep-source {path}; pytorch/pytorch#25415, triton
 jit-may 2 keep-source {path}; tensorflow autograph, numba/numba#4908
   compiles from source when called, or finds its cache by the source
 attribute-docs 2 keep-source {path}; pydantic/pydantic#6563
-  takes docstrings of attributes from the source: silently none
+  takes docstrings of attributes from the source: it silently finds none
 doc-at-import 3 optimize 1 {path}; numpy, scipy/scipy#2952, rpyc, sunpy
   computes with a docstring of its own when imported: it is None
 doc-imported 2 optimize 1 {top}; sympy.physics.vector, yaql
   computes with another module's docstring when imported
 doc-in-decorator 3 optimize 1 {top}; huggingface/transformers#38323, sunpy
-  a decorator computes with a docstring of what it is used in
+  a decorator computes with the docstring of what it decorates
 doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
   computes with a docstring, which is None
 docopt 3 optimize 1 {path}; internetarchive, stomp
@@ -75,17 +79,18 @@ alembic 2 keep-source {dir}; alembic.ini
 """
 MAX_FINDINGS, MAX_DETAIL, MAX_SOURCE = 50, 200, 2 << 20
 
-# One of these words, or no syntax tree is built.
+# No syntax tree is built for a source that has none of these words, unless
+# wanted() finds something else in it.
 WORDS = [w.encode() for w in """
 __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
 GenericParser warp.kernel dace """.split()] + [b"def p_", b"def t_"]
-# Methods that change their object or read on.
+# Methods with a side effect: they change their object, or consume input.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
 recv send sendall write setdefault append appendleft""".split())
 ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
-# It is not in SOURCE and keeps its docstrings.
+# The standard library is not in SOURCE, so that it keeps its docstrings.
 STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset("""
 abc argparse array ast asyncio base64 bisect builtins calendar cmd code codecs
 collections concurrent configparser contextlib copy csv ctypes dataclasses
@@ -96,8 +101,11 @@ pkgutil platform pprint pydoc queue random re select shlex shutil signal socket
 sqlite3 ssl statistics string struct subprocess sys tarfile tempfile textwrap
 threading time tkinter tokenize traceback types typing unittest urllib uuid
 warnings weakref xml zipfile zlib""".split())
+# Names of exceptions. "*" stands for `except:` without a name.
 ANY_ERROR = frozenset(["Exception", "BaseException", "*"])
+# Code that catches one of these is prepared for a source that is missing.
 NO_SOURCE = ANY_ERROR | {"OSError", "IOError", "EnvironmentError", "TypeError"}
+# Functions and decorators that compile from source, and the rule for each.
 JIT = dict.fromkeys("""torch.jit.script torch.jit.script_method triton.jit
 torch.jit.interface taichi.kernel taichi.func warp.kernel warp.func
 cupyx.jit.rawkernel tvm.script.tir.prim_func dace.program
@@ -116,30 +124,38 @@ EXISTS = frozenset("""os.path.exists os.path.isfile os.path.lexists os.stat
 os.path.getmtime os.access""".split())
 LISTERS = frozenset("listdir walk scandir iterdir glob iglob rglob".split())
 SPLITTERS = frozenset("dirname splitext split rsplit partition".split())
-# Calls that give the paths they were given, or parts of them.
+# Functions and methods that return a path which is made of their arguments.
 PASSING = LISTERS | SPLITTERS | frozenset("""join joinpath Path PurePath
 abspath realpath normpath fspath str resolve absolute expanduser with_name
 sorted list set tuple filter map enumerate reversed chain iter files open
 as_posix lower relpath format relative_to fsdecode basename""".split())
-# Methods of a path, whose arguments do not matter.
+# Methods that return a path which is made of their object, whatever their
+# arguments are.
 CHANGED = frozenset("replace rstrip strip lower decode with_suffix".split())
+# Functions that import or execute a module whose name or path they are given.
 IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
 spec_from_file_location SourceFileLoader run_path load_module exec_module
 find_module""".split())
-# Functions of text that fail for None.
+# Functions that take text and fail if they are given None.
 TEXT = frozenset("""dedent cleandoc len fill wrap indent
 add_docstring""".split())
 
-# What a path is made of. Below this module's directory; ends in .py; the
-# Python to run; this module itself; another module's; names in a directory.
-OWN, PY, EXE, SELF, MOD, LISTED = 1, 2, 4, 8, 16, 32
+# What made_of() finds in an expression that is a path, as bits:
+OWN = 1  # it is in the directory of this module, or below it
+PY = 2  # it has a string that ends in .py
+EXE = 4  # it is the Python interpreter
+SELF = 8  # it is the file of this module
+MOD = 16  # it is the file of another module
+LISTED = 32  # it is a name from the listing of a directory
 
 DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = DEFS + (ast.Lambda,)
 TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
                          ast.Subscript, ast.Compare, ast.Assert, ast.If)
+# Nodes that have no child worth visiting.
 DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
+# Where the parts are of which an expression of this type is made.
 PARTS = {ast.JoinedStr: "values", ast.FormattedValue: "value",
          ast.List: "elts", ast.Tuple: "elts", ast.BoolOp: "values",
          ast.ListComp: "elt", ast.GeneratorExp: "elt", ast.SetComp: "elt",
@@ -147,6 +163,7 @@ PARTS = {ast.JoinedStr: "values", ast.FormattedValue: "value",
 
 
 def read_table():
+    """{rule: (grade, reason, remedy, evidence)} of TABLE."""
     out = {}
     lines = TABLE.strip().split("\n")
     for head, reason in zip(lines[::2], lines[1::2]):
@@ -160,13 +177,15 @@ RULES = read_table()
 
 
 def rules():
-    """[(rule, grade, reason, remedy, evidence)], for documentation."""
+    """[(rule, grade, reason, remedy, evidence)], by rule, for the manual."""
     return [(name,) + row for name, row in sorted(RULES.items())]
 
 
 def remedy(rule, path):
-    """The line of a rules file that helps `path`, relative to SOURCE. {top}
-    is its package, or itself if it is in none, {dir} its directory."""
+    """Returns the line of a rules file that prevents a finding of `rule` in the
+    module `path`, which is relative to SOURCE. In TABLE, {path} stands for the
+    module, {top} for its top-level package, or the module itself if it is in
+    none, and {dir} for its directory."""
     path = path.strip("/")
     for c in "\\*?[ ":
         path = path.replace(c, "\\" + c)
@@ -178,12 +197,13 @@ def remedy(rule, path):
 
 
 def analyse(source, path):
-    """[(line, rule, grade, detail)] of a module, by line."""
+    """Returns [(line, rule, grade, detail)] of a module, by line. `source` is
+    its bytes and `path` is relative to SOURCE."""
     try:
         if len(source) > MAX_SOURCE or not wanted(source):
             return []
-        # What does not compile is reported as such, and what does is not
-        # nested deeper than its syntax tree can be built.
+        # A module that does not compile is reported elsewhere. One that
+        # compiles is not nested so deeply that ast.parse() would fail.
         compile(source, "x", "exec", dont_inherit=True)
         return Module(ast.parse(source), source, path).judge()
     except BaseException:
@@ -191,6 +211,7 @@ def analyse(source, path):
 
 
 def wanted(source):
+    """Whether a source may have findings, by a look at its bytes."""
     if any(word in source for word in WORDS):
         return True
     if b"__file__" in source and (b"open" in source or b".read_" in source):
@@ -207,7 +228,7 @@ def wanted(source):
 
 
 def dotted(node):
-    """a.b.c of an expression that is such a name, else None."""
+    """Returns "a.b.c" for an expression that is such a name, else None."""
     parts = []
     while isinstance(node, ast.Attribute) and len(parts) < 8:
         parts.append(node.attr)
@@ -218,11 +239,14 @@ def dotted(node):
 
 
 def last(name):
+    """Returns "c" for the name "a.b.c"."""
     return (name or "").rpartition(".")[2]
 
 
 def key(node, depth=0):
-    """Text that equal small expressions share."""
+    """Returns a text for an expression by which it can be looked up and shown.
+    Small expressions that are equal have the same text; the parts of a larger
+    one that are left out are "..."."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Constant):
@@ -236,13 +260,15 @@ def key(node, depth=0):
 
 
 def string(node):
+    """The value of a constant that is a string, else ""."""
     value = getattr(node, "value", None)
     return value if isinstance(node, ast.Constant) and \
         isinstance(value, str) else ""
 
 
 def strings(node):
-    """The text that an expression, or each member of a tuple, ends in."""
+    """The constant strings in which an expression ends, and in which the
+    arguments of a call or the members of a tuple end."""
     out = []
     for n in getattr(node, "elts", [node]):
         while isinstance(n, ast.BinOp):
@@ -255,20 +281,24 @@ def strings(node):
 
 
 def literals(node):
-    """The names *.py in an expression."""
+    """The strings in an expression that end in .py, as text for a finding; if
+    there are none, the expression itself."""
     out = [string(n)[-60:] for n in ast.walk(node)
            if string(n).endswith(".py")]
     return " ".join(out[:4]) or key(node)
 
 
 def docstring(node):
+    """The docstring of a module, class or function, "" if it has none."""
     body = getattr(node, "body", None)
     first = body[0] if isinstance(body, list) and body else None
     return string(first.value) if isinstance(first, ast.Expr) else ""
 
 
 def doc_key(node):
-    """Whose docstring an expression is, as text; None if it is none."""
+    """Returns "x.__doc__" for an expression that is the docstring of x, however
+    it is written, "__doc__" for the docstring of the module or class itself,
+    and None for any other expression."""
     if isinstance(node, (ast.Name, ast.Attribute)):
         name = getattr(node, "attr", None) or getattr(node, "id", None)
         return key(node) if name == "__doc__" else None
@@ -282,10 +312,12 @@ def doc_key(node):
 
 
 def made_of_docs(nodes):
+    """Whether each of the expressions has a docstring in it."""
     return all(any(doc_key(n) for n in ast.walk(node)) for node in nodes)
 
 
 def caught_by(handlers):
+    """The names of the exceptions that the handlers of a `try` catch."""
     out = []
     for t in [h.type for h in handlers]:
         out += ["*"] if t is None else [
@@ -294,7 +326,8 @@ def caught_by(handlers):
 
 
 def suppressed(node):
-    """The exceptions that contextlib.suppress() catches in a with."""
+    """The names of the exceptions that a `with contextlib.suppress()` catches.
+    """
     calls = [i.context_expr for i in node.items
              if isinstance(i.context_expr, ast.Call)]
     return frozenset(last(dotted(a)) for c in calls for a in c.args
@@ -302,7 +335,9 @@ def suppressed(node):
 
 
 def least_grade(path):
-    """1 for tests and for what is run in a source tree only, else 3."""
+    """Returns the highest grade that findings in the module `path` can have: 1
+    for tests and for modules that only run in a source tree, such as setup.py,
+    else 3."""
     parts = path.strip("/").split("/")
     name = parts[-1]
     tests = {"test", "tests", "testing", "_tests"}.intersection(parts[:-1])
@@ -311,17 +346,18 @@ def least_grade(path):
 
 
 class Scope:
-    """A module, class or function: what its names are assigned."""
+    """The names that are assigned in a module, class or function."""
 
     def __init__(self, node, parent):
         self.node = node
         self.parent = parent
         self.function = not isinstance(node, (ast.Module, ast.ClassDef))
+        # Whether it is a function, or in one.
         self.inside = self.function or bool(parent and parent.inside)
-        self.values = {}  # name: expressions
-        self.guards = set()  # what is tested for being there
-        self.returned = set()
-        self.params = set()
+        self.values = {}  # name: list of the expressions assigned to it
+        self.guards = set()  # expressions that are tested, as by `if x:`
+        self.returned = set()  # expressions that are returned
+        self.params = set()  # names of parameters
         if self.function:
             a = node.args
             self.params = {p.arg for p in a.posonlyargs + a.args +
@@ -337,12 +373,14 @@ class Scope:
                 todo += getattr(t, "elts", [])
 
     def up(self):
+        """This scope and all scopes around it."""
         while self is not None:
             yield self
             self = self.parent
 
     def find(self, name):
-        """What is assigned to a name, and the scope where."""
+        """Returns the expressions that are assigned to a name, and the scope in
+        which they are; [] and None if it is not assigned here."""
         for s in self.up():
             if name in s.values or name in s.params:
                 return s.values.get(name, []), s
@@ -350,33 +388,45 @@ class Scope:
 
 
 class Module:
+    """The syntax tree of a module, and the findings in it."""
+
     def __init__(self, tree, source, path):
         self.tree = tree
         self.path = path
         self.limit = least_grade(path)
         self.knows_pyc = b".pyc" in source
-        self.tables = b"optimize" in source  # PLY's, made beforehand
-        self.imports = {}  # name: (full name, whether of this package)
-        self.modules = set()  # full names
-        self.defs = {}  # f or C.f: its node
-        self.decorators = {}  # name: whether it is called, @name()
-        self.importing = False  # modules, by name
-        self.events = []  # (node, scope, what is caught, in main)
-        self.memo = {}
-        self.found = {}
+        # PLY with its option "optimize" reads tables that were generated
+        # before, and needs no docstrings.
+        self.tables = b"optimize" in source
+        self.imports = {}  # name: (full name, whether it is of this package)
+        self.modules = set()  # full names of all that is imported
+        self.defs = {}  # "f" or "C.f": node of the function or class
+        # Decorators of functions that have a docstring: {name: True if it is
+        # called, @name(), False if it is not, @name}
+        self.decorators = {}
+        self.importing = False  # whether it calls a function of IMPORTERS
+        # What judge() looks at: (node, its scope, the exceptions that are
+        # caught around it, whether it is in `if __name__ == ...`)
+        self.events = []
+        self.memo = {}  # results of made_of()
+        self.found = {}  # {(line, rule): (grade, detail)}
         self.top = Scope(tree, None)
         self.collect()
 
-    # Reading the tree, once.
+    # Reading the syntax tree, once.
 
     def collect(self):
+        """Fills the tables above. Without recursion, because a syntax tree may
+        be deeper than Python's stack."""
         stack = [(self.tree, self.top, frozenset(), False)]
         while stack:
             node, scope, caught, main = stack.pop()
             if isinstance(node, EVENTS):
                 self.events.append((node, scope, caught, main))
             self.note(node, scope)
-            inner = []  # other nodes than the rest, and what they see
+            # The children that are in another scope, or where other exceptions
+            # are caught, than the rest of them.
+            inner = []
             if isinstance(node, SCOPES):
                 inner = node.body if isinstance(node.body, list) else \
                     [node.body]
@@ -401,7 +451,7 @@ class Module:
                 stack += [(n,) + sees for n in inner]
 
     def note(self, node, scope):
-        """Names, imports and tests, for later."""
+        """Records the names, imports and tests in one node."""
         if isinstance(node, ast.Assign):
             for t in node.targets:
                 scope.assign(t, node.value)
@@ -445,6 +495,8 @@ class Module:
             self.imports[a.asname or full.rpartition(".")[2]] = full, own
 
     def guard(self, test, scope):
+        """Records which expressions a condition tests: whether they are true,
+        None, equal to something or of a type."""
         todo = [test]
         while todo:
             t = todo.pop()
@@ -462,13 +514,15 @@ class Module:
                     dotted(t.func) in ("isinstance", "bool"):
                 todo += t.args[:1]
             else:
-                # np.f.__doc__ may be what f.__doc__ was tested for.
+                # Also record the last two names, because np.f.__doc__ may be
+                # used where f.__doc__ was tested, and the other way round.
                 name = doc_key(t) or key(t)
                 scope.guards |= {name, ".".join(name.split(".")[-2:])}
 
     # Judging what was read.
 
     def judge(self):
+        """Returns the findings, the worst ones if there are too many."""
         for node, *where in sorted(self.events, key=lambda e: e[0].lineno):
             if isinstance(node, ast.Call):
                 self.call(node, *where)
@@ -505,6 +559,7 @@ class Module:
                       in worst[:MAX_FINDINGS])
 
     def add(self, node, rule, grade, detail):
+        """Records a finding, unless its line has a worse one of this rule."""
         grade = min(grade, self.limit)
         at = (node.lineno, rule)
         if grade > self.found.get(at, (0,))[0]:
@@ -512,7 +567,9 @@ class Module:
                 c if " " <= c <= "~" else "?" for c in detail[:MAX_DETAIL])
 
     def full(self, node):
-        """The dotted name of what is called, through imports."""
+        """Returns the dotted name of a function with the names that it is
+        imported by replaced: "inspect.getsource" for `gs`, after `from inspect
+        import getsource as gs`."""
         name = dotted(node)
         if name is None:
             return getattr(node, "attr", "")
@@ -520,8 +577,9 @@ class Module:
         return self.imports.get(first, (first,))[0] + dot + rest
 
     def at_import(self, scope):
-        """Whether a scope's code runs when the module is imported: outside
-        functions, or in decorators used here, @f or what @f() returns."""
+        """Whether the code of a scope runs when the module is imported. It does
+        outside functions, and in a function that is used in this module as a
+        decorator @f, or that is returned by the decorator f in @f()."""
         if not scope.inside:
             return True
         name, outer = getattr(scope.node, "name", None), scope.parent
@@ -531,12 +589,13 @@ class Module:
             self.decorators.get(outer.node.name, False)
 
     def made_of(self, node, scope, depth=0):
-        """What a path is made of. Linear: remembers."""
+        """Returns of what an expression that is a path is made: OWN, PY and so
+        on. Results are stored, so that it takes linear time in all."""
         at = (id(node), id(scope))
         if node is None or depth > 60:
             return 0
         if at not in self.memo:
-            self.memo[at] = 0  # for a name that is made of itself
+            self.memo[at] = 0  # ends the recursion for x = x + ".py"
             out = self.made_of_parts(node, scope, depth + 1)
             self.memo[at] = out & ~SELF if out & (PY | LISTED) else out
         return self.memo[at]
@@ -579,9 +638,10 @@ class Module:
             out |= self.made_of(part, scope, depth)
         return out & ~clear
 
-    # Sources.
+    # Rules about sources.
 
     def call(self, node, scope, caught, main):
+        """Finds calls that need a source."""
         full = self.full(node.func)
         name = last(full)
         soft = bool(caught & NO_SOURCE)
@@ -644,11 +704,13 @@ class Module:
                 self.add(node, "attribute-docs", 2, k.arg)
 
     def by_path(self, node, rule, out, soft):
+        """Adds a finding if a path, made of `out`, is that of a .py file."""
         if out & PY:
             self.add(node, rule, (3 if out & OWN else 2) - bool(soft),
                      literals(node))
 
     def reads(self, node, path, mode, scope, now, soft, main):
+        """Finds a call that opens `path` for reading, if that is a source."""
         mode = mode + [k.value for k in node.keywords if k.arg == "mode"]
         mode = "".join(map(string, mode))
         if set(mode) & set("wax+"):
@@ -662,7 +724,8 @@ class Module:
             self.add(node, "open-py", 3 - soft, literals(path))
 
     def discovers(self, node, pattern, out, main):
-        """Names made of `out` are compared with `pattern`."""
+        """Finds a search for *.py: names, made of `out`, are compared with
+        `pattern`."""
         ends = strings(pattern)
         if not any(s.endswith(".py") for s in ends) or \
                 any(s.endswith((".pyc", ".so", ".pyd")) for s in ends):
@@ -675,6 +738,7 @@ class Module:
         self.add(node, "discover-py", grade, literals(node))
 
     def compare(self, node, scope, caught, main):
+        """Finds comparisons with a docstring, or with ".py"."""
         for op, right in zip(node.ops, node.comparators):
             if isinstance(op, (ast.In, ast.NotIn)):
                 self.doc(node, right, "in", scope, caught, main)
@@ -683,6 +747,7 @@ class Module:
                                main)
 
     def jit(self, node, call, now):
+        """Finds a function or decorator that compiles from source."""
         full = self.full(getattr(call, "func", call))
         if full in JIT:
             rule = JIT[full]
@@ -693,6 +758,8 @@ class Module:
                     self.add(node, "jit-may", 2, full + "(cache=True)")
 
     def definition(self, node, scope):
+        """Finds decorators that compile from source, and functions whose
+        docstring is a rule of a grammar."""
         for d in node.decorator_list:
             self.jit(d, d, self.at_import(scope))
         text, prefix = docstring(node), node.name[:2]
@@ -710,9 +777,11 @@ class Module:
             self.add(node, "doc-grammar", 3 - self.tables,
                      node.name + ": " + words[0])
 
-    # Asserts.
+    # Rules about asserts.
 
     def asserts(self, node):
+        """Finds asserts with a side effect or that are caught, and __debug__.
+        `node` is an assert, an `if` or a `try`."""
         if isinstance(node, TRIES):
             if "AssertionError" in caught_by(node.handlers):
                 self.caught(node)
@@ -731,6 +800,7 @@ class Module:
                     self.add(node, "assert-effect", 2, key(n))
 
     def caught(self, node):
+        """Finds the first assert in a `try` that catches AssertionError."""
         todo = list(node.body)
         for n in todo:
             if isinstance(n, ast.Assert):
@@ -740,10 +810,11 @@ class Module:
                 todo += [c for c in ast.iter_child_nodes(n)
                          if isinstance(c, ast.stmt)]
 
-    # Docstrings.
+    # Rules about docstrings.
 
     def doc(self, node, of, op, scope, caught, main):
-        """`of` is used in an operation that None does not have."""
+        """Adds a finding if `of`, the operand of an operation that fails for
+        None, is a docstring."""
         grade, rule, name = self.judge_doc(of, scope, main)
         if grade:
             error = "AttributeError" if op[0] == "." else "TypeError"
@@ -751,6 +822,8 @@ class Module:
             self.add(node, rule, grade - soft, name + " " + op)
 
     def judge_doc(self, of, scope, main):
+        """Returns (grade, rule, name) for the use of an expression that is a
+        docstring; grade 0 if it is none, or is tested before."""
         names = {doc_key(of)}
         if isinstance(of, ast.Name) and of.id != "__doc__":
             values, where = scope.find(of.id)
@@ -772,7 +845,9 @@ class Module:
         return 1 + sure, rule, name
 
     def owner(self, of, name, scope):
-        """How sure it is that a docstring goes, 0 to 2; and whose it is."""
+        """Returns how sure it is that the docstring `name` will be None, from 0
+        to 2, and the rule by whose docstring it is: the module's own, or an
+        imported one."""
         own = "doc-at-import"
         if name == "__doc__":
             places = [s for s in scope.up() if not s.function]
@@ -802,7 +877,8 @@ class Module:
             module, ours = self.imports[first]
             if not ours and module.partition(".")[0] in STDLIB:
                 return 0, own
-            # What has a name like _ufuncs may be written in C.
+            # A module with a name like _ufuncs may be written in C, and then
+            # keeps its docstrings.
             ours = ours and "(" not in base and "._" not in "." + module
             return 1 + ours, "doc-imported"
         kept = where is None and hasattr(builtins, first) and \
@@ -810,6 +886,7 @@ class Module:
         return int(not kept), own
 
     def doc_call(self, node, scope, caught, main):
+        """Finds calls with a docstring as an argument."""
         full = self.full(node.func)
         if full in ("docopt.docopt", "docopt"):
             for a in node.args[:1]:
