@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What tools/bench measures: the contestants, and the cases that set them
-against each other."""
+"""The contestants of tools/bench, and the cases: which contestants are
+compared with which others."""
 import os
 import random
 import shutil
@@ -11,7 +11,7 @@ import benchlib
 from benchlib import Trouble, run, shell
 from benchmade import IMPORTS, LARGE, Skip, names
 
-# Runs in the target: compiles all, on all cores, and keeps nothing.
+# Runs in the target Python: compiles a tree on all cores, and writes nothing.
 FLOOR = r"""
 import marshal, multiprocessing, os, sys, warnings
 
@@ -33,7 +33,8 @@ if __name__ == "__main__":
         print(sum(pool.imap_unordered(one, paths, 8)))
 """
 
-# Runs in the target: imports from the tree given, and says how long it took.
+# Runs in the target Python: imports modules from a tree, and prints the
+# seconds that took.
 IMPORT = r"""
 import sys, time
 tree = sys.argv[1].rstrip("/")
@@ -48,7 +49,9 @@ for name in sys.argv[2:]:
 print(spent)
 """
 
-# contestants: each returns a Spent, seconds, or {figure: seconds}
+# The contestants. Each takes a Tree, and returns a Spent, a number of seconds,
+# or {figure: seconds}. Expressions such as `t.cache` alone on a line have the
+# tree prepare something that is not to be timed.
 
 def by_recipe(t):
     if t.large:
@@ -91,7 +94,8 @@ def by_squashfuse(t):
 
 
 def pycfs_run(t, options, cache, source=None):
-    """pycfs run ... -- cp -a: what a build does, from exec to exit."""
+    """Times `pycfs run ... -- cp -a` from its start to its exit, as a build
+    would use it."""
     with t.lab.room("dst") as to, t.lab.point() as point:
         spent = run([benchlib.program(), "run", *options, "--cache", cache,
                      source or t.source, point, "--", "cp", "-a",
@@ -181,7 +185,8 @@ def by_changed(t):
 
 
 def imported(t, tree):
-    """Seconds within the process; starting it is not counted."""
+    """Returns the seconds that the imports take, measured within the process,
+    so that its start is not counted."""
     return float(run([t.target.exe, "-I", "-S", "-B", "-c", IMPORT, tree,
                       *IMPORTS], keep=True).out)
 
@@ -209,7 +214,8 @@ def by_import_live(t):
 
 
 def latencies(t, point, order, busy):
-    """Seconds of open, read, close of one module after the other."""
+    """Opens, reads and closes one module after the other while busy() is true,
+    and returns the seconds that each took."""
     found = []
     for path in order:
         start = time.perf_counter()
@@ -223,7 +229,8 @@ def latencies(t, point, order, busy):
 
 
 def by_latency(loaded):
-    """Files not read before, at random: alone, or while all are copied."""
+    """Times reads of modules in random order, none of which was read before:
+    on an idle mount, or while the whole tree is copied (`loaded`)."""
     def latency(t):
         t.cache
         order = sorted(names(t.compiled)[0])
@@ -293,7 +300,8 @@ def by_export(kind, warm):
     return export
 
 
-# In the order they run: what is compared stands side by side.
+# In the order in which they run. Those that are compared run one after the
+# other, so that other load on the machine affects both.
 CONTESTANTS = {
     "recipe": (by_recipe, "cp -a, compileall -j0 -o 2 -b, delete sources"),
     "cold": (by_cold(), "pycfs run --immutable -- cp -a, new cache"),
@@ -329,7 +337,7 @@ CONTESTANTS = {
     "ready-warm": (by_ready_warm, "the same, filled cache"),
 }
 
-# Contestants that give several figures.
+# Contestants that return several figures: {contestant: {figure: what it is}}
 SEVERAL = {
     "import-mount": {
         "import-first": "from a new mount, filled cache",
@@ -346,7 +354,7 @@ FIGURES = {figure: (name, SEVERAL.get(name, {}).get(figure, about))
            for name, (_, about) in CONTESTANTS.items()
            for figure in SEVERAL.get(name, (name,))}
 
-# case: (what it asks, {figure: its baselines})
+# {case: (what is measured, {figure: figures that it is compared with})}
 CASES = {
     "cold": ("a first copy, nothing cached", {
         "recipe": (), "floor": ("recipe",), "cold": ("recipe", "floor")}),
@@ -382,7 +390,8 @@ SCALED = ("cold", "warm", "ready")  # what --scale repeats
 
 
 def contestants_of(cases, jobs=()):
-    """{name: function} of what these cases need, in their order."""
+    """Returns {name: function} of the contestants that these cases need, in
+    the order in which they run."""
     needed = {FIGURES[f][0] for c in cases for f in CASES[c][1]}
     chosen = {}
     for name, (function, _) in CONTESTANTS.items():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What tools/bench and tools/coldstart share: running and timing commands,
-mounts that do not outlive the program, the target Python, the machine."""
+"""Common parts of tools/bench and tools/coldstart: running and timing
+commands, mounts that are removed however the program ends, the target Python,
+and facts about the machine."""
 import contextlib
 import json
 import os
@@ -23,7 +24,8 @@ import harness  # noqa: E402
 
 TIMEOUT = 3600
 DROP = "/proc/sys/vm/drop_caches"
-# The cache does not trust a file that changed so shortly before it was read.
+# The cache does not index a file that was changed less than some 2 s before it
+# was read, because a later change might leave its times as they are. Seconds.
 SETTLE = 2.2
 
 
@@ -46,7 +48,8 @@ def program():
 
 
 def clean_env(**more):
-    """The environment, without what would change a Python or pycfs."""
+    """The environment without variables that change how a Python or pycfs
+    behaves, and with the variables `more`."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith(("PYTHON", "PYCFS"))
            and k != "SOURCE_DATE_EPOCH"}
@@ -65,7 +68,8 @@ print(json.dumps({"exe": sys.executable, "stdlib":
 
 
 class Target:
-    """The Python to compile for; `exe` is no wrapper around it."""
+    """The Python to compile for. `exe` is the interpreter itself, also if
+    `word` names a script that starts it."""
 
     def __init__(self, word):
         path = word if "/" in word else shutil.which(word)
@@ -87,7 +91,7 @@ class Target:
             raise Trouble("%s is %s, not 3.8 to 3.15" % (word, self.name))
 
     def compileall(self, directory, jobs=0):
-        """The command that compiles a tree as the recipe does."""
+        """Returns the command with which the recipe compiles a tree."""
         level = ["-o", "2"] if self.version >= (3, 9) else []
         return [self.exe, *([] if level else ["-OO"]), "-W", "ignore", "-m",
                 "compileall", "-q", "-j", str(jobs), *level, "-b", directory]
@@ -141,7 +145,8 @@ def drop_caches():
 # running
 
 class Spent:
-    """How long a command took, and the CPU of it and what it waited for."""
+    """The time that a command took, and the CPU time that it and the processes
+    it waited for used, in seconds; and its output, if that was asked for."""
 
     def __init__(self, wall, cpu, out=b""):
         self.wall, self.cpu, self.out = wall, cpu, out
@@ -153,7 +158,8 @@ def cpu_of_children():
 
 
 def spawn(args, env=None, cwd=None, **how):
-    """In a session of its own: a Ctrl-C is ours alone, who then stop it."""
+    """Starts a command in a session of its own, so that Ctrl-C reaches only
+    this program, which then ends the command itself."""
     return subprocess.Popen([str(a) for a in args], cwd=cwd or "/",
                             stdin=subprocess.DEVNULL, env=env or clean_env(),
                             start_new_session=True, **how)
@@ -190,7 +196,7 @@ def run(args, env=None, cwd=None, ok=(0,), keep=False):
 
 
 def shell(text, *args, **how):
-    """A command line; "$1" and so on are `args`."""
+    """Runs a command line of bash, in which "$1" and so on are `args`."""
     return run(["bash", "-e", "-o", "pipefail", "-c", text, "bench", *args],
                **how)
 
@@ -198,7 +204,8 @@ def shell(text, *args, **how):
 # a directory to work in, and what is mounted there
 
 class Lab:
-    """Scratch space. Whatever happens, nothing of it stays mounted."""
+    """A directory to work in, which is removed at the end. However the program
+    ends, nothing stays mounted in it."""
 
     def __init__(self, directory, name):
         self.name = name
@@ -210,7 +217,7 @@ class Lab:
         return self
 
     def __exit__(self, *error):
-        # A second Ctrl-C does not cut this short.
+        # A second Ctrl-C must not interrupt the clean-up.
         old = {n: signal.signal(n, signal.SIG_IGN) for n in (
             signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         self.unmount()
@@ -236,7 +243,7 @@ class Lab:
                 os.kill(p.pid, signal.SIGKILL)
 
     def path(self, word):
-        """A name that nothing has yet."""
+        """Returns a path in the directory that does not exist yet."""
         self.n += 1
         return os.path.join(self.dir, "%s%d" % (word, self.n))
 
@@ -247,7 +254,7 @@ class Lab:
 
     @contextlib.contextmanager
     def room(self, word):
-        """A directory that is gone afterwards."""
+        """A new directory, which is removed afterwards."""
         path = self.directory(word)
         try:
             yield path
@@ -256,7 +263,8 @@ class Lab:
 
     @contextlib.contextmanager
     def point(self):
-        """A mount point; a mount left there by a failure goes too."""
+        """A new mount point. A mount that a failure has left there is
+        removed, too."""
         path = self.directory("mnt")
         try:
             yield path
@@ -281,7 +289,8 @@ class Lab:
                 self.gone(point)
 
     def gone(self, point):
-        """Waits for the daemon: the next one wants its cache and CPU."""
+        """Waits until the daemon has ended, because the next one needs its
+        cache, and should have the CPU for itself."""
         end = time.monotonic() + 20
         while harness.daemons(point) and time.monotonic() < end:
             time.sleep(0.005)
@@ -291,6 +300,8 @@ class Lab:
 
 
 class Mounted:
+    """A mount point in use, and the time that mounting took (a Spent)."""
+
     def __init__(self, point, ready):
         self.point = point
         self.ready = ready
@@ -304,7 +315,8 @@ class Mounted:
 
 
 class Watch:
-    """Peak memory and CPU of what serves a mount, while a block runs."""
+    """Measures, while a block runs, the peak memory (MiB) and the CPU time
+    (seconds) of the daemon of a mount and of its workers."""
 
     def __init__(self, point, step=0.05):
         self.point, self.step = point, step
@@ -335,7 +347,8 @@ class Watch:
     def look(self):
         for pid in [self.daemon, *self.children()]:
             p = harness.Process(pid)
-            # by its arguments: a sandboxed worker's exe is for root to read
+            # A process is known by its arguments, because /proc/PID/exe of a
+            # sandboxed worker can be read by root only.
             if p.alive and b"pycfs" in os.path.basename(p.args[0]):
                 self.memory[pid] = max(self.memory.get(pid, 0), p.rss_mb())
                 self.cpu[pid] = p.cpu
@@ -375,12 +388,14 @@ def quartiles(values):
 
 
 def percentile(values, part):
+    """The value below which `part`, from 0 to 1, of the values are."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def table(rows, left=(0,)):
-    """Columns; those in `left` start where they start, others end alike."""
+    """Formats rows as columns, of which those in `left` are aligned to the
+    left and the others to the right."""
     rows = [[str(c) for c in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(
@@ -390,7 +405,7 @@ def table(rows, left=(0,)):
 
 
 def end_on_signals():
-    """SIGTERM and SIGHUP do what Ctrl-C does."""
+    """Makes SIGTERM and SIGHUP end this program as Ctrl-C does."""
     def end(number, frame):
         raise KeyboardInterrupt
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A tree to measure and what is made of it once; for tools/bench."""
+"""For tools/bench: a tree to measure, and everything that is made of it once,
+before measuring, such as a compiled copy or a filled cache."""
 import contextlib
 import fnmatch
 import os
@@ -11,7 +12,8 @@ import benchlib
 import benchtree
 from benchlib import Trouble, run, shell
 
-# No floor, recipe or squashfuse above so many modules: it takes too long.
+# With more modules than this the floor, the recipe and squashfuse are left
+# out, because they take too long.
 LARGE = 20000
 IMPORTS = ("asyncio", "concurrent.futures.process", "email.mime.multipart",
            "http.server", "json", "unittest.mock", "urllib.request",
@@ -29,11 +31,12 @@ find "$tree" -name '*.py' -delete
 
 
 class Skip(Exception):
-    """Why a contestant is not here."""
+    """Why a contestant cannot be run here."""
 
 
 def names(root):
-    """(modules, others): relative names of compiled modules and of files."""
+    """Returns two sets of relative paths: compiled modules, and other files.
+    """
     modules, others = set(), set()
     for top, dirs, files in os.walk(root):
         for name in files:
@@ -43,13 +46,14 @@ def names(root):
 
 
 def used(directory):
-    """Bytes on disk of the files in a directory, as du counts them."""
+    """The bytes that the files in a directory use on disk, as du(1) counts."""
     return sum(os.stat(os.path.join(top, f)).st_blocks * 512
                for top, _, files in os.walk(directory) for f in files)
 
 
 class Tree:
-    """A source, and what is made of it once: bytecode, a cache, an image."""
+    """A source tree, and what is made of it when it is first needed: bytecode,
+    a cache, an image. The properties below make it and return its path."""
 
     def __init__(self, lab, target, source, generated=False):
         self.lab, self.target, self.source = lab, target, source
@@ -73,8 +77,10 @@ class Tree:
         self.cold_options = ["--immutable", *self.options]
         self.made = {}
         self.rejected = 0
-        self.wanted = self.ours = None  # (modules, others) of a right copy
-        self.born = time.monotonic()
+        # The numbers of modules and of other files in a complete copy, as the
+        # recipe makes it, and as pycfs does.
+        self.wanted = self.ours = None
+        self.born = time.monotonic()  # when a source was last written
 
     def once(self, name, make):
         if name not in self.made:
@@ -82,7 +88,8 @@ class Tree:
         return self.made[name]
 
     def prepare(self, cases):
-        """Writes all sources at once, so that one wait is enough."""
+        """Writes all source trees before anything else is done, so that
+        settle() has to wait only once."""
         if "changed" in cases:
             self.copy_to_change
         if "import" in cases:
@@ -91,7 +98,7 @@ class Tree:
             self.cache
 
     def settle(self):
-        """Waits until the cache trusts the sources' times."""
+        """Waits until the sources are old enough for the cache (SETTLE)."""
         time.sleep(max(0, self.born + benchlib.SETTLE - time.monotonic()))
 
     @property
@@ -101,8 +108,8 @@ class Tree:
     # copies
 
     def check(self, copy, wanted=None):
-        """Refuses a copy that lacks a file, has one too many, or an empty
-        module."""
+        """Raises Trouble if a copy lacks a file, has one too many, or has a
+        module that is too short for one."""
         wanted = wanted or self.wanted
         modules, others = names(copy)
         if (len(modules), len(others)) != wanted:
@@ -118,7 +125,8 @@ class Tree:
 
     @property
     def compiled(self):
-        """The tree as the recipe makes it; a large one, as pycfs does."""
+        """The compiled tree as the recipe makes it, or, if the tree is large,
+        as pycfs makes it."""
         def make():
             if self.large:
                 return self.cache and self.copied
@@ -131,7 +139,8 @@ class Tree:
         return self.once("compiled", make)
 
     def reject(self, modules):
-        """Modules that do not compile are not shipped by pycfs either."""
+        """Excludes modules that do not compile, so that pycfs ships the same
+        modules as the recipe."""
         missing = []
         for top, dirs, files in os.walk(self.source):
             dirs[:] = [d for d in dirs if d != "__pycache__"]
@@ -154,7 +163,7 @@ class Tree:
                               % len(missing))
 
     def check_export(self, kind, path):
-        """The same for what was exported."""
+        """As check(), for an export of this kind."""
         if kind == "dir":
             return self.check(path, self.ours)
         if kind == "zip":
@@ -171,7 +180,8 @@ class Tree:
 
     @property
     def cache(self):
-        """A cache that has all of it; filling it shows what cold costs."""
+        """A cache that has every module. Memory and CPU time are measured
+        while it is filled, and again while it is used."""
         def make():
             if not self.large:
                 self.compiled
@@ -191,7 +201,7 @@ class Tree:
         return self.once("cache", make)
 
     def compare(self, copy):
-        """Ours against the recipe's, once, name by name."""
+        """Compares the names in a copy of pycfs with those of the recipe's."""
         ours, theirs = names(copy), names(self.compiled)
         if ours[0] != theirs[0]:
             odd = sorted(ours[0] ^ theirs[0])
@@ -204,7 +214,8 @@ class Tree:
                                   len(odd), min(odd)))
 
     def footprint(self, state, cache, to):
-        """Not timed: memory, CPU and counters of one copy."""
+        """Makes a copy and records memory, CPU time and counters of pycfs. The
+        time is not measured, because watching takes time itself."""
         with self.lab.mount([*self.cold_options, "--cache", cache],
                             self.source) as m:
             with benchlib.Watch(m.point) as watch:
@@ -226,7 +237,8 @@ class Tree:
 
     @property
     def image(self):
-        """A squashfs of the compiled tree, not compressed: the fastest."""
+        """A squashfs image of the compiled tree, not compressed, because that
+        is the fastest to read."""
         def make():
             if self.large:
                 raise Skip("not run above %d modules" % LARGE)
@@ -252,7 +264,8 @@ class Tree:
 
     @property
     def changed(self):
-        """(source, cache of before)"""
+        """A source of which one package has changed, and a cache that was
+        filled before the change."""
         return self.once("changed", self.make_changed)
 
     def make_changed(self):
@@ -273,7 +286,7 @@ class Tree:
         return source, cache
 
     def copy(self, source, cache):
-        """Not timed; how many modules it had to compile."""
+        """Copies a mount, and returns how many modules were compiled."""
         options = [*self.cold_options, "--cache", cache]
         with self.lab.room("dst") as to, \
                 self.lab.mount(options, source) as m:
@@ -294,7 +307,8 @@ class Tree:
 
     @property
     def library(self):
-        """(sources alone, cache, copy of the mount) of a package set."""
+        """Modules of the standard library: a source, a cache that has them,
+        and a copy of a mount of them."""
         def make():
             source = self.library_source
             self.settle()
@@ -310,7 +324,8 @@ class Tree:
 
 
 def one_of_fifty(root):
-    """The modules of the top-level package nearest to a fiftieth of all."""
+    """Returns the paths of the modules of one top-level package: the one whose
+    number of modules is nearest to a fiftieth of all."""
     packages = {}
     for top, dirs, files in os.walk(root):
         dirs[:] = [d for d in dirs if d != "__pycache__"]
@@ -328,7 +343,8 @@ def one_of_fifty(root):
 
 @contextlib.contextmanager
 def tree(lab, target, source, modules, seed):
-    """A Tree of `source`, or a generated one of so many modules."""
+    """A Tree of the directory `source`, or, if that is None, of a generated
+    tree with this number of modules."""
     with benchlib.Lab(lab.dir, "tree") as inner:
         generated = source is None
         if generated:

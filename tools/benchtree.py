@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Trees to measure with; for tools/bench and tools/coldstart.
+"""Source trees for the measurements of tools/bench and tools/coldstart.
 
-generate() makes a site-packages of any size, the same for the same seed and
-standard library. Its shape is that of 9,869 real modules of some hundred
-packages: a quarter of the modules are an __init__.py and most of those are
-empty; the others have 4.3 KB at the median, 30 KB at p90, 110 KB at p99. Each
-is a module of the standard library with a constant of its own, so that no two
-have the same source. Beside each module lies, on average, one other file.
+generate() makes a site-packages of any size, which is always the same for the
+same seed and standard library. Its shape is that of 9,869 real modules in
+about a hundred packages: a quarter of the modules are an __init__.py, and most
+of those are empty; the sizes of the others are 4.3 KB at the median, 30 KB at
+the 90th percentile and 110 KB at the 99th. Each is a module of the standard
+library to which a unique constant is added, so that no two have the same
+source. On average there is one other file for each module.
 
-mirror() copies what given imports need of a tree: sources only.
+mirror() copies the sources that given imports need.
 """
 import json
 import math
@@ -19,9 +20,11 @@ import subprocess
 
 from benchlib import Trouble, clean_env
 
-MEDIAN, SIGMA = 4300, 1.5  # bytes; of the logarithm
-EMPTY = 0.85  # of every __init__.py
-CHANGED = 50  # one package has this part of the modules
+# The sizes of modules have a lognormal distribution: median in bytes, and the
+# standard deviation of the logarithm.
+MEDIAN, SIGMA = 4300, 1.5
+EMPTY = 0.85  # the part of all __init__.py that is empty
+CHANGED = 50  # one package has a fiftieth of all modules
 NOT_USED = ("site-packages", "dist-packages", "__pycache__", "test", "tests",
             "idlelib", "lib2to3", "idle_test", "ensurepip", "turtledemo",
             "__phello__", "lib-dynload")
@@ -30,7 +33,9 @@ WORDS = ("core util base api model client server types errors config parse "
 
 
 def sources(stdlib):
-    """[[path]]: its modules, in classes of like size, smallest first."""
+    """Returns {class: [path]}: the modules of a standard library, in classes
+    of similar size. The number of a class is twice the logarithm, to base 2,
+    of the size in bytes."""
     found = []
     for top, dirs, files in os.walk(stdlib):
         dirs[:] = sorted(d for d in dirs if d not in NOT_USED and
@@ -48,6 +53,8 @@ def sources(stdlib):
 
 
 class Maker:
+    """Writes a tree into the directory `root`."""
+
     def __init__(self, root, stdlib, seed):
         self.root = root
         self.random = random.Random(seed)
@@ -79,7 +86,7 @@ class Maker:
                  % self.made)
 
     def other(self, directory):
-        """One file that is no module, near a module."""
+        """Writes a file that is no module into `directory`."""
         r = self.random
         size = min(200000, int(900 * math.exp(r.gauss(0, 1.2))) + 20)
         kind = r.choice(("pyi", "pyi", "json", "txt", "rst"))
@@ -89,7 +96,7 @@ class Maker:
                  (line * (size // len(line) + 1))[:size])
 
     def package(self, name, n):
-        """A distribution of n modules in directories of about four."""
+        """Writes a distribution of n modules, about four in a directory."""
         r = self.random
         directories = [name]
         left = n
@@ -130,7 +137,7 @@ class Maker:
 
 
 def generate(root, modules, stdlib, seed=1):
-    """A site-packages of so many modules in `root`."""
+    """Makes a site-packages with this number of modules in `root`."""
     maker = Maker(root, stdlib, seed)
     left = modules
     names = iter(range(10**9))
@@ -139,14 +146,15 @@ def generate(root, modules, stdlib, seed=1):
         i = next(names)
         n = share if i == 0 else int(
             maker.random.lognormvariate(math.log(25), 1.3)) + 1
-        # no package of all, and none that is a second of exactly that part
+        # The first package has exactly a fiftieth of the modules, and no other
+        # one has more than a quarter.
         n = min(n, left, max(share, modules // 4))
         maker.package("%s%d" % (maker.random.choice(WORDS), i), n)
         left -= n
 
 
-# Runs in the target; prints the top-level names that the imports need of the
-# tree given, beyond what a bare interpreter needs.
+# Runs in the target Python. Imports modules, and prints, as JSON, the file of
+# each module that is loaded and was not loaded when the interpreter started.
 ASK = r"""
 import sys
 before = set(sys.modules)
@@ -171,7 +179,8 @@ print(json.dumps({"failed": failed, "files": files}))
 
 
 def ask(target, tree, names, in_path=True, timeout=60):
-    """{module: file} after these imports; raises Trouble if one fails."""
+    """Returns {module: file} of all modules that these imports load. Raises
+    Trouble if one fails."""
     try:
         run = subprocess.run(
             [target.exe, "-I", "-S", "-B", "-c", ASK, tree,
@@ -189,7 +198,8 @@ def ask(target, tree, names, in_path=True, timeout=60):
 
 
 def mirror(target, site, names, to):
-    """Copies what these imports need of `site`, without any bytecode."""
+    """Copies the top-level packages and modules of `site` that these imports
+    need to the directory `to`, without bytecode."""
     own = os.path.realpath(site) == os.path.realpath(target.stdlib)
     site = target.stdlib if own else os.path.realpath(site)
     files = ask(target, site, names, in_path=not own)

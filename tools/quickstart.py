@@ -1,10 +1,12 @@
-"""Looks at what tools/quickstart made; runs in the Python compiled for.
+"""Checks the layer that tools/quickstart has made. The Python that the layer
+was compiled for runs this.
 
 usage: quickstart.py SOURCE LAYER LOG
 
-Counts modules and bytes, and imports packages from the layer. Fails if a
-source is in the layer, if a module is missing without the log saying why, or
-if a package imports from the sources but not from the layer.
+Prints how many modules and bytes there are, and imports packages from LAYER.
+LOG is the log of the mount. Fails if a source is in the layer, if a module is
+missing for which the log gives no reason, or if a package can be imported from
+the sources but not from the layer.
 """
 import os
 import subprocess
@@ -28,7 +30,8 @@ def walk(root):
 
 
 def is_module(root, path):
-    """A source that becomes a module: a file, or a link to one inside."""
+    """Whether a source becomes a module: it is a file, or a symlink to a file
+    below `root`."""
     if not os.path.islink(path):
         return os.path.isfile(path)
     return os.path.isfile(path) and \
@@ -45,7 +48,8 @@ def size(root, pycache=True):
 
 
 def try_import(root, name):
-    """What importing it said: its file, or None and the last line of why."""
+    """Imports a package, and returns its file and "", or None and the last
+    line of the error."""
     try:
         run = subprocess.run(
             [sys.executable, "-S", "-OO", "-c", IMPORT, root, name],
@@ -60,7 +64,7 @@ def try_import(root, name):
 
 
 def largest_packages(layer):
-    """Top-level packages of the layer, by how many modules they have."""
+    """The top-level packages of the layer, those with most modules first."""
     found = {}
     for rel, _ in walk(layer):
         name = rel.split(os.sep)[0]

@@ -2,9 +2,11 @@
 """The cases of tools/risk-check."""
 import collections
 
-# packages: what is copied of a site-packages; program: exits 0 if all is well;
-# file, rule, grade, says: the finding, in a line that has that text; debs:
-# where Debian has it.
+# packages: names in a site-packages that are copied
+# program: Python code, which exits with 0 if the packages work
+# file, rule, grade, says: the finding that is expected, in a line of the file
+#     that contains the text `says`
+# debs: the Debian packages that have the packages
 Case = collections.namedtuple(
     "Case", "name packages program file rule grade says debs")
 

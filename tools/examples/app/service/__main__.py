@@ -1,5 +1,8 @@
-"""python3 -m service [PORT]: serves.
-python3 -m service --check: serves one request, its own, and prints it."""
+"""The web service.
+
+python3 -m service [PORT]     serves on PORT (default: 8000)
+python3 -m service --check    sends one request to itself and prints the answer
+"""
 import http.server
 import json
 import sys
@@ -28,7 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def check(server):
-    """Asks the server, which is in this process, as a client would."""
+    """Sends a request to the server, which runs in this process."""
     threading.Thread(target=server.serve_forever, daemon=True).start()
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     where = "http://127.0.0.1:%d/?v=1.9&v=1.10&v=x" % server.server_port
