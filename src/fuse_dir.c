@@ -29,14 +29,14 @@ static int open_dir(struct px_fuse *f, struct px_inode *dir, struct px_view *v,
 	return 0;
 }
 
-static void opendir_done(void *arg, int err, struct px_view *settled)
+static void opendir_done(void *arg, int err, struct px_view *shown)
 {
 	struct parked *p = arg;
 
 	if (!px_claim(p))
 		return;
 	if (err == 0)
-		err = open_dir(p->f, &p->inode, settled, &p->fi);
+		err = open_dir(p->f, &p->inode, shown, &p->fi);
 	if (err < 0)
 		fuse_reply_err(p->req, -err);
 	else if (fuse_reply_open(p->req, &p->fi) != 0)
