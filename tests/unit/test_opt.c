@@ -688,7 +688,7 @@ static void test_rules_files(void **state PX_UNUSED)
 	check_rules_file("", 0, NULL);
 	check_rules_file("# nothing", 9, NULL);
 	check_rules_file("exclude a\n\nexclude [\n", 21, ":3: a [ without");
-	check_rules_file("*.c\n", 4, ":1: no exclude");
+	check_rules_file("*.c\n", 4, ":1: a rule begins with exclude");
 	check_rules_file("exclude a\0", 10, "NUL");
 	memset(large, '\n', most + 1);
 	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): no string */
