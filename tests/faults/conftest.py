@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: one tree for all, a rig for each test."""
+"""Fixtures of the fault tests: one tree for all tests, and a rig for each."""
 import os
 import shutil
 import subprocess

@@ -1,16 +1,17 @@
-"""The rig of the fault tests: a tree, what a mount of it shows, and attempts.
+"""The rig of the fault tests: a tree, what a mount of it must show, and
+attempts.
 
-An attempt does one fault to one pycfs (or two) and asks four things of it:
+An attempt does one fault to a pycfs (or two) and checks four things:
 
-  wrong   every byte that was read is that of an undisturbed mount, or the
-          read failed with an errno; no name is missing from a listing
-  hangs   nothing waited longer than HANG seconds
-  dead    no mount is left, least of all one that nobody serves
+  wrong   every byte that was read is that of an undisturbed mount, or the read
+          failed with an errno; no name is missing from a listing
+  hangs   nothing took longer than HANG seconds
+  dead    no mount is left, above all none without a daemon
   leaks   no process, descriptor or temporary file is left
 
-and that a new mount on the same cache is right and complete afterwards. What
-was found goes to $PYCFS_FAULTS_OUT as a line of JSON for each attempt, which
-tools/faults sums up.
+and also that a new mount on the same cache is right and complete afterwards.
+For each attempt a line of JSON with the results is appended to the file
+$PYCFS_FAULTS_OUT, from which tools/faults makes its table.
 """
 import contextlib
 import ctypes

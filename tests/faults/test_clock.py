@@ -1,4 +1,4 @@
-"""Clocks that jump, and times of sources that no clock shows."""
+"""Clocks that jump, and sources with times that no clock can show."""
 import os
 import struct
 

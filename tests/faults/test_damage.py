@@ -1,4 +1,5 @@
-"""The cache's database damaged: bits, pages and lengths of data.mdb."""
+"""A damaged database of the cache: wrong bits, pages and length of data.mdb.
+"""
 import glob
 import os
 

@@ -1,4 +1,4 @@
-"""Files of the source that are made to hurt whoever reads them."""
+"""Files in the source that are made to harm any program that reads them."""
 import os
 import signal
 import time

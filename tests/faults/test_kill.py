@@ -1,4 +1,4 @@
-"""kill -9 at random moments."""
+"""Processes of pycfs that are killed with SIGKILL at random moments."""
 import os
 import signal
 import time

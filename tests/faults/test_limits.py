@@ -1,4 +1,5 @@
-"""Few descriptors, little memory, storms of signals, a full log."""
+"""Limits of descriptors and memory, many signals, and a full disk for the
+log."""
 import os
 import re
 import resource

@@ -1,5 +1,6 @@
-"""Mutexes in LMDB's lock file that are never let go, as garbage in it can make
-them look: who reads from a mount waits for none of them."""
+"""Mutexes in LMDB's lock file that are never released, as garbage in the file
+can make them look. A reader of a mount must not wait for any of them.
+"""
 import struct
 
 from rig import look

@@ -1,5 +1,7 @@
-"""Mounts that do not answer, that are another's, that show each other; readers
-that are stopped or die; what a daemon is asked and what it inherits."""
+"""Mounts whose daemon does not answer, mounts of other programs, and mounts
+that show each other; readers that are stopped or die; requests to a daemon by
+other users, and descriptors that it inherits.
+"""
 import fcntl
 import os
 import shutil

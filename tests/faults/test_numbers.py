@@ -1,5 +1,6 @@
-"""The numbers of transactions in the database's meta pages, made up: LMDB
-counts on from them."""
+"""Wrong transaction numbers in the meta pages of the database, from which LMDB
+computes the next ones.
+"""
 import shutil
 import struct
 

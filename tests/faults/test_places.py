@@ -1,5 +1,6 @@
-"""Where mounts live besides root's shell: a cgroup with little memory or few
-processes, a user namespace of somebody who is not root, an fstab."""
+"""Mounts that are not made in root's shell: in a cgroup with little memory or
+few processes, in a user namespace of an ordinary user, from an fstab.
+"""
 import contextlib
 import os
 import re

@@ -1,4 +1,4 @@
-"""The source changes, or goes, while it is copied."""
+"""A source that changes, or is removed, while it is copied."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,5 @@
-"""Where the cache lies: full, read-only, gone, of another version."""
+"""The file system of the cache, or of DEST: full, read-only, removed; or a
+cache of another version."""
 import os
 import shutil
 import struct

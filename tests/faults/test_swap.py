@@ -1,5 +1,6 @@
-"""A directory that was just made is exchanged for another before it is opened,
-as somebody can who may rename where it lies."""
+"""A directory that was just created is replaced by another one before pycfs
+opens it. A user who may rename files in the parent directory can do that.
+"""
 import os
 import shutil
 

@@ -1,4 +1,5 @@
-"""What starts, fills and feeds the processes that compile."""
+"""Worker processes: how they are started, what they are sent, and evil
+answers."""
 import ctypes
 import os
 import shutil

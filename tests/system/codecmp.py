@@ -1,15 +1,16 @@
-"""Runs inside a target Python (3.8 to 3.15): are two trees of .pyc the same?
+"""Compares two trees of .pyc files. Runs inside a target Python (3.8 to 3.15).
 
 usage: codecmp.py REFERENCE COPY
 
-Both trees must hold the same .pyc files. Each is loaded and compared deeply:
-constants with their types and the bits of floats, names, flags, instructions,
-line tables, positions, exception tables, qualified names. co_filename is not
-compared but reported, so that the caller can hold it against what it expects.
-A file of another Python's in both trees must have the same bytes.
+Both trees must have the same .pyc files. Each file is loaded and compared in
+depth: constants with their types and the bits of floats, names, flags,
+instructions, line tables, positions, exception tables and qualified names.
+co_filename is reported and not compared, so that the caller can check it. A
+file that another version of Python has written must have the same bytes in
+both trees.
 
-The order in which a frozenset yields its elements is no difference; "orders"
-says how many have another.
+The order in which a frozenset yields its elements does not count as a
+difference; "orders" is the number of frozensets in which it differs.
 
 Prints JSON: {"files": N, "foreign": N, "codes": N, "constants": N,
 "orders": N, "ranges": {path: N}, "differences": [...],

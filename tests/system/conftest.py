@@ -1,4 +1,5 @@
-"""Fixtures of the system tests: real mounts by the binary in $PYCFS."""
+"""Fixtures of the system tests, which make real mounts with the pycfs in
+$PYCFS."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,5 @@
-"""Runs pycfs, watches its processes and its mounts. Every wait has a bound."""
+"""Runs pycfs, and looks at its processes and its mounts. Every wait has a time
+limit."""
 import contextlib
 import glob
 import json
@@ -441,9 +442,9 @@ def ask(exe):
 
 
 def find_pythons():
-    """Every 3.8 to 3.15 here that has a libpython, one of each build: Debian's,
-    pyenv's, of PATH, of /opt/py3.*, and those that PYCFS_TEST_PYTHONS names,
-    with colons between."""
+    """Every 3.8 to 3.15 here that has a libpython, one of each build:
+    Debian's, pyenv's, of PATH, of /opt/py3.*, and those that
+    PYCFS_TEST_PYTHONS names, with colons between."""
     candidates = [DEBIAN_PYTHON]
     candidates += filter(None, os.environ.get("PYCFS_TEST_PYTHONS",
                                               "").split(":"))

@@ -1,7 +1,8 @@
-"""Sources made to break a compiler: {name: bytes}, the same every time.
+"""Sources that are made to break a compiler: {name: bytes}, always the same.
 
-small() are compiled by the tests for every Python; large() are slow or need
-gigabytes. Most are known to have crashed, stalled or filled some CPython.
+The tests compile those of small() for every Python. Those of large() are slow
+or need gigabytes of memory. Most of them have made some version of CPython
+crash, hang or run out of memory.
 """
 
 import os

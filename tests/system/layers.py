@@ -1,6 +1,7 @@
-"""What an export wrote, read back by others: GNU tar, gzip, libzstd, zipfile.
+"""Reads an export with other programs and libraries: GNU tar, gzip, libzstd,
+zipfile.
 
-facts() of two directories are equal if they are the same layer.
+facts() returns the same for two directories if they are the same layer.
 """
 import ctypes
 import gzip

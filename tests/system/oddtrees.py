@@ -1,4 +1,5 @@
-"""Random site-packages: whatever may be in one, in any combination."""
+"""Makes random site-packages, with anything that may be in one, in any
+combination."""
 import os
 import py_compile
 import random

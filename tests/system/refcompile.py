@@ -1,10 +1,11 @@
-"""Runs inside a target Python (3.8 to 3.15): what py_compile makes of files.
+"""Compiles files with py_compile. Runs inside a target Python (3.8 to 3.15).
 
 usage: refcompile.py SECONDS SOURCE DEST
 
-Compiles each X.py of SOURCE to DEST/X.pyc at level 2, each in a process of its
-own that has SECONDS of CPU time and as much memory as a worker of pycfs.
-Prints JSON: {name: "" if compiled, else how it ended}.
+Compiles each X.py of SOURCE to DEST/X.pyc at level 2. Each is compiled in a
+process of its own, which has SECONDS of CPU time and as much memory as a
+worker of pycfs. Prints JSON: {name: "" if it was compiled, else how the
+process ended}.
 """
 import json
 import os

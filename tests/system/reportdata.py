@@ -1,4 +1,4 @@
-"""Data as `pycfs report --html` puts into its page, and such a page."""
+"""Makes data as in the page of `pycfs report --html`, and such a page."""
 import json
 import os
 import random

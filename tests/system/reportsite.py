@@ -1,4 +1,5 @@
-"""A small site-packages, and its report computed a second time."""
+"""Makes a small site-packages, and computes its report without pycfs, to
+compare the two."""
 import ctypes
 import json
 import os

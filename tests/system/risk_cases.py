@@ -1,8 +1,8 @@
-"""What src/compiler/risks.py must say of small modules.
+"""Small modules, and what src/compiler/risks.py must find in them.
 
-Each case is RULE GRADE LINE, the module's path and its text. GRADE 0: the rule
-must not be found in it, at whatever grade; the LINE is 0 then. Other rules do
-not matter.
+Each case begins with RULE GRADE LINE and the path of the module, and then has
+its text. GRADE 0 means that the rule must not be found, at whatever grade;
+LINE is 0 then. Findings of other rules do not matter.
 """
 CASES = []
 

@@ -1,11 +1,12 @@
-"""Readers that do everything at once to a mount, and know what they must see.
+"""Reads from a mount in many ways at once, and checks everything that is read.
 
 usage: stress.py MOUNT REFERENCE SECONDS SEED [STILL]
 
-MOUNT shows a tree that make() made and that Changer may be changing; REFERENCE
-holds one exported tree for each version a file can have. Whatever is read must
-be, as a whole, one of these versions; with STILL, the first. Prints how often
-what was done, as JSON; fails with what was wrong.
+MOUNT shows a tree that make() has made, and that a Changer may be changing.
+REFERENCE has one exported tree for each version that a file can have. Whatever
+is read must be exactly one of these versions; with STILL, the first one.
+Prints JSON with the number of operations of each kind, and fails with the
+reason if something is wrong.
 """
 import errno
 import json

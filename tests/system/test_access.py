@@ -1,4 +1,5 @@
-"""Who gets to see what, and who could put something in its place."""
+"""Who can see which files, and who could exchange a file or directory that
+pycfs uses."""
 import ctypes
 import errno
 import os

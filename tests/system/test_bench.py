@@ -1,5 +1,5 @@
-"""tools/bench and tools/coldstart: every case yields figures that make sense,
-and nothing is left behind."""
+"""tools/bench and tools/coldstart: every case yields plausible figures, and no
+file, mount or process is left."""
 import json
 import os
 import signal

@@ -1,4 +1,5 @@
-"""What is compiled once is not compiled again, whoever asks, from wherever."""
+"""A module is compiled only once, whoever asks for it, and from whichever
+path."""
 import contextlib
 import json
 import os

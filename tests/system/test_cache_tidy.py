@@ -1,4 +1,4 @@
-"""`pycfs cache stat, gc, verify` on a cache that exports have filled."""
+"""`pycfs cache stat, gc, verify`, on a cache that exports have filled."""
 import json
 import os
 import signal

@@ -1,4 +1,5 @@
-"""The name in code objects is the source's, byte for byte, on every system."""
+"""co_filename of a code object is the path of the source, byte for byte, in
+every locale."""
 import os
 
 import pytest

@@ -1,4 +1,4 @@
-"""Completion, by the shells that users have."""
+"""Completion of command lines, tried in bash, zsh and fish."""
 import os
 import pty
 import re

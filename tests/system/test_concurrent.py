@@ -1,7 +1,9 @@
-"""Many at once: readers, changes, daemons of one cache, mounts in a row.
+"""Many things at once: readers, changes of the source, daemons that share one
+cache, mounts one after the other.
 
-PYCFS_TEST_SECONDS is how long each kind of stress goes on (4), PYCFS_TEST_SEED
-what is chosen, PYCFS_TEST_MOUNTS how many mounts make a row (25).
+Environment variables: PYCFS_TEST_SECONDS is how many seconds each kind of
+stress lasts (default 4), PYCFS_TEST_SEED the seed of the random numbers, and
+PYCFS_TEST_MOUNTS how many mounts follow one another (default 25).
 """
 import contextlib
 import json

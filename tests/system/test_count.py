@@ -1,4 +1,4 @@
-"""tests/count.py decides what tools/test says at its end."""
+"""tests/count.py, which prints the last line of tools/test."""
 import json
 import os
 import subprocess

@@ -1,7 +1,7 @@
-"""Every command that the documents show is run, as it is written.
+"""Runs every command that the documents show, as it is written there.
 
-A command that is neither run nor in NOT_RUN is a failure, and so is an entry
-of these tables that is in no document.
+It is a failure if a command is neither run nor listed in NOT_RUN, and if a
+table below has an entry that is in no document.
 """
 import glob
 import os

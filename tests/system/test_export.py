@@ -1,4 +1,5 @@
-"""An export is what a mount shows, in every format and for every option."""
+"""An export has the contents of a mount, in every format and with every
+option."""
 import os
 import shutil
 import stat

@@ -1,4 +1,5 @@
-"""DEST: what may be there, what is left of it, and nothing beside it."""
+"""DEST of an export: what may be there before, what is there after a failure,
+and that nothing is left beside it."""
 import contextlib
 import os
 import pty

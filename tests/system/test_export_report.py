@@ -1,4 +1,5 @@
-"""What an export says: sizes that are too large, faults, JSON, progress."""
+"""What an export prints: sizes that are too large, modules that do not
+compile, JSON, progress."""
 import json
 import os
 import pty

@@ -1,4 +1,5 @@
-"""Archives are equal, byte for byte, whatever is not in them differs."""
+"""Archives are equal, byte for byte, if only things differ that are not in
+them."""
 import hashlib
 import os
 import subprocess

@@ -1,5 +1,6 @@
-"""Sources that mean harm: each ends as the module that CPython makes of it, or
-as a rejection that says why, and nobody else notices."""
+"""Sources that are made to do harm: each becomes the module that CPython makes
+of it, or is rejected with a reason, and no other module is affected.
+"""
 import concurrent.futures
 import errno
 import json

@@ -1,4 +1,4 @@
-"""What a user does with the view: import from it, run it, zip it."""
+"""What users do with a view: import from it, run programs in it, zip it."""
 import os
 import zipfile
 

@@ -1,4 +1,5 @@
-"""What `meson install` puts where, and that it works from there, moved."""
+"""What `meson install` installs, and that it works when its prefix is moved.
+"""
 import os
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""How many workers there are where nobody says."""
+"""The number of workers if --jobs is not given."""
 import contextlib
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""keep-source: X.py is shipped, and starts from bytecode all the same."""
+"""keep-source: X.py is shipped, and Python still starts from its bytecode."""
 import errno
 import os
 import py_compile

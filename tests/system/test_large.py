@@ -1,5 +1,6 @@
-"""Sources of odd size or on odd file systems. tools/large has the very large
-ones, with figures."""
+"""Sources of unusual size, or on unusual file systems. tools/large measures
+much larger ones.
+"""
 import contextlib
 import errno
 import os

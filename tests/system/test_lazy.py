@@ -1,4 +1,5 @@
-"""What compiles when: the counters are the oracle."""
+"""Which modules are compiled, and when. The tests read the counters of the
+daemon."""
 import os
 import signal
 import subprocess

@@ -1,4 +1,5 @@
-"""A source that changes under a live mount; and one that must not."""
+"""A source that changes under a mount; and one that must not, under
+--immutable."""
 import errno
 import mmap
 import os

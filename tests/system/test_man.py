@@ -1,4 +1,4 @@
-"""The manual: pages that render, and that say what --help says."""
+"""The manual: its pages can be rendered, and have the same texts as --help."""
 import os
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Starting, stopping, and what a mount is while it lasts."""
+"""Mounting, unmounting, and what a mount looks like in between."""
 import errno
 import os
 import resource

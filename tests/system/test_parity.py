@@ -1,4 +1,5 @@
-"""The copy of a mount against what the target's own compileall makes."""
+"""A copy of a mount compared with what compileall of the target Python makes.
+"""
 import json
 import os
 import shutil

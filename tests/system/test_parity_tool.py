@@ -1,4 +1,5 @@
-"""tools/parity: sees no difference where there is none, and each that is."""
+"""tools/parity: it finds no difference between equal trees, and finds every
+difference that a test makes."""
 import json
 import os
 import signal

@@ -1,4 +1,5 @@
-"""Files that the daemon gives to the kernel before it is asked for them."""
+"""Files whose contents the daemon gives to the kernel before anybody has read
+them."""
 import os
 import subprocess
 import threading

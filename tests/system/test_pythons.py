@@ -1,4 +1,4 @@
-"""Which Pythons the other tests run against."""
+"""The Pythons that the other tests use: whether all of them are found."""
 import harness
 
 

@@ -1,4 +1,5 @@
-"""RECORD tells the truth about the layer: by hand, and as pip sees it."""
+"""RECORD lists exactly the files of the layer: checked by hand, and with pip.
+"""
 import base64
 import csv
 import hashlib

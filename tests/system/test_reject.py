@@ -1,4 +1,4 @@
-"""Modules that do not compile, and workers that do not survive one."""
+"""Modules that do not compile, and modules that kill their worker."""
 import errno
 import os
 import re

@@ -1,4 +1,5 @@
-"""What `pycfs report` says, each figure computed a second time."""
+"""The output of `pycfs report`, compared with figures that the tests compute
+themselves."""
 import contextlib
 import fcntl
 import json

@@ -1,4 +1,5 @@
-"""`pycfs report` as a gate: --diff, --fail-on; its page, and how it fails."""
+"""`pycfs report` as a gate in a build: --diff, --fail-on; also its page, and
+its errors."""
 import json
 import os
 import re

@@ -1,6 +1,8 @@
 """The page of `pycfs report --html`, in a browser, with 30,000 files.
 
-REPORT_SHOTS names a directory for screenshots, else they go with the scratch.
+The environment variable REPORT_SHOTS names a directory for screenshots;
+without it they are written to the temporary directory of the test and removed
+with it.
 """
 import copy
 import os

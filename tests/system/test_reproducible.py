@@ -1,4 +1,5 @@
-"""What is promised of bytes, and what is said where nothing can be."""
+"""The promise that bytes are reproducible, and the message if that cannot be
+promised."""
 import os
 import subprocess
 

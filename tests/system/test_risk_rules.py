@@ -1,4 +1,4 @@
-"""The manual's list of risks is that of the analysis."""
+"""The list of risks in the manual is the same as in the analysis."""
 import os
 import re
 import sys

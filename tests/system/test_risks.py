@@ -1,4 +1,5 @@
-"""What src/compiler/risks.py finds, on every Python, and that it never fails.
+"""What src/compiler/risks.py finds, with every Python, and that it never
+fails.
 
 The cases are in risk_cases.py.
 """

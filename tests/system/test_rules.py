@@ -1,4 +1,5 @@
-"""Rules: what is shipped, at which level; against git and a layer's recipe."""
+"""Rules: which files are shipped, and at which level modules are compiled. The
+results are compared with git, and with the script that made a real layer."""
 import json
 import os
 import random

@@ -1,4 +1,5 @@
-"""Two mounts of equal sources are equal: owner, times, archives, tracebacks."""
+"""Two mounts of equal sources are equal: in owners, times, archives and
+tracebacks."""
 import hashlib
 import json
 import os

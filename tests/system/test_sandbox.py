@@ -1,4 +1,5 @@
-"""What compile workers are kept from, and what is said where they are not."""
+"""What the sandbox keeps workers from doing, and the messages where it cannot.
+"""
 import ctypes
 import os
 import platform

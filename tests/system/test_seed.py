@@ -1,4 +1,4 @@
-"""--cache-from: a second cache that is only read."""
+"""--cache-from: a second cache, which is only read."""
 import json
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""tools/sourceless-tests on a package small enough for every run."""
+"""tools/sourceless-tests, on a package that is small enough for every run."""
 import json
 import os
 import re

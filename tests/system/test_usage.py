@@ -1,4 +1,5 @@
-"""Bad input: one line that says what and the way out, and nothing mounted."""
+"""Wrong input: one line says what is wrong and what to do, and nothing is
+mounted."""
 import os
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""Without root."""
+"""pycfs as an ordinary user, without root."""
 import errno
 import json
 import os

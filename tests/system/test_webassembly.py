@@ -1,7 +1,8 @@
-"""What the writer makes of Python 3.14's modules where no native 3.14 is at
-hand: Pyodide is CPython 3.14 compiled to WebAssembly, which node runs. It
-compiles and marshals, and loads what was written. The worker has no part in
-this: it loads native libraries only."""
+"""The bytecode that pycfs writes for Python 3.14, on machines without a native
+3.14. Pyodide, which is CPython 3.14 compiled to WebAssembly, runs in node: it
+compiles and marshals modules, and loads what pycfs has written for them. The
+worker of pycfs is not tested here, because it can load native libraries only.
+"""
 import json
 import os
 import shutil

@@ -1,7 +1,7 @@
-"""Source trees, and the rules of the view written down a second time.
+"""Makes source trees, and has a second implementation of the view's rules.
 
-expected() is what the tests hold the mount against: it walks a source tree
-and says, without asking pycfs, which names a view of it must have.
+The tests compare mounts with expected(), which reads a source tree and
+returns, without asking pycfs, the names that a view of it must have.
 """
 import os
 import py_compile

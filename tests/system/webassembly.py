@@ -1,11 +1,11 @@
-"""Run inside Pyodide by webassembly.mjs. ARGS are what to do and for how many
-seconds.
+"""Runs inside Pyodide, started by webassembly.mjs. ARGS are what to do,
+"write" or "check", and for how many seconds.
 
-write  compiles and marshals /in/golden/*.py, and of the standard library
-       what there is time for, into /in/NAME.in, twice: the second time with
-       much interned before and kept alive.
+write  compiles and marshals /in/golden/*.py, and as many modules of the
+       standard library as there is time for, into /in/NAME.in, twice: the
+       second time with many strings interned, and many objects kept alive.
 check  loads /in/NAME.out, the canonical forms, and compares them with what
-       is compiled.
+       Python compiles.
 """
 import importlib.util
 import json

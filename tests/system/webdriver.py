@@ -1,4 +1,5 @@
-"""A browser, Chromium without a window, driven over WebDriver: plain HTTP."""
+"""Drives a browser, Chromium without a window, with the WebDriver protocol
+over HTTP."""
 import base64
 import http.client
 import json

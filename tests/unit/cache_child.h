@@ -2,18 +2,20 @@
 #ifndef PX_CACHE_CHILD_H
 #define PX_CACHE_CHILD_H
 /*
- * For tests of the cache in processes of their own. Each opens it after its
- * fork, as LMDB wants it.
+ * For tests that use the cache in child processes. Each child opens the cache
+ * itself, after the fork, because an LMDB environment must not be used in
+ * another process than the one that opened it.
  */
 
 #include "cache_unit.h"
 
 #include <sys/wait.h>
 
-#define SIZE 20000 /* of each blob */
-#define N    30	   /* blobs that fill() stores */
+#define SIZE 20000 /* bytes of each blob */
+#define N    30	   /* number of blobs that fill() stores */
 
-/* In a child, where cmocka's way of failing would run the other tests. */
+/* An assertion in a child process. The assertions of cmocka must not be used
+ * there, because after a failure the child would run the other tests. */
 #define CHECK(what)                                                        \
 	do {                                                               \
 		if (!(what)) {                                             \
@@ -22,8 +24,10 @@
 			_exit(1);                                          \
 		}                                                          \
 	} while (0)
+/* The exit status of a child whose test cannot be run here. */
 #define EXIT_SKIP 77
 
+/* Waits for a child, and returns its status as waitpid(2) has it. */
 static inline int join(pid_t pid)
 {
 	int status = 0;
@@ -32,7 +36,8 @@ static inline int join(pid_t pid)
 	return status;
 }
 
-/* Runs `fn` in a process of its own. Returns false if it wants to skip. */
+/* Runs `fn` in a child process and fails the test if the child fails. Returns
+ * false if the child exited with EXIT_SKIP. */
 static inline bool run(void (*fn)(struct unit_cache *), struct unit_cache *u)
 {
 	pid_t pid = fork();
@@ -50,7 +55,7 @@ static inline bool run(void (*fn)(struct unit_cache *), struct unit_cache *u)
 	return true;
 }
 
-/* N blobs and their entries, stored. */
+/* Stores N blobs and their index entries, and closes the cache. */
 static inline void fill(struct unit_cache *u)
 {
 	unit_open(u);
@@ -60,6 +65,8 @@ static inline void fill(struct unit_cache *u)
 	unit_close(u);
 }
 
+/* In a child: opens the cache, and checks that each blob is right or missing,
+ * and can be stored and read again. */
 static inline void open_and_use(struct unit_cache *u)
 {
 	CHECK(unit_try_open(u) == 0);
@@ -73,7 +80,7 @@ static inline void open_and_use(struct unit_cache *u)
 	px_cache_close(u->c);
 }
 
-/* The files of the database, as bytes. */
+/* The path of a file of the database. */
 static inline void file_path(struct unit_cache *u, const char *name, char *ret)
 {
 	snprintf(ret, 2 * UNIT_PATH, "%s/%s/%s", u->dir, PX_CACHE_SUBDIR, name);
@@ -104,7 +111,7 @@ static inline void write_file(struct unit_cache *u, const char *name,
 	char path[2 * UNIT_PATH];
 	int fd;
 
-	/* A cache that found itself damaged has removed it. */
+	/* The cache has removed the directory if its database was damaged. */
 	file_path(u, "", path);
 	mkdir(path, 0700);
 	file_path(u, name, path);

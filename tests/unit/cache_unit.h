@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef PX_CACHE_UNIT_H
 #define PX_CACHE_UNIT_H
-/* What the tests of the cache share: a directory, options, sample blobs. */
+/* Helpers for the tests of the cache: a temporary directory, options, and blobs
+ * with contents that can be checked. */
 
 #include "unit.h"
 #include "cache_dir.h"
@@ -39,7 +40,8 @@ static inline int unit_setup(void **state)
 	u->max_bytes = UINT64_C(1) << 30;
 	u->today = 100;
 	u->tuning.today = &u->today;
-	/* ThreadSanitizer keeps four bytes for each mapped one. */
+	/* A small map, because ThreadSanitizer needs four bytes of memory for
+	 * each byte that is mapped. */
 	u->tuning.map_bytes = UINT64_C(1) << 30;
 	u->tuning.give_up_ms = 20000;
 	*state = u;
@@ -103,7 +105,8 @@ static inline void unit_key(unsigned n, uint8_t ret[PX_DIGEST_SIZE])
 	px_digest_final(&d, ret);
 }
 
-/* Blob `n`: bytes that follow from n, so that any reader can check them. */
+/* Makes blob number `n`. Its bytes are computed from `n`, so that a reader can
+ * check them. The caller owns the reference. */
 static inline struct px_blob *unit_blob(unsigned n, size_t size)
 {
 	struct px_blob *b;
@@ -119,7 +122,8 @@ static inline struct px_blob *unit_blob(unsigned n, size_t size)
 	return b;
 }
 
-/* Index entry n + 1000000 leads to blob n. */
+/* Stores blob number `n`; with `with_index` also an index entry that leads to
+ * it, whose key is that of the number n + 1000000. */
 static inline void unit_put(struct px_cache *c, unsigned n, size_t size,
 			    bool with_index)
 {
@@ -134,7 +138,8 @@ static inline void unit_put(struct px_cache *c, unsigned n, size_t size,
 	px_blob_unref(b);
 }
 
-/* 0 if it is there and right, 1 if it is wrong, else -errno. */
+/* Reads blob number `n`. Returns 0 if its contents are right, 1 if they are
+ * wrong, else -errno; -ENOENT if it is not stored. */
 static inline int unit_get(struct px_cache *c, unsigned n, size_t size)
 {
 	struct px_blob *want;

@@ -2,7 +2,7 @@
 #ifndef PX_MARSHAL_UNIT_H
 #define PX_MARSHAL_UNIT_H
 /*
- * A small notation for marshal data, so that tables can show it:
+ * A short notation for marshal data, for tables of test cases:
  *
  *   N T F S .         None, True, False, StopIteration, Ellipsis
  *   i5 g-0 y1,-0      int, float, complex, as strtol and strtod read them
@@ -12,11 +12,13 @@
  *   (..) [..] <..>    small tuple, tuple, frozenset
  *   /X Y Z/           slice
  *   %..%              frozendict: keys and values in turn
- *   {..}              code: its objects in order; numbers are made up
- *   m X               a module's code with constants X, the rest made up
- *   r5                a reference
+ *   {..}              code object: its objects in order; unit_marshal() invents
+ *                     its numbers
+ *   m X               code object of a module with the constants X, whose other
+ *                     members unit_marshal() invents
+ *   r5                reference to object number 5
  *   @X                X with FLAG_REF
- *   x'6c01'           these bytes
+ *   x'6c01'           these bytes, in hexadecimal
  */
 
 #include "unit.h"
@@ -31,8 +33,8 @@ static const uint32_t unit_magics[] = {
 	MAGIC(3531), MAGIC(3571), MAGIC(3627), MAGIC(3666),
 };
 
-/* The objects of a made-up module behind its constants, in canonical form: no
- * two are equal. */
+/* The objects that follow the constants in the code object of "m", in the
+ * notation above and in canonical form. No two of them are equal. */
 #define REST_3_8  "(Z'N_')(Z'V_')(Z'F_')(Z'C_')z'file'Z'name'b'L'"
 #define REST_3_11 "(Z'N_')(Z'L_')b'K'z'file'Z'name'Z'qual'b'L'b'E'"
 
@@ -62,7 +64,8 @@ static inline void unit_blank(struct unit_source *s)
 		s->p++;
 }
 
-/* 'text': returned with its length. */
+/* Reads a text in single quotes. Returns its beginning, and its length in
+ * bytes. */
 static inline const char *unit_quoted(struct unit_source *s, size_t *ret_n)
 {
 	const char *text;
@@ -139,7 +142,8 @@ static inline void unit_code(struct unit_source *s, unsigned type)
 	assert_int_equal(*s->p++, '}');
 }
 
-/* Everything up to `end`, of which there is no count. */
+/* Writes a type byte and all objects up to the character `end`, without a count
+ * of them. */
 static inline void unit_until(struct unit_source *s, unsigned type, char end)
 {
 	unit_byte(s, type);
@@ -258,7 +262,8 @@ static inline void unit_object(struct unit_source *s, unsigned flag)
 	}
 }
 
-/* What `text` says, for the Python of `magic`. */
+/* Returns the marshal data that `text` describes, in the format of the Python
+ * with the magic number `magic`. The caller frees it with px_buf_fini. */
 static inline struct px_buf unit_marshal(uint32_t magic, const char *text)
 {
 	struct px_buf out = {.max = 1u << 30};

@@ -2,8 +2,9 @@
 #ifndef PX_POOL_UNIT_H
 #define PX_POOL_UNIT_H
 /*
- * A pool of fake or real compilers, and jobs that remember how they ended.
- * Every fixture checks that no descriptor and no child is left.
+ * Helpers for the tests of the pool: a pool of fake or real compilers, and jobs
+ * that record how they ended. The teardown of every test checks that no
+ * descriptor and no child process is left.
  */
 
 #include "unit.h"
@@ -20,16 +21,16 @@
 #include <sys/wait.h>
 
 #define MAX_JOBS 256
-#define PATIENCE 60 /* seconds; for machines under load */
+#define PATIENCE 60 /* how long to wait for a job, in seconds */
 
 struct unit_pool;
 
 struct unit_job {
 	struct unit_pool *u;
 	uint64_t id;
-	unsigned n_done; /* under lock */
+	unsigned n_done; /* how often it was completed; guarded by u->lock */
 	int err;
-	unsigned order; /* when it ended, from 1 */
+	unsigned order; /* 1 for the job that ended first, and so on */
 	struct px_blob *blob;
 };
 
@@ -43,7 +44,7 @@ struct unit_pool {
 	struct px_why why;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned n_done; /* under lock */
+	unsigned n_done; /* jobs completed; guarded by `lock` */
 	unsigned n_jobs;
 	struct unit_job jobs[MAX_JOBS];
 };
@@ -111,13 +112,14 @@ static inline int unit_pool_teardown(void **state)
 	return left != 0 || children != -1 ? -1 : 0;
 }
 
-/* Fake compilers that start as `how` says. */
+/* Starts a pool of fake compilers. `how` is passed to them as the libpython,
+ * and tells them how to start (see fake_compiler.c). */
 static inline int unit_try_fake(struct unit_pool *u, const char *how,
 				unsigned n_workers, unsigned timeout_ms)
 {
 	const char *program = unit_program("PYCFS_FAKE_COMPILER");
 
-	/* PYCFS_FAKE_COMPILER unless the test brought its own. */
+	/* A test may have set a compiler of its own. */
 	if (!u->o.compiler)
 		u->o.compiler = program;
 	u->fake.libpython = (char *)(uintptr_t)how;
@@ -195,7 +197,8 @@ static inline struct unit_job *unit_ahead(struct unit_pool *u, const char *name)
 	return j;
 }
 
-/* False if it does not end within `ms`. */
+/* Waits until the job has ended. Returns false if that takes more than `ms`
+ * milliseconds. */
 static inline bool unit_ends(struct unit_job *j, unsigned ms)
 {
 	struct unit_pool *u = j->u;
@@ -238,7 +241,8 @@ static inline void unit_expect(struct unit_job *j, enum px_blob_kind kind,
 	assert_int_equal(j->blob->kind, kind);
 }
 
-/* A worker of the pool, found as a child of this process; -1: none. */
+/* Returns the PID of a worker of the pool, which is a child of this process; -1
+ * if there is none. */
 static inline pid_t unit_child(void)
 {
 	char path[300], text[20] = "";
@@ -280,7 +284,8 @@ static inline void gate_path(struct unit_pool *u, char ret[200])
 	snprintf(ret, 200, "%s/gate", u->top);
 }
 
-/* A job that keeps a worker busy until open_gate(); of so many bytes. */
+/* Submits a job with a source of `n` bytes, which keeps its worker busy until
+ * open_gate(). */
 static inline struct unit_job *shut_gate_of(struct unit_pool *u, size_t n)
 {
 	char path[200], name[250];
@@ -293,7 +298,8 @@ static inline struct unit_job *shut_gate_of(struct unit_pool *u, size_t n)
 	return unit_submit(u, name, source);
 }
 
-/* So large that the worker is given nothing else meanwhile. */
+/* The same, with a source so large that the pool sends its worker no other job
+ * before it has ended. */
 static inline struct unit_job *shut_gate(struct unit_pool *u)
 {
 	return shut_gate_of(u, 64u << 10);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef PX_PYC_UNIT_H
 #define PX_PYC_UNIT_H
-/* Reads the header of a .pyc, for tests that look at what was compiled. */
+/* Reads the header of a .pyc, for tests of the bytecode. */
 
 #include "pycfs/pyc.h"
 #include "pycfs/util.h"
@@ -9,12 +9,15 @@
 struct pyc_header {
 	uint32_t magic;
 	enum px_pyc_mode mode;
-	uint32_t mtime;	      /* seconds, low 32 bits; timestamp mode */
-	uint32_t source_size; /* bytes, low 32 bits; timestamp mode */
+	/* Only in timestamp mode: the low 32 bits of the source's modification
+	 * time in seconds, and of its size in bytes. */
+	uint32_t mtime;
+	uint32_t source_size;
 	uint8_t source_hash[8];
 };
 
-/* 0, or -EBADMSG: no header that Python 3.7 or later writes. */
+/* Decodes the header of the `n` bytes `data`. Returns 0, or -EBADMSG if it is
+ * no header that Python 3.7 or later writes. */
 static int pyc_decode(const uint8_t *data, size_t n, struct pyc_header *ret)
 {
 	struct pyc_header h = {0};

@@ -2,7 +2,8 @@
 #ifndef PX_PYTHON_UNIT_H
 #define PX_PYTHON_UNIT_H
 /*
- * Interpreters that are scripts, in a directory of the test's own.
+ * Helpers for the tests of finding a Python. The interpreters are shell scripts
+ * in a temporary directory.
  */
 
 #include "unit.h"
@@ -16,7 +17,7 @@
 
 #define PYTHON_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-/* Those that say where managers of versions put them. */
+/* Environment variables that tell where version managers install Pythons. */
 static const char *const variables[] = {
 	"UV_PYTHON_INSTALL_DIR", "MISE_DATA_DIR",
 	"ASDF_DATA_DIR",	 "PYENV_ROOT",
@@ -26,7 +27,7 @@ static const char *const variables[] = {
 
 struct fixture {
 	char top[100];
-	char *path; /* PATH before */
+	char *path; /* the value of PATH before the test */
 	struct px_python *py;
 	struct px_why why;
 };
@@ -78,7 +79,7 @@ static inline const char *compiler(void)
 	return path;
 }
 
-/* A script TOP/name that does what `body` says; its path in `ret`. */
+/* Writes the script `body` to TOP/name, and its path to `ret`. */
 static inline void put_script(struct fixture *f, const char *name,
 			      const char *body, char ret[300])
 {
@@ -108,7 +109,7 @@ static inline int find(struct fixture *f, const char *spec)
 	f->why.text[0] = '\0';
 	r = px_python_find(spec, compiler(), &f->py, &f->why);
 	print_message("%s: %d %s\n", spec ? spec : "(none)", r, f->why.text);
-	/* A sentence exactly with an error, a Python exactly without. */
+	/* There is a sentence if there is an error, and a Python if not. */
 	assert_true((r < 0) == (f->why.text[0] != '\0'));
 	assert_true((r < 0) == (f->py == NULL));
 	return r;

@@ -2,8 +2,8 @@
 #ifndef PX_SINK_UNIT_H
 #define PX_SINK_UNIT_H
 /*
- * Every test has an empty directory, in which it writes to "out", "out.tar"
- * and so on. What it writes is always the same few entries.
+ * Helpers for the tests of the sinks. Every test has an empty directory, in
+ * which it writes the same few entries to "out", "out.tar" and so on.
  */
 
 #include "unit.h"
@@ -20,9 +20,9 @@
 #define EPOCH 1000000000
 
 struct fixture {
-	char path[PATH_MAX];
-	int top; /* the same, open */
-	int n_fds;
+	char path[PATH_MAX]; /* of the directory */
+	int top;	     /* descriptor of the directory */
+	int n_fds;	     /* open descriptors before the test */
 };
 
 static inline int n_open_fds(void)
@@ -114,7 +114,7 @@ static inline void check_text(struct fixture *f, const char *name,
 	assert_string_equal(got, text);
 }
 
-/* Some file of `n` bytes, open at its beginning. */
+/* Returns a descriptor of a temporary file with `n` bytes, at offset 0. */
 static inline int file_of(size_t n)
 {
 	char path[] = "/tmp/pycfs-sink-file-XXXXXX";
@@ -130,8 +130,8 @@ static inline int file_of(size_t n)
 	return fd;
 }
 
-/* What is in the directory, in order, each followed by a space; the six
- * letters of a temporary name are "*". */
+/* Writes the names in the directory to `ret`, sorted, each followed by a space.
+ * The six random letters of a temporary name are replaced by "*". */
 static inline void names_of(struct fixture *f, char ret[400])
 {
 	char path[PATH_MAX + 8];
@@ -253,8 +253,9 @@ static inline int put_fd(struct px_sink *s, const char *path, uint64_t size,
 	return r;
 }
 
-/* A directory that cannot be written, with another in it; twice the same file,
- * once as a link if `links`; all else that there is. */
+/* Writes one entry of each kind: among them a directory without write
+ * permission that contains another directory, and two equal files, of which the
+ * second is a hard link if `links` is true. */
 static inline void put_all(struct px_sink *s, bool links)
 {
 	const struct px_attr twin = attr_of(PX_KIND_MODULE, 0640, 2, 5);
@@ -305,8 +306,8 @@ static inline struct archive *open_archive(struct fixture *f, const char *name)
 	return a;
 }
 
-/* The next entry; `text` is its data, a link's target after ">", or that of a
- * hard link after "=". */
+/* Checks the next entry of an archive. `text` is its data, or ">" and the
+ * target of a symlink, or "=" and the target of a hard link. */
 static inline void check_entry(struct archive *a, const char *path, mode_t mode,
 			       int n, const char *text)
 {

@@ -2,8 +2,9 @@
 #ifndef PX_TREE_UNIT_H
 #define PX_TREE_UNIT_H
 /*
- * Every test runs twice, with openat2 and with the walk by openat. Its SOURCE
- * is TOP/src; TOP/outside must stay out of reach.
+ * Helpers for the tests of the source tree. Every test runs twice: with
+ * openat2(2), and with the fallback that opens each directory with openat(2).
+ * SOURCE is TOP/src; files in TOP/outside must not be reachable.
  */
 
 #include "unit.h"
@@ -20,7 +21,7 @@ struct fixture {
 	bool walk;
 	char top[PATH_MAX];
 	int top_fd;
-	int fd; /* of SOURCE */
+	int fd; /* descriptor of SOURCE */
 	struct px_tree *t;
 };
 
@@ -43,7 +44,8 @@ static inline void put_link(int dirfd, const char *name, const char *target)
 	assert_int_equal(symlinkat(target, dirfd, name), 0);
 }
 
-/* By descriptors: some paths below are longer than PATH_MAX. */
+/* Removes a directory tree. It uses descriptors, because some tests make paths
+ * that are longer than PATH_MAX. */
 static inline void remove_tree(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -133,7 +135,8 @@ static inline int n_open_fds(void)
 	return n;
 }
 
-/* All the ways of asking for a file agree on `expected`. */
+/* Checks that stat, open and read of a file all return `expected`, and, if that
+ * is 0, that its contents are `text`. */
 static inline void check_file(struct px_tree *t, const char *path, int expected,
 			      const char *text)
 {
@@ -160,7 +163,7 @@ static inline void check_file(struct px_tree *t, const char *path, int expected,
 	close(fd);
 }
 
-/* A thread that changes the tree while it is read. */
+/* For a thread that changes the tree while it is read. */
 struct changer {
 	int fd;
 	_Atomic bool stop;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef PX_UNIT_H
 #define PX_UNIT_H
-/* What every unit test includes: cmocka and what it wants before it. */
+/* Every unit test includes this: cmocka, and the headers that must come before
+ * it. */
 
 #include <stdarg.h>
 #include <stddef.h>
