@@ -2,8 +2,8 @@
 /* Input: a database file. Its newest transaction is asked for, and the one
  * before. */
 #include "fuzz.h"
-#include "cache_find.h"
-#include "cache_pages.h"
+#include "cache/find.h"
+#include "cache/pages.h"
 
 #include <sys/mman.h>
 

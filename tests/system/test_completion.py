@@ -11,7 +11,7 @@ import pytest
 
 import harness
 
-BUILD = os.path.dirname(harness.program())
+BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
 VERBS = {"mount", "run", "umount", "export", "report", "cache"}
 
 

@@ -16,7 +16,7 @@ import trees
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MANUAL = sorted(os.path.relpath(p, TOP)
-                for p in glob.glob(TOP + "/src/man/*.[158]")
+                for p in glob.glob(TOP + "/src/cli/man/*.[158]")
                 if not p.endswith("mount.fuse.pycfs.8"))
 MARKDOWN = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 

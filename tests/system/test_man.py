@@ -7,7 +7,7 @@ import pytest
 
 import harness
 
-BUILD = os.path.dirname(harness.program())
+BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
 VERBS = ["mount", "run", "umount", "export", "report", "cache"]
 PAGES = ["pycfs.1", "pycfs-rules.5"] + ["pycfs-%s.1" % v for v in VERBS]
 
@@ -125,7 +125,7 @@ def test_the_helper_of_mount_has_a_page():
 def made(epoch):
     docgen = os.path.join(BUILD, "docgen")
     template = os.path.join(os.path.dirname(__file__), "..", "..", "src",
-                            "man", "pycfs.1")
+                            "cli", "man", "pycfs.1")
     result = run(docgen, template, env={"SOURCE_DATE_EPOCH": epoch})
     assert result.returncode == 0, result.stderr
     return result.stdout

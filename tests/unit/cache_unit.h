@@ -5,9 +5,9 @@
  * with contents that can be checked. */
 
 #include "unit.h"
-#include "cache_dir.h"
-#include "cache_handle.h"
-#include "cache_lifecycle.h"
+#include "cache/dir.h"
+#include "cache/handle.h"
+#include "cache/lifecycle.h"
 
 #include <fcntl.h>
 #include <ftw.h>

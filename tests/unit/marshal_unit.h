@@ -22,7 +22,7 @@
  */
 
 #include "unit.h"
-#include "marshal_code.h"
+#include "bytecode/code.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /* The check of LMDB's file: a sound file passes, and LMDB survives whatever
  * else passes. */
 #include "cache_child.h"
-#include "cache_pages.h"
+#include "cache/pages.h"
 
 #include <sys/mman.h>
 

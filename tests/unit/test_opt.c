@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
-#include "opt_table.h"
+#include "cli/opt_table.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tree_unit.h"
-#include "report_i.h"
+#include "report/report_i.h"
 
 /* A file of the view, whose source is named likewise. */
 static void add(struct px_report *r, const char *path, const char *findings)

@@ -8,7 +8,7 @@
  */
 
 #include "unit.h"
-#include "tree_i.h"
+#include "source/tree_path.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/verbs.h"
+#include "pycfs/term.h"
+#include "pycfs/json.h"
+#include "pycfs/child.h"
+#include "report_shown.h"
+
+#include "pycfs/bounded.h"
+#include "pycfs/fuse.h"
+#include "pycfs/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#define PROGRESS_MS 100 /* how often progress is shown */
+
+struct job {
+	const struct px_opt *o;
+	const char *source;
+};
+
+struct running {
+	const struct job *job;
+	struct px_engine engine;
+	/* Compiles what Python itself would write to __pycache__, for the
+	 * comparison. It has workers of its own, because they have other
+	 * options. */
+	struct px_pool *baseline;
+	struct px_pool *analyser; /* finds risks */
+	struct px_report report;
+	/* Counters of the analyser, apart from the engine's because it compiles
+	 * nothing. */
+	struct px_stats analysed;
+	int signal_fd;
+	bool shows;    /* whether to show progress on stderr */
+	int64_t shown; /* when that was last done (px_now_ms) */
+};
+
+/* ------------------------------------------------------------ a live mount */
+
+static void print_counters_json(const char *mountpoint,
+				const uint64_t *counters)
+{
+	int i;
+
+	printf("{\"version\": 1, \"mountpoint\": ");
+	px_json_string(stdout, mountpoint);
+	printf(", \"counters\": {");
+	for (i = 0; i < PX_N_COUNTERS; i++)
+		printf("%s\"%s\": %llu", i ? ", " : "",
+		       px_counter_name((enum px_counter)i),
+		       (unsigned long long)counters[i]);
+	puts("}}");
+}
+
+/* How long a daemon may take to answer before it counts as stuck. */
+#define ANSWER_TIMEOUT_MS 10000
+
+static int ask_counters(const void *mountpoint, void *answer)
+{
+	return px_fuse_query(mountpoint, answer);
+}
+
+/* Prints the counters of the daemon behind a mount. Returns 0, -ENOTTY if the
+ * argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
+static int report_mount(const struct px_opt *o)
+{
+	uint64_t counters[PX_N_COUNTERS];
+	int i, r = px_bounded(ask_counters, o->args[0], counters,
+			      sizeof(counters), ANSWER_TIMEOUT_MS);
+
+	if (r < 0)
+		return r;
+	if (o->json) {
+		print_counters_json(o->args[0], counters);
+		return 0;
+	}
+	for (i = 0; i < PX_N_COUNTERS; i++)
+		printf("%14llu  %s\n", (unsigned long long)counters[i],
+		       px_counter_help((enum px_counter)i));
+	return 0;
+}
+
+/* ---------------------------------------------------------------- a source */
+
+/* px_report_options.tick: shows progress, and cancels after a signal. */
+static bool tick(void *arg, uint64_t files)
+{
+	struct running *run = arg;
+	struct signalfd_siginfo si;
+	const int64_t now = px_now_ms();
+
+	if (now - run->shown < PROGRESS_MS)
+		return true;
+	run->shown = now;
+	if (run->shows)
+		fprintf(stderr, "\r%llu files, %llu compiled\033[K",
+			(unsigned long long)files,
+			(unsigned long long)px_stats_get(&run->engine.stats,
+							 PX_COUNT_compiled));
+	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
+		return true;
+	px_engine_quiet(&run->engine);
+	px_pool_stop(run->baseline);
+	px_pool_stop(run->analyser);
+	return false;
+}
+
+static int start_baseline(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	struct px_engine *e = &run->engine;
+	const struct px_pool_options pool = {
+		.python = e->python,
+		.compiler = e->compiler,
+		.n_workers = px_engine_jobs(o),
+		.timeout_ms = o->timeout_ms,
+		.debug_ranges = true,
+		.require_sandbox = o->require_sandbox,
+		.stats = &e->stats,
+	};
+
+	return px_pool_start(&pool, &run->baseline, why);
+}
+
+static int start_analyser(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_pool_options pool = {
+		.python = run->engine.python,
+		.compiler = run->engine.compiler,
+		.n_workers = px_engine_jobs(o),
+		.timeout_ms = o->timeout_ms,
+		.analyse = true,
+		.require_sandbox = o->require_sandbox,
+		.stats = &run->analysed,
+	};
+
+	return px_pool_start(&pool, &run->analyser, why);
+}
+
+static int start(struct running *run, struct px_why *why)
+{
+	const struct px_opt *o = run->job->o;
+	const struct px_engine_needs needs = {
+		.ahead = o->on_error != PX_ON_ERROR_FAIL,
+		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
+		.immutable = true,
+		.silent = true,
+	};
+	int r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
+
+	if (r == 0)
+		r = start_baseline(run, why);
+	return r < 0 ? r : start_analyser(run, why);
+}
+
+static int make(struct running *run, struct px_why *why)
+{
+	const struct px_report_options options = {
+		.content = run->engine.content,
+		.baseline = run->baseline,
+		.python = run->engine.python,
+		.analyser = run->analyser,
+		.rules = run->job->o->rules,
+		.optimize = run->job->o->optimize,
+		.version = PX_VERSION,
+		.tree = run->engine.tree,
+		.cache = run->engine.cache,
+		.jobs = px_engine_jobs(run->job->o),
+		.max_source = (size_t)run->job->o->max_source,
+		.tick = tick,
+		.tick_arg = run,
+	};
+	int r = px_report_make(&options, &run->report, why);
+
+	if (run->shows)
+		fputs("\r\033[K", stderr);
+	return r;
+}
+
+/* Prints the report in the way that was asked for. Returns 0, 1 if --max-growth
+ * or --fail-on is exceeded, or -errno. */
+static int show(struct running *run, struct px_why *why)
+{
+	char python[32];
+	const struct px_shown shown = {
+		.o = run->job->o,
+		.r = &run->report,
+		.source = px_tree_root(run->engine.tree),
+		.python = python,
+	};
+	int r = 0;
+
+	px_python_short(run->engine.python, python, sizeof(python));
+	if (run->job->o->html)
+		r = px_report_write_html(&shown, why);
+	if (r < 0)
+		return r;
+	if (run->job->o->json)
+		px_report_print_json(&shown, stdout);
+	else if (run->job->o->suggest)
+		r = px_report_suggest(&shown);
+	else if (!run->job->o->diff && !run->job->o->html)
+		r = px_report_print(&shown);
+	if (r < 0)
+		return px_because(why, r, "%s", strerror(-r));
+	if (run->job->o->diff)
+		r = px_report_diff(&shown, why);
+	if (fflush(stdout) != 0)
+		return px_because(why, -errno, "stdout: %s", strerror(errno));
+	if (r >= 0 && px_report_too_risky(&shown))
+		r = 1;
+	return r;
+}
+
+static int work(void *arg, int signal_fd)
+{
+	struct running run = {.job = arg, .signal_fd = signal_fd};
+	struct px_why why;
+	int r;
+
+	run.shows = isatty(STDERR_FILENO) && !run.job->o->quiet;
+	r = start(&run, &why);
+	if (r == 0)
+		r = make(&run, &why);
+	if (r == 0)
+		r = show(&run, &why);
+	if (r < 0 && r != -EADDRINUSE)
+		px_fail(0, &why);
+	px_engine_quiet(&run.engine);
+	px_pool_free(run.analyser);
+	px_pool_free(run.baseline);
+	px_engine_stop(&run.engine);
+	px_report_fini(&run.report);
+	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
+	       : r != 0		? PX_EXIT_FAILED
+				: 0;
+}
+
+int px_cmd_report(struct px_opt *o)
+{
+	struct job job = {o, o->args[0]};
+	struct px_why why;
+	int r = report_mount(o);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENOTTY) {
+		px_because(&why, r, "%s: %s", o->args[0],
+			   r == -ETIMEDOUT ? "its daemon does not answer: "
+					     "'pycfs umount' ends it"
+					   : strerror(-r));
+		return px_fail(PX_EXIT_FAILED, &why);
+	}
+	if (o->json + o->suggest + (o->diff != NULL) > 1) {
+		px_because(&why, 0,
+			   "--json, --suggest and --diff each print something "
+			   "else: say one of them");
+		return px_fail(PX_EXIT_USAGE, &why);
+	}
+	if ((o->max_growth >= 0 || o->max_growth_percent >= 0) && !o->diff) {
+		px_because(&why, 0, "--max-growth needs --diff OLD");
+		return px_fail(PX_EXIT_USAGE, &why);
+	}
+	if (o->verbose || isatty(STDERR_FILENO))
+		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	return px_run_in_child(work, &job, "no report was made");
+}

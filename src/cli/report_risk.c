@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "report_shown.h"
+
+#include "pycfs/log.h"
+#include "pycfs/term.h"
+
+#include <stdio.h>
+
+#define N_GRADES   4
+#define MAX_LISTED 20
+
+static const char *const grade_names[N_GRADES] = {"", "to know", "may break",
+						  "breaks"};
+
+/* Prints a rule. Each byte of a control character becomes a question mark,
+ * which matches any byte in a pattern. */
+static void print_rule(const char *s)
+{
+	size_t n;
+
+	for (; *s; s += n)
+		if (px_is_control(s, &n))
+			printf("%.*s", (int)n, "????");
+		else
+			fwrite(s, 1, n, stdout);
+	putchar('\n');
+}
+
+void px_report_print_risks(const struct px_shown *s)
+{
+	const struct px_report *r = s->r;
+	size_t n[N_GRADES] = {0}, listed = 0, i;
+	unsigned grade;
+
+	for (i = 0; i < r->n_risks; i++)
+		n[r->risks[i].grade]++;
+	if (r->n_risks == 0)
+		return;
+	printf("\nrisks: %zu that break, %zu that may break, %zu to know\n",
+	       n[3], n[2], n[1]);
+	for (grade = 3; grade >= 2; grade--)
+		for (i = 0; i < r->n_risks && listed < MAX_LISTED; i++) {
+			const struct px_report_risk *k = &r->risks[i];
+
+			if (k->grade != grade)
+				continue;
+			fputs("  ", stdout);
+			px_print_clean(r->files[k->file].source);
+			printf(":%u: %s: ", k->line, grade_names[grade]);
+			px_print_clean(k->reason);
+			fputs(" [", stdout);
+			px_print_clean(k->rule);
+			puts("]");
+			listed++;
+		}
+	if (listed < n[3] + n[2])
+		printf("  ... and %zu more: --json, --html or --suggest\n",
+		       n[3] + n[2] - listed);
+}
+
+bool px_report_too_risky(const struct px_shown *s)
+{
+	const unsigned least = s->o->fail_on;
+	size_t n = 0, i;
+
+	for (i = 0; least && i < s->r->n_risks; i++)
+		n += s->r->risks[i].grade >= least;
+	if (n > 0)
+		px_log(PX_LOG_ERROR,
+		       "%zu risk%s of grade '%s'%s (--suggest prints rules "
+		       "that help)",
+		       n, n == 1 ? "" : "s", grade_names[least],
+		       least < 3 ? " or worse" : "");
+	return n > 0;
+}
+
+/* Sorts by remedy, and the risks of one remedy by grade, the worst first. */
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct px_report *r = arg;
+	const struct px_report_risk *x = &r->risks[*(const size_t *)a];
+	const struct px_report_risk *y = &r->risks[*(const size_t *)b];
+	const int c = strcmp(x->remedy, y->remedy);
+
+	if (c != 0)
+		return c;
+	if (x->grade != y->grade)
+		return x->grade < y->grade ? 1 : -1;
+	return (x > y) - (x < y);
+}
+
+int px_report_suggest(const struct px_shown *s)
+{
+	const struct px_report *r = s->r;
+	PX_AUTOFREE size_t *order = calloc(r->n_risks + 1, sizeof(*order));
+	const unsigned least = s->o->fail_on ? s->o->fail_on : 3;
+	const char *last = "";
+	size_t n = 0, i;
+
+	if (!order)
+		return -ENOMEM;
+	for (i = 0; i < r->n_risks; i++)
+		if (r->risks[i].grade >= least)
+			order[n++] = i;
+	if (n > 1)
+		qsort_r(order, n, sizeof(*order), compare,
+			(void *)(uintptr_t)r);
+	fputs("# Rules for ", stdout);
+	px_print_clean(s->source);
+	puts(", from 'pycfs report --suggest'.");
+	for (i = 0; i < n; i++) {
+		const struct px_report_risk *k = &r->risks[order[i]];
+
+		if (strcmp(k->remedy, last) == 0)
+			continue;
+		last = k->remedy;
+		fputs("# ", stdout);
+		px_print_clean(r->files[k->file].source);
+		printf(":%u: %s: ", k->line, grade_names[k->grade]);
+		px_print_clean(k->reason);
+		putchar('\n');
+		print_rule(k->remedy);
+	}
+	return 0;
+}

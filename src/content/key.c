@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "key.h"
+
+#include "pycfs/marshal.h"
+
+#include <stdio.h>
+
+/* Part of every key: raise it when the same source and options would be
+ * stored as other bytes. */
+#define FORMAT 3
+
+struct px_keys {
+	const struct px_content_options *o;
+	uint8_t profile[PX_DIGEST_SIZE]; /* of what all modules share */
+	uint32_t cache_profiles[3];	 /* numbers of the cache, by level */
+};
+
+/* What `pycfs cache stat` counts apart. */
+static void name_cache_profiles(struct px_keys *k, bool ranges)
+{
+	char version[32], text[PX_CACHE_PROFILE_SIZE];
+	unsigned level;
+
+	px_python_short(k->o->python, version, sizeof(version));
+	for (level = 0; level < PX_ARRAY_LEN(k->cache_profiles); level++) {
+		snprintf(text, sizeof(text), "Python %s, level %u%s%s", version,
+			 level, ranges ? ", debug ranges" : "",
+			 k->o->canonical ? "" : ", marshal cpython");
+		k->cache_profiles[level] = px_cache_profile(k->o->cache, text);
+	}
+}
+
+int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
+{
+	const struct px_python *py = o->python;
+	/* Columns in line tables came with 3.11 (PEP 657). */
+	const bool ranges = o->debug_ranges && py->hexversion >= 0x030b0000;
+	struct px_keys *k = calloc(1, sizeof(*k));
+	struct px_digest d;
+
+	if (!k)
+		return -ENOMEM;
+	k->o = o;
+	px_digest_init(&d);
+	px_digest_u64(&d, "format", FORMAT);
+	px_digest_field(&d, "python", py->version, strlen(py->version));
+	px_digest_u64(&d, "magic", py->magic);
+	px_digest_u64(&d, "ranges", ranges);
+	px_digest_u64(&d, "canonical", o->canonical);
+	/* Modules of a Python whose bytecode has no canonical form yet are
+	 * stored as CPython wrote them. Once that form is added here, they must
+	 * not be taken for modules in it. */
+	px_digest_u64(&d, "known", px_marshal_knows(py->magic));
+	px_digest_final(&d, k->profile);
+	name_cache_profiles(k, ranges);
+	*ret = k;
+	return 0;
+}
+
+void px_keys_free(struct px_keys *k)
+{
+	free(k);
+}
+
+uint32_t px_keys_cache_profile(const struct px_keys *k, const struct px_form *f)
+{
+	return k->cache_profiles[f->optimize];
+}
+
+uint32_t px_form_header_mtime(const struct px_form *f, const struct px_stat *st)
+{
+	if (f->mode != PX_PYC_TIMESTAMP)
+		return 0;
+	return (uint32_t)(st->fp.mtime_ns / 1000000000);
+}
+
+/* Begins a key with what does not depend on the file's bytes and times. `tag`
+ * keeps the two sorts of keys apart. */
+static void begin_key(const struct px_keys *k, const struct px_module_id *id,
+		      const char *tag, struct px_digest *d)
+{
+	px_digest_init(d);
+	px_digest_field(d, tag, k->profile, sizeof(k->profile));
+	px_digest_u64(d, "optimize", id->form.optimize);
+	px_digest_u64(d, "mode", id->form.mode);
+	px_digest_field(d, "name", id->name, strlen(id->name));
+}
+
+static void make_index(const struct px_keys *k, const struct px_module_id *id,
+		       const struct px_fingerprint *fp,
+		       uint8_t ret[PX_DIGEST_SIZE])
+{
+	struct px_digest d;
+
+	begin_key(k, id, "index", &d);
+	px_fingerprint_add(&d, fp);
+	px_digest_final(&d, ret);
+}
+
+void px_module_id_index(const struct px_keys *k, const struct px_module_id *id,
+			const struct px_fingerprint *fp,
+			uint8_t ret[PX_DIGEST_SIZE])
+{
+	if (px_fingerprint_equal(fp, &id->fp))
+		memcpy(ret, id->index, PX_DIGEST_SIZE);
+	else
+		make_index(k, id, fp, ret);
+}
+
+void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
+		       const struct px_buf *source, const struct px_stat *st,
+		       uint8_t ret[PX_DIGEST_SIZE])
+{
+	struct px_digest d;
+
+	begin_key(k, id, "blob", &d);
+	px_digest_u64(&d, "mtime", px_form_header_mtime(&id->form, st));
+	px_digest_field(&d, "source", source->data, source->size);
+	px_digest_final(&d, ret);
+}
+
+int px_module_id_init(const struct px_keys *k, const char *path,
+		      enum px_kind kind, const struct px_fingerprint *fp,
+		      struct px_module_id *ret)
+{
+	const char *prefix = k->o->prefix;
+	const size_t n = strlen(prefix);
+	const char *slash = n > 0 && prefix[n - 1] != '/' ? "/" : "";
+	char *name = malloc(n + 1 + strlen(path) + 1);
+	char *in_source;
+
+	if (!name)
+		return -ENOMEM;
+	in_source = stpcpy(stpcpy(name, prefix), slash);
+	stpcpy(in_source, path);
+	*ret = (struct px_module_id){
+		.name = name,
+		.path = in_source,
+		.kind = kind,
+		.form.optimize =
+			px_rules_optimize(k->o->rules, path, k->o->optimize),
+		/* The .pyc of a source that is kept stands beside it, so
+		 * Python must not compare it with the source's time. */
+		.form.mode = kind == PX_KIND_KEPT ? PX_PYC_UNCHECKED_HASH
+						  : k->o->mode,
+		.fp = *fp,
+	};
+	make_index(k, ret, fp, ret->index);
+	return 0;
+}
+
+void px_module_id_fini(struct px_module_id *id)
+{
+	free(id->name);
+	id->name = NULL;
+	id->path = NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PX_REPORT_REPORT_I_H
+#define PX_REPORT_REPORT_I_H
+/*
+ * What the files of the report share. Private to src/report*.c. Functions that
+ * return int return 0 or -errno.
+ */
+
+#include "pycfs/report.h"
+#include "pycfs/walk.h"
+
+/* ---- report_measure.c: compressed sizes and digests ---- */
+
+struct px_measure {
+	uint64_t deflate_bytes;
+	uint64_t zstd_bytes;
+};
+
+struct px_meter; /* the compressors, which belong to one thread */
+
+int px_meter_new(struct px_cache *c, struct px_meter **ret);
+void px_meter_free(struct px_meter *m); /* NULL is fine */
+/* Stores a note (the result of a measurement, `n` bytes) in the cache for the
+ * next report. A failure is ignored. */
+void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		 const void *note, size_t n);
+/* Returns a note of at least `n` bytes from the cache as a reference that the
+ * caller owns; NULL if there is none. */
+struct px_blob *px_note_find(struct px_cache *c,
+			     const uint8_t key[PX_DIGEST_SIZE], size_t n);
+/* Computes the digest and the compressed sizes of `n` bytes. The sizes are
+ * taken from the cache if it has them. */
+int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
+		   struct px_measure *ret, uint8_t digest[PX_DIGEST_SIZE]);
+/* The same for the content of a file that is open at its start. -ESTALE if it
+ * does not have exactly `n` bytes. */
+int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
+		uint8_t digest[PX_DIGEST_SIZE]);
+
+/* ---- report_file.c: the measurements of one file ---- */
+
+/* Fills the members of `f` that depend on the content of the file, which is
+ * `i`. All threads of a report share `one_large`, so that only one of them has
+ * a large source in memory at a time. Blocks. */
+int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
+		      pthread_mutex_t *one_large, const struct px_item *i,
+		      struct px_report_file *f);
+
+/* ---- report_risk.c ---- */
+
+/* Parses the findings of all files into r->risks. Findings that the rules
+ * remedy already are left out. Sets the grades of files and distributions. */
+int px_report_find_risks(struct px_report *r,
+			 const struct px_report_options *o);
+
+/* ---- report_dist.c: which distribution a file belongs to ---- */
+
+/* Fills r->dists and the `dist` of every file. */
+int px_report_assign(struct px_report *r, struct px_tree *t);
+
+#endif
