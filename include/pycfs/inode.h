@@ -95,7 +95,7 @@ bool px_inodes_update_tag(struct px_inodes *t, uint64_t id, uint64_t tag);
 
 /*
  * For files that are put into the kernel's page cache before they are read
- * (fuse_push.c).
+ * (fuse/push.c).
  */
 
 /* Marks node `id`, a file, as read. Returns how many files of its directory

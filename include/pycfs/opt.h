@@ -55,7 +55,7 @@ struct px_opt {
 	 * from a list of words (PX_OPT_CHOICE). */
 	unsigned plain_marshal;	 /* write as CPython does, not canonically */
 	unsigned must_reproduce; /* fail if there is no canonical form */
-	unsigned safe;		 /* add the rules of src/profile_safe.rules */
+	unsigned safe;		 /* add the rules of src/cli/profile_safe.rules */
 	struct px_rules *rules;	 /* in the order of the options; NULL: none */
 	int64_t uid, gid;	 /* --owner; -1: as in SOURCE */
 	int64_t mtime;		 /* seconds since 1970; -1: as in SOURCE */

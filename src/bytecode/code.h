@@ -3,7 +3,7 @@
 #define PX_BYTECODE_CODE_H
 /*
  * Reading and writing code objects, and the layouts of code objects of the
- * supported Python versions. Private to src/marshal*.c.
+ * supported Python versions. Private to this folder.
  */
 
 #include "graph.h"

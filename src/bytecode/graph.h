@@ -4,7 +4,7 @@
 /*
  * The objects of one code object as a graph in which equal constants share one
  * node. The reader builds the graph and the writer walks it. Private to
- * src/marshal*.c.
+ * this folder.
  */
 
 #include "pycfs/marshal.h"

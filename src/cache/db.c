@@ -26,7 +26,7 @@
  * MDB_NORDAHEAD: what one batch wrote lies together in the file and is read
  * together by the next build, so that reading ahead pays. No MDB_WRITEMAP: a
  * stray write in this process would get into the file. MDB_NOTLS: a reader slot
- * belongs to a transaction, which any thread may use (cache_readers.h).
+ * belongs to a transaction, which any thread may use (readers.h).
  */
 #define ENV_FLAGS	    (MDB_NOMETASYNC | MDB_NOTLS)
 #define ENV_FLAGS_TEMPORARY (ENV_FLAGS | MDB_NOSYNC)

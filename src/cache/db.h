@@ -3,7 +3,7 @@
 #define PX_CACHE_DB_H
 /*
  * The database: LMDB's environment, its tables, and transactions in it. What
- * the rows mean is known above (cache_table.h).
+ * the rows mean is known above (table.h).
  *
  * Each transaction holds the map lock for reading, because mdb_env_set_mapsize
  * must not run beside one. Remapping only tries to lock it for writing: a

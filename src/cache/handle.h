@@ -6,8 +6,8 @@
  * that implement cache.h include this header:
  *
  *   cache.c            get, put, flush
- *   cache_admin.c      info, gc, verify, clear
- *   cache_lifecycle.c  open, seed, close
+ *   admin.c      info, gc, verify, clear
+ *   lifecycle.c  open, seed, close
  *
  * The parts, from the ground up. Each may use those named before it:
  *
@@ -30,7 +30,7 @@
  *   cache_writer   the queue, and the thread that commits batches
  *   cache_seed     a second cache, which is only read
  *
- * Locks are taken in this order: the map lock (cache_db.h), LMDB's writer
+ * Locks are taken in this order: the map lock (db.h), LMDB's writer
  * mutex, the writer's lock. While one of the others is held (of the counts,
  * readers, snapshot, cached pages), no further lock is taken.
  */

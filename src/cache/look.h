@@ -2,7 +2,7 @@
 #ifndef PX_CACHE_LOOK_H
 #define PX_CACHE_LOOK_H
 /*
- * Rows as a reading transaction sees them, found without LMDB (cache_find.h).
+ * Rows as a reading transaction sees them, found without LMDB (find.h).
  * The transaction only keeps the pages it sees from being used again.
  *
  * Threads: any.

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 /* Another process's commit, or its lengthening of the file after one
- * (complete_file in cache_db.c), may be under way when the file is read. */
+ * (complete_file in db.c), may be under way when the file is read. */
 #define SANE_TRIES   20
 #define SANE_STEP_US 5000
 

@@ -3,7 +3,7 @@
 #define PX_CACHE_ROW_H
 /*
  * The stored form of the rows. Numbers are little-endian; whoever changes a
- * form changes PX_CACHE_SUBDIR (cache_dir.h) as well.
+ * form changes PX_CACHE_SUBDIR (dir.h) as well.
  *
  *   table  key -> value
  *   blob   key -> a stored blob (blob.h)

@@ -3,7 +3,7 @@
 #define PX_CACHE_TABLE_H
 /*
  * Rows of the tables, read and written through LMDB within a transaction of the
- * caller's. Their forms are in cache_row.h. All return 0 or -errno, and
+ * caller's. Their forms are in row.h. All return 0 or -errno, and
  * -EUCLEAN if a row has not the form it should have.
  */
 

@@ -156,7 +156,7 @@ int px_opt_rules(struct px_opt *o, const char *v)
 	return r;
 }
 
-/* The text of src/profile_safe.rules, which tools/embed turns into C. */
+/* The text of src/cli/profile_safe.rules, which tools/embed turns into C. */
 extern const unsigned char px_profile_safe[];
 extern const size_t px_profile_safe_size;
 

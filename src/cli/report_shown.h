@@ -2,7 +2,7 @@
 #ifndef PX_CLI_REPORT_SHOWN_H
 #define PX_CLI_REPORT_SHOWN_H
 /*
- * The ways in which `pycfs report` shows a report, for src/cmd_report*.c.
+ * The ways in which `pycfs report` shows a report, for the files report_*.c.
  *
  * Threads: the main thread. Nothing here blocks, except on reading and writing
  * files.

@@ -3,7 +3,7 @@
 #define PX_CONTENT_MODULE_H
 /*
  * Modules: found in the cache by their file's fingerprint, or else by a flight
- * (content_flight.h). A RECORD is none.
+ * (flight.h). A RECORD is none.
  *
  * Threads: any.
  */

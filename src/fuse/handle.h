@@ -15,7 +15,7 @@ struct handle {
 	struct px_blob *blob;	    /* of a module or RECORD */
 	int fd;			    /* of a source file; -1: none */
 	/* Hash of its size and mtime when it was opened: see stamp_of in
-	 * fuse_file.c. */
+	 * file.c. */
 	uint32_t stamp;
 	struct px_inode dir; /* of a directory, as is the next */
 	struct px_view *view;

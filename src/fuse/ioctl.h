@@ -3,7 +3,7 @@
 #define PX_FUSE_IOCTL_H
 /*
  * What other processes ask a mount with ioctl(2) on a directory of it: its
- * counters, and to commit its cache. fuse_ioctl.c has both ends, px_op_ioctl in
+ * counters, and to commit its cache. ioctl.c has both ends, px_op_ioctl in
  * the daemon and px_fuse_query and px_fuse_flush (pycfs/fuse.h) in who asks.
  */
 

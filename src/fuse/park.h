@@ -34,7 +34,7 @@ struct parked {
 	char *name;		  /* LOOKUP; freed with it, as is the next */
 	char *source;		  /* LOOKUP: the entry's source name */
 
-	/* Of fuse_park.c. */
+	/* Of park.c. */
 	atomic_int state;
 	atomic_bool claimed;
 };

@@ -2,7 +2,7 @@
 #ifndef PX_OUTPUT_SINK_I_H
 #define PX_OUTPUT_SINK_I_H
 /*
- * The two kinds of sink behind px_sink. Private to src/sink*.c. The functions
+ * The two kinds of sink behind px_sink. Private to this folder. The functions
  * have the contracts of their px_sink_ counterparts in sink.h.
  */
 

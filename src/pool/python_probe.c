@@ -16,7 +16,7 @@
 #define PROBE_MAX	 65536 /* bytes of its answer */
 #define PROBE_LINES	 8     /* of the answer: see probe.py */
 
-/* src/probe.py, by tools/embed. */
+/* src/pool/probe.py, by tools/embed. */
 extern const unsigned char px_probe_py[];
 
 /* Reads `fd` up to its end. -ETIMEDOUT: it has not come by `deadline`. */

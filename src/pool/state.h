@@ -15,7 +15,7 @@ struct px_pool {
 	struct px_queue queue;
 	struct px_worker *workers; /* o.n_workers of them */
 	struct pollfd *fds;	   /* wake_fd, then each worker's */
-	unsigned start_failures;   /* in a row; see pool_start.h */
+	unsigned start_failures;   /* in a row; see start.h */
 	int64_t retry_ms;	   /* no worker is started before that time */
 
 	/* How the first worker started, for px_pool_ready. Written once, by the

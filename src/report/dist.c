@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-/* bytes; the same limit as in content_record.c */
+/* bytes; the same limit as in content/record.c */
 #define RECORD_MAX (64u << 20)
 #define NONE	   SIZE_MAX
 

@@ -2,14 +2,14 @@
 #ifndef PX_REPORT_REPORT_I_H
 #define PX_REPORT_REPORT_I_H
 /*
- * What the files of the report share. Private to src/report*.c. Functions that
+ * What the files of the report share. Private to this folder. Functions that
  * return int return 0 or -errno.
  */
 
 #include "pycfs/report.h"
 #include "pycfs/walk.h"
 
-/* ---- report_measure.c: compressed sizes and digests ---- */
+/* ---- measure.c: compressed sizes and digests ---- */
 
 struct px_measure {
 	uint64_t deflate_bytes;
@@ -37,7 +37,7 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 int px_meter_fd(struct px_meter *m, int fd, uint64_t n, struct px_measure *ret,
 		uint8_t digest[PX_DIGEST_SIZE]);
 
-/* ---- report_file.c: the measurements of one file ---- */
+/* ---- file.c: the measurements of one file ---- */
 
 /* Fills the members of `f` that depend on the content of the file, which is
  * `i`. All threads of a report share `one_large`, so that only one of them has
@@ -46,14 +46,14 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      pthread_mutex_t *one_large, const struct px_item *i,
 		      struct px_report_file *f);
 
-/* ---- report_risk.c ---- */
+/* ---- risk.c ---- */
 
 /* Parses the findings of all files into r->risks. Findings that the rules
  * remedy already are left out. Sets the grades of files and distributions. */
 int px_report_find_risks(struct px_report *r,
 			 const struct px_report_options *o);
 
-/* ---- report_dist.c: which distribution a file belongs to ---- */
+/* ---- dist.c: which distribution a file belongs to ---- */
 
 /* Fills r->dists and the `dist` of every file. */
 int px_report_assign(struct px_report *r, struct px_tree *t);

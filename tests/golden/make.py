@@ -9,7 +9,7 @@ Writes X.Y.txt beside this file, one line for each way a module was compiled:
     NAME MAGIC SHA256 HEX
 
 HEX is what this Python's marshal wrote; SHA256 is of the canonical form of
-it, by the second implementation below, which shares nothing with src/marshal*
+it, by the second implementation below, which shares nothing with src/bytecode/
 but the description in include/pycfs/marshal.h. Each module is compiled in two
 processes, the second one with much interned before, kept alive and hashed
 otherwise, so that CPython's bytes differ where they can: the two must have
