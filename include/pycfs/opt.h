@@ -55,12 +55,12 @@ struct px_opt {
 	 * from a list of words (PX_OPT_CHOICE). */
 	unsigned plain_marshal;	 /* write as CPython does, not canonically */
 	unsigned must_reproduce; /* fail if there is no canonical form */
-	unsigned safe;		 /* add the rules of src/cli/profile_safe.rules */
-	struct px_rules *rules;	 /* in the order of the options; NULL: none */
-	int64_t uid, gid;	 /* --owner; -1: as in SOURCE */
-	int64_t mtime;		 /* seconds since 1970; -1: as in SOURCE */
-	unsigned normal_modes;	 /* true: modes are 0755 and 0644 */
-	const char *prefix;	 /* what co_filename starts with; "": nothing */
+	unsigned safe; /* add the rules of src/cli/profile_safe.rules */
+	struct px_rules *rules; /* in the order of the options; NULL: none */
+	int64_t uid, gid;	/* --owner; -1: as in SOURCE */
+	int64_t mtime;		/* seconds since 1970; -1: as in SOURCE */
+	unsigned normal_modes;	/* true: modes are 0755 and 0644 */
+	const char *prefix;	/* what co_filename starts with; "": nothing */
 	enum px_on_error on_error;
 	unsigned jobs;		/* 0: one for each CPU that we may use */
 	unsigned timeout_ms;	/* CPU time for one module; 0: no limit */
