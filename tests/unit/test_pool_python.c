@@ -46,7 +46,7 @@ static char *slow_source(void)
 
 static void check_pyc(struct unit_pool *u, struct unit_job *j)
 {
-	struct pyc_header h;
+	struct pyc_header h = {0};
 
 	assert_int_equal(unit_wait(j)->err, 0);
 	assert_int_equal(j->blob->kind, PX_BLOB_CODE);
