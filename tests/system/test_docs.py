@@ -35,6 +35,7 @@ NOT_RUN = {
     "tools/coldstart": "measures; test_bench.py runs it",
     "tools/e2e": "makes a Debian, takes minutes",
     "tools/examples/base-image": "makes images; tests/containers runs it",
+    "tools/examples/stdlib/ship": "test_stdlib.py runs it",
     "tools/faults": "takes minutes; tests/faults has the short form",
     "tools/fuzz": "takes minutes, needs clang; tests/fuzz replays its inputs",
     "tools/install-deps": "changes the machine",
