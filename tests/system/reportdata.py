@@ -153,7 +153,7 @@ def arrays(c):
 def parts(scratch):
     """What comes before the data, and what comes after it."""
     out = os.path.join(scratch, "page.c")
-    report = os.path.join(TOP, "src", "report")
+    report = os.path.join(TOP, "src", "report", "page")
     r = embed("px_report_page", out, os.path.join(report, "page.html"),
               *(os.path.join(report, name) for name in PARTS))
     assert (r.returncode, r.stderr) == (0, "")

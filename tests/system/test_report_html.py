@@ -18,7 +18,7 @@ import webdriver
 
 FILES = 30000
 SECOND = 1000  # milliseconds
-REPORT = os.path.join(reportdata.TOP, "src", "report")
+REPORT = os.path.join(reportdata.TOP, "src", "report", "page")
 SOURCES = ["page.html", *reportdata.PARTS]
 DARK, LIGHT = "rgb(20, 23, 27)", "rgb(244, 245, 247)"
 

@@ -13,7 +13,7 @@ def test_every_rule_is_documented():
         import risks
     finally:
         sys.path.pop(0)
-    with open(os.path.join(TOP, "src", "man", "pycfs-report.1"),
+    with open(os.path.join(TOP, "src", "cli", "man", "pycfs-report.1"),
               encoding="utf-8") as f:
         page = f.read().replace("\\-", "-").replace("\\e", "\\")
     rows = re.findall(r"^\.TP\n\.B ([a-z-]+)\n(breaks|may break|to know): "
