@@ -21,10 +21,9 @@
  * child dies of SIGPIPE, this process does, too.
  *
  * PX_EXIT_FAILED is returned, and the reason logged, if the child cannot be
- * forked or is killed by another signal. `crashed`, half a sentence, is added
- * to the message if the signal is that of a crash (SIGSEGV, SIGBUS, SIGABRT).
- * After a thousand children that returned PX_EXIT_PID_TAKEN, PX_EXIT_FAILED is
- * returned without a message.
+ * forked, if it is killed by another signal, and after a thousand children that
+ * returned PX_EXIT_PID_TAKEN. `crashed`, half a sentence, is added to the
+ * message if the signal is that of a crash (SIGSEGV, SIGBUS, SIGABRT).
  */
 int px_run_in_child(int (*work)(void *arg, int signal_fd), void *arg,
 		    const char *crashed);

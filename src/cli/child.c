@@ -96,8 +96,11 @@ int px_run_in_child(int (*work)(void *arg, int signal_fd), void *arg,
 			fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 			be_child(work, arg, self, fd);
 		}
-		if (child < 0)
-			return px_log_errno(-errno, "fork"), PX_EXIT_FAILED;
+		if (child < 0) {
+			px_log_errno(-errno, "fork");
+			sigprocmask(SIG_SETMASK, &old, NULL);
+			return PX_EXIT_FAILED;
+		}
 		status = watch(child, &set, &sig);
 		if (!WIFEXITED(status) ||
 		    WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
@@ -112,7 +115,11 @@ int px_run_in_child(int (*work)(void *arg, int signal_fd), void *arg,
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (WIFEXITED(status) && WEXITSTATUS(status) != PX_EXIT_PID_TAKEN)
 		return WEXITSTATUS(status);
-	if (WIFSIGNALED(status))
+	if (WIFEXITED(status))
+		px_log(PX_LOG_ERROR,
+		       "the cache is used by too many processes of other PID "
+		       "namespaces: say --no-cache");
+	else
 		px_log(PX_LOG_ERROR, "ended by signal %d (%s)%s%s",
 		       WTERMSIG(status), strsignal(WTERMSIG(status)),
 		       is_crash(WTERMSIG(status)) ? ": " : "",
