@@ -67,11 +67,6 @@ void px_verdicts_ask(struct px_verdicts *v, size_t i, const char *path,
 		      &v->questions[i]);
 }
 
-void px_verdicts_fail(struct px_verdicts *v, int err)
-{
-	v->err = err;
-}
-
 /* ---------------------------------------------------------------- views */
 
 struct application {
@@ -116,7 +111,7 @@ static void ask_entry(struct px_verdicts *v, const char *dir, size_t i,
 	if (path)
 		px_verdicts_ask(v, i, path, e->kind);
 	else
-		px_verdicts_fail(v, -ENOMEM);
+		v->err = -ENOMEM;
 }
 
 void px_verdicts_apply(const struct px_modules *ms, const char *dir,

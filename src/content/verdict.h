@@ -27,9 +27,6 @@ int px_verdicts_new(const struct px_modules *ms, size_t n,
 void px_verdicts_ask(struct px_verdicts *v, size_t i, const char *path,
 		     enum px_kind kind);
 
-/* A question could not be asked. */
-void px_verdicts_fail(struct px_verdicts *v, int err);
-
 /* That was the last question: calls `done` once all are answered, perhaps
  * before this returns, and frees `v`. */
 void px_verdicts_finish(struct px_verdicts *v);
