@@ -31,6 +31,9 @@ struct px_cache_entry {
 	uint8_t key[PX_DIGEST_SIZE]; /* the blob's */
 	enum px_blob_kind kind;
 	uint64_t size; /* bytes of the blob's data */
+	/* Of these bytes, as its writer makes it, to tell other bytes of the
+	 * same size apart without reading the blob. */
+	uint64_t mark;
 };
 
 struct px_cache_options {
@@ -100,6 +103,20 @@ void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		  struct px_blob *blob, uint32_t profile, const uint8_t *index,
 		  const struct px_cache_entry *entry);
 
+/*
+ * A note is a stored blob that is no module: what was found out about a file at
+ * some cost, under a key that its reader made of the file's fingerprint. It is
+ * evicted as modules are.
+ */
+
+/* Stores a note of `n` bytes; as px_cache_put. A failure is ignored. */
+void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		 const void *note, size_t n);
+/* A note of at least `n` bytes, as a reference that the caller owns; NULL if
+ * there is none. */
+struct px_blob *px_note_find(struct px_cache *c,
+			     const uint8_t key[PX_DIGEST_SIZE], size_t n);
+
 /* Waits until all that was queued before is committed. -ETIMEDOUT after 5 s, or
  * the -errno of a commit that failed. */
 int px_cache_flush(struct px_cache *c);
@@ -121,7 +138,7 @@ struct px_cache_profile {
 struct px_cache_info {
 	uint64_t n_blobs;
 	uint64_t n_rejected; /* of them, modules that the compiler refused */
-	uint64_t n_notes;    /* of them, what reports found out */
+	uint64_t n_notes;    /* of them, notes: see px_note_put */
 	uint64_t n_index;    /* entries of the index */
 	uint64_t blob_bytes; /* of stored blobs */
 	uint64_t file_bytes; /* of disk that the database takes */

@@ -12,7 +12,8 @@
  *     times as fast as a digest, but do not protect against anybody who
  *     changes data on purpose.
  *
- * Threads: any; a struct px_digest or px_sha256 in use belongs to one thread.
+ * Threads: any; a struct px_digest, px_sha256 or px_checksum in use belongs to
+ * one thread.
  * No function here blocks.
  * Owns: <sodium.h>, <xxhash.h>.
  */
@@ -51,6 +52,17 @@ void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
 
 /* The XXH3-128 checksum of `n` bytes, in its canonical (big-endian) form. */
 void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE]);
+
+/* The same checksum of bytes that come in pieces. The state is opaque; digest.c
+ * checks at compile time that it can hold xxHash's. */
+struct px_checksum {
+	_Alignas(64) uint8_t state[576];
+};
+
+void px_checksum_init(struct px_checksum *s);
+void px_checksum_update(struct px_checksum *s, const void *data, size_t n);
+void px_checksum_final(const struct px_checksum *s,
+		       uint8_t ret[PX_CHECKSUM_SIZE]);
 
 /* A fast hash of `n` bytes without a secret key, for hash tables and inode
  * numbers. `seed` separates different uses. The result is the same in every

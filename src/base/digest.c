@@ -23,6 +23,11 @@ _Static_assert(sizeof(crypto_hash_sha256_state) <=
 		       PX_SHA256_SIZE == crypto_hash_sha256_BYTES,
 	       "struct px_sha256 cannot hold libsodium's state");
 
+_Static_assert(sizeof(XXH3_state_t) <= sizeof(((struct px_checksum *)0)->state),
+	       "struct px_checksum cannot hold xxHash's state");
+_Static_assert(_Alignof(XXH3_state_t) <= _Alignof(struct px_checksum),
+	       "struct px_checksum is not aligned for xxHash's state");
+
 /* The result of sodium_init does not matter: without it everything here still
  * works, only with the portable BLAKE2b instead of the AVX2 one. */
 static void init_sodium(void)
@@ -94,13 +99,38 @@ void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE])
 	crypto_hash_sha256_final(sha256_of(s), ret);
 }
 
-void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE])
+static void write_checksum(XXH128_hash_t h, uint8_t ret[PX_CHECKSUM_SIZE])
 {
 	XXH128_canonical_t c;
 
 	_Static_assert(sizeof(c) == PX_CHECKSUM_SIZE, "not of 128 bits");
-	XXH128_canonicalFromHash(&c, XXH3_128bits(data, n));
+	XXH128_canonicalFromHash(&c, h);
 	memcpy(ret, &c, sizeof(c));
+}
+
+void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE])
+{
+	write_checksum(XXH3_128bits(data, n), ret);
+}
+
+/* The xxHash calls below fail only if they are given no state, so their results
+ * are not checked. */
+void px_checksum_init(struct px_checksum *s)
+{
+	(void)XXH3_128bits_reset((XXH3_state_t *)(void *)s->state);
+}
+
+void px_checksum_update(struct px_checksum *s, const void *data, size_t n)
+{
+	(void)XXH3_128bits_update((XXH3_state_t *)(void *)s->state, data, n);
+}
+
+void px_checksum_final(const struct px_checksum *s,
+		       uint8_t ret[PX_CHECKSUM_SIZE])
+{
+	write_checksum(XXH3_128bits_digest(
+			       (const XXH3_state_t *)(const void *)s->state),
+		       ret);
 }
 
 uint64_t px_hash64(uint64_t seed, const void *data, size_t n)

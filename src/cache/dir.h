@@ -33,7 +33,7 @@
 #else
 #define PX_CACHE_LIBC "other"
 #endif
-#define PX_CACHE_SUBDIR "v3-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
+#define PX_CACHE_SUBDIR "v4-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
 #define PX_CACHE_BAD	PX_CACHE_SUBDIR ".damaged"
 #define PX_CACHE_DATA	"data.mdb" /* lmdb.h, mdb_env_open */
 #define PX_CACHE_LOCK	"lock.mdb"

@@ -44,7 +44,8 @@ int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
 	ret->kind = (enum px_blob_kind)p[0];
 	*ret_day = px_get_le32(p + 1);
 	ret->size = px_get_le64(p + 5);
-	memcpy(ret->key, p + 13, PX_DIGEST_SIZE);
+	ret->mark = px_get_le64(p + 13);
+	memcpy(ret->key, p + 21, PX_DIGEST_SIZE);
 	return 0;
 }
 
@@ -54,7 +55,8 @@ void px_index_encode(const struct px_cache_entry *e, uint32_t day,
 	ret[0] = (uint8_t)e->kind;
 	px_put_le32(ret + 1, day);
 	px_put_le64(ret + 5, e->size);
-	memcpy(ret + 13, e->key, PX_DIGEST_SIZE);
+	px_put_le64(ret + 13, e->mark);
+	memcpy(ret + 21, e->key, PX_DIGEST_SIZE);
 }
 
 int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],

@@ -64,29 +64,6 @@ static void key_of(const uint8_t digest[PX_DIGEST_SIZE],
 	px_digest_final(&d, ret);
 }
 
-void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		 const void *note, size_t n)
-{
-	struct px_blob *b = px_blob_new(PX_BLOB_NOTE, 0, 0, note, n);
-
-	if (b)
-		px_cache_put(c, key, b, 0, NULL, NULL);
-	px_blob_unref(b);
-}
-
-struct px_blob *px_note_find(struct px_cache *c,
-			     const uint8_t key[PX_DIGEST_SIZE], size_t n)
-{
-	struct px_blob *b;
-
-	if (px_cache_get(c, key, &b) < 0)
-		return NULL;
-	if (b->kind == PX_BLOB_NOTE && b->size >= n)
-		return b;
-	px_blob_unref(b);
-	return NULL;
-}
-
 static bool find_stored(struct px_meter *m, const uint8_t key[PX_DIGEST_SIZE],
 			struct px_measure *ret)
 {

@@ -20,14 +20,6 @@ struct px_meter; /* the compressors, which belong to one thread */
 
 int px_meter_new(struct px_cache *c, struct px_meter **ret);
 void px_meter_free(struct px_meter *m); /* NULL is fine */
-/* Stores a note (the result of a measurement, `n` bytes) in the cache for the
- * next report. A failure is ignored. */
-void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
-		 const void *note, size_t n);
-/* Returns a note of at least `n` bytes from the cache as a reference that the
- * caller owns; NULL if there is none. */
-struct px_blob *px_note_find(struct px_cache *c,
-			     const uint8_t key[PX_DIGEST_SIZE], size_t n);
 /* Computes the digest and the compressed sizes of `n` bytes. The sizes are
  * taken from the cache if it has them. */
 int px_meter_bytes(struct px_meter *m, const void *data, size_t n,

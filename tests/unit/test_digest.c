@@ -150,6 +150,31 @@ static void test_checksum(void **state PX_UNUSED)
 	}
 }
 
+/* However the bytes are cut into pieces. */
+static void test_checksum_in_pieces(void **state PX_UNUSED)
+{
+	static const size_t sizes[] = {0, 1, 240, 241, 1000, 4096, 70000};
+	uint8_t whole[PX_CHECKSUM_SIZE], sum[PX_CHECKSUM_SIZE];
+	static uint8_t data[70000];
+	struct px_checksum s;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7 + i / 251);
+	for (size_t i = 0; i < PX_ARRAY_LEN(sizes); i++) {
+		px_checksum(data, sizes[i], whole);
+		for (size_t piece = 1; piece < 70001; piece = piece * 9 + 1) {
+			px_checksum_init(&s);
+			for (size_t at = 0; at < sizes[i]; at += piece)
+				px_checksum_update(&s, data + at,
+						   piece < sizes[i] - at
+							   ? piece
+							   : sizes[i] - at);
+			px_checksum_final(&s, sum);
+			assert_memory_equal(sum, whole, sizeof(sum));
+		}
+	}
+}
+
 static void test_hash64(void **state PX_UNUSED)
 {
 	/* Inode numbers are equal in every mount: these must never change. */
@@ -168,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_large_field),
 		cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_checksum),
+		cmocka_unit_test(test_checksum_in_pieces),
 		cmocka_unit_test(test_hash64),
 	};
 
