@@ -42,7 +42,11 @@ struct px_content_options {
 	enum px_on_error on_error;
 	/* Attributes of everything; negative: as in the source. */
 	int64_t uid, gid;
-	int64_t mtime;	   /* seconds since 1970 */
+	int64_t mtime; /* seconds since 1970 */
+	/* The time of each file depends on its bytes, so that files of one size
+	 * that differ have, but for one in 2^23, different times: it is up to
+	 * 2^24 s before `mtime`, which is not negative. */
+	bool mtime_by_content;
 	bool normal_modes; /* permissions are 0755 and 0644 */
 	/* Bytes of a module's source. A larger one is refused, and the refusal
 	 * is not stored. 0: as much as a worker can be sent. */
@@ -135,8 +139,11 @@ int px_content_peek(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, struct px_module *ret);
 
-/* Attributes of what is not generated. -ESTALE if it is no longer of that kind;
- * -ENOENT and the like. */
+/* Attributes of what is not generated, or those that something generated will
+ * have, but for its size, which is that of its source, and its time where that
+ * depends on its bytes. -ESTALE if it is no longer of that kind; -ENOENT and
+ * the like. Where times depend on bytes it reads a file that the cache does not
+ * know, and blocks meanwhile. */
 int px_content_attr(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    struct px_attr *ret);

@@ -59,6 +59,7 @@ struct px_opt {
 	struct px_rules *rules; /* in the order of the options; NULL: none */
 	int64_t uid, gid;	/* --owner; -1: as in SOURCE */
 	int64_t mtime;		/* seconds since 1970; -1: as in SOURCE */
+	bool mtime_by_content;	/* and files have times before `mtime` */
 	unsigned normal_modes;	/* true: modes are 0755 and 0644 */
 	const char *prefix;	/* what co_filename starts with; "": nothing */
 	enum px_on_error on_error;

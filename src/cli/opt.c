@@ -254,7 +254,6 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		 int argc, char **argv, struct px_why *why)
 {
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	int r;
 
 	*o = px_opt_defaults;
@@ -267,13 +266,8 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		return r < 0 ? r : 0;
 	if (o->safe && px_opt_add_profile(o) < 0)
 		return px_because(why, -ENOMEM, "out of memory");
-	/* Other verbs show no times, so that a bad value does not matter. */
-	if ((verb->bit & PX_VERBS_VIEW) && o->mtime < 0 && epoch && *epoch &&
-	    px_opt_mtime(o, epoch) < 0)
-		return px_because(why, -EINVAL,
-				  "bad SOURCE_DATE_EPOCH '%s': "
-				  "seconds since 1970 are wanted",
-				  epoch);
+	if (px_opt_epoch(o, why) < 0)
+		return -EINVAL;
 	o->args = argv + r;
 	o->n_args = argc - r;
 	if (o->n_args < verb->min_args)

@@ -137,8 +137,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "show everything as owned by these (default: as in SOURCE; in an "
 	 "archive 0:0)", SET(px_opt_owner)},
 	{"mtime", 0, "EPOCH", VIEW,
-	 "modification time of everything, in seconds (default: "
-	 "$SOURCE_DATE_EPOCH if set, else as in SOURCE)", SET(px_opt_mtime)},
+	 "modification time of everything, in seconds, or content: of each file "
+	 "by its bytes (default: as in SOURCE; of an export $SOURCE_DATE_EPOCH "
+	 "if set)", SET(px_opt_mtime)},
 	{"modes", 0, "MODES", VIEW, "modes of what is shipped",
 	 CHOICE(normal_modes, {"source", false, "as they are there"},
 		{"normal", true, "0755 for directories and what is executable, "

@@ -2,6 +2,7 @@
 /*
  * The parsers of the values of options.
  */
+#include "opt_table.h"
 #include "opt_value.h"
 
 #include "pycfs/export.h"
@@ -9,6 +10,10 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
+
+/* The epoch of --mtime content where SOURCE_DATE_EPOCH has none: 2020-01-01, in
+ * seconds since 1970. The manual names it. */
+#define DEFAULT_EPOCH 1577836800
 
 /* The largest file of rules that is read, in bytes. */
 #define RULES_MAX (1u << 20)
@@ -206,8 +211,39 @@ int px_opt_mtime(struct px_opt *o, const char *v)
 {
 	unsigned seconds;
 
+	o->mtime_by_content = strcmp(v, "content") == 0;
+	if (o->mtime_by_content) {
+		o->mtime = -1;
+		return 0;
+	}
 	if (take_uint(v, UINT_MAX, &seconds) < 0)
 		return -EINVAL;
+	o->mtime = seconds;
+	return 0;
+}
+
+int px_opt_epoch(struct px_opt *o, struct px_why *why)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	const bool is_mount = (o->verb & PX_VERBS_MOUNT) != 0;
+	unsigned seconds;
+
+	/* A mount that took the epoch by itself would give all files one time,
+	 * and an image builder that has the mount as its context compares sizes
+	 * and times only. */
+	if (!(o->verb & PX_VERBS_VIEW) || o->mtime >= 0 ||
+	    (is_mount && !o->mtime_by_content))
+		return 0;
+	if (!epoch || !*epoch) {
+		if (o->mtime_by_content)
+			o->mtime = DEFAULT_EPOCH;
+		return 0;
+	}
+	if (take_uint(epoch, UINT_MAX, &seconds) < 0)
+		return px_because(why, -EINVAL,
+				  "bad SOURCE_DATE_EPOCH '%s': "
+				  "seconds since 1970 are wanted",
+				  epoch);
 	o->mtime = seconds;
 	return 0;
 }

@@ -18,8 +18,11 @@ int px_opt_take(struct px_opt *o, const struct px_opt_row *row,
 /* Puts the rules of --profile safe before those that the user has given. */
 int px_opt_add_profile(struct px_opt *o);
 
-/* The parsers of options of type PX_OPT_OTHER, which px_opt_take calls. The
- * command line's parser calls px_opt_mtime for SOURCE_DATE_EPOCH as well.
+/* After all options: takes SOURCE_DATE_EPOCH if the verb and --mtime want it.
+ * -EINVAL: it is no time, and `why` says so. */
+int px_opt_epoch(struct px_opt *o, struct px_why *why);
+
+/* The parsers of options of type PX_OPT_OTHER, which px_opt_take calls.
  * px_opt_rules reads the file that `value` names, and may block on it. */
 int px_opt_timeout(struct px_opt *o, const char *value);
 int px_opt_owner(struct px_opt *o, const char *value);

@@ -31,6 +31,19 @@ static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 	return px_fuse_mount(&fuse, &s->fuse, why);
 }
 
+static void tell_epoch(const struct px_opt *o)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+
+	if (epoch && *epoch && o->mtime < 0)
+		px_log(PX_LOG_INFO,
+		       "SOURCE_DATE_EPOCH is not taken by a mount: files have "
+		       "the times that they have in SOURCE (--mtime content "
+		       "gives each one a time of its own, --mtime %s this one "
+		       "to all)",
+		       epoch);
+}
+
 static int start(struct server *s, const char *source, const char *mountpoint,
 		 struct px_why *why)
 {
@@ -94,6 +107,7 @@ int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,
 	r = start(s, source, mountpoint, why);
 	if (r == 0) {
 		tell_ready(s, mountpoint, ready, arg);
+		tell_epoch(o);
 		r = px_fuse_loop(s->fuse);
 		if (r < 0)
 			px_because(why, r, "serving %s ended: %s", mountpoint,

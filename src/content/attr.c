@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "attr.h"
 
-/* 1980-01-01: zip archives cannot hold an earlier time. */
-#define EARLIEST_MTIME 315532800
+#include "mark.h"
 
 /* In bytes. File systems give directories different sizes, and what is built
  * from a view must not depend on where its source lies. */
@@ -25,23 +24,48 @@ static uint32_t mode_of(const struct px_content_options *o, enum px_kind kind,
 	return px_kind_is_dir(kind) || (mode & 0111) ? 0755 : 0644;
 }
 
-void px_attr_fill(const struct px_content_options *o, const struct px_stat *st,
-		  enum px_kind kind, uint64_t size, struct px_attr *ret)
+static int64_t time_of(const struct px_content_options *o,
+		       const struct px_stat *st, uint64_t mark)
 {
 	/* Image builders round times to seconds, each in its own way, so the
 	 * view has whole seconds. */
 	const int64_t mtime =
 		o->mtime >= 0 ? o->mtime : st->fp.mtime_ns / 1000000000;
 
+	if (o->mtime_by_content)
+		return px_mark_time(o, mark);
+	return mtime < PX_ATTR_EARLIEST ? PX_ATTR_EARLIEST : mtime;
+}
+
+void px_attr_fill(const struct px_content_options *o, const struct px_stat *st,
+		  enum px_kind kind, uint64_t size, uint64_t mark,
+		  struct px_attr *ret)
+{
 	*ret = (struct px_attr){
 		.kind = kind,
 		.source = px_content_source(&st->fp),
 		.mode = mode_of(o, kind, st->mode),
 		.uid = o->uid >= 0 ? (uint32_t)o->uid : st->uid,
 		.gid = o->gid >= 0 ? (uint32_t)o->gid : st->gid,
-		.mtime = mtime < EARLIEST_MTIME ? EARLIEST_MTIME : mtime,
+		.mtime = time_of(o, st, mark),
 		.size = px_kind_is_dir(kind) ? DIRECTORY_SIZE : size,
 	};
+}
+
+/* The state of the source of something of that kind. */
+static int stat_source(const struct px_content_options *o, const char *path,
+		       enum px_kind kind, struct px_stat *ret)
+{
+	const bool is_file = kind == PX_KIND_FILE || px_kind_is_made(kind);
+	int r = is_file ? px_tree_stat_file(o->tree, path, ret)
+			: px_tree_stat(o->tree, path, ret);
+
+	if (r < 0)
+		return r;
+	if ((px_kind_is_dir(kind) && ret->type != PX_TYPE_DIR) ||
+	    (kind == PX_KIND_LINK && ret->type != PX_TYPE_LNK))
+		return -ESTALE;
+	return 0;
 }
 
 int px_attr_get(const struct px_content_options *o, const char *path,
@@ -49,19 +73,16 @@ int px_attr_get(const struct px_content_options *o, const char *path,
 		struct px_attr *ret)
 {
 	struct px_stat found;
-	int r;
+	uint64_t mark = 0;
+	int r = 0;
 
-	if (st) {
-		px_attr_fill(o, st, kind, st->fp.size, ret);
-		return 0;
-	}
-	r = kind == PX_KIND_FILE ? px_tree_stat_file(o->tree, path, &found)
-				 : px_tree_stat(o->tree, path, &found);
-	if (r < 0)
-		return r;
-	if ((px_kind_is_dir(kind) && found.type != PX_TYPE_DIR) ||
-	    (kind == PX_KIND_LINK && found.type != PX_TYPE_LNK))
-		return -ESTALE;
-	px_attr_fill(o, &found, kind, found.fp.size, ret);
-	return 0;
+	if (st)
+		found = *st;
+	else
+		r = stat_source(o, path, kind, &found);
+	if (r == 0 && o->mtime_by_content && kind == PX_KIND_FILE)
+		r = px_mark_file(o, path, &found, &mark);
+	if (r == 0)
+		px_attr_fill(o, &found, kind, found.fp.size, mark, ret);
+	return r;
 }

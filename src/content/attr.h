@@ -10,9 +10,16 @@
 
 #include "pycfs/content.h"
 
-/* The attributes of a file of `kind` and `size` bytes whose source is `st`. */
+/* 1980-01-01, in seconds since 1970: zip archives cannot hold an earlier
+ * time. */
+#define PX_ATTR_EARLIEST 315532800
+
+/* The attributes of a file of `kind` and `size` bytes whose source is `st`.
+ * `mark` is that of its bytes (mark.h), or 0; it matters only where times
+ * depend on bytes. */
 void px_attr_fill(const struct px_content_options *o, const struct px_stat *st,
-		  enum px_kind kind, uint64_t size, struct px_attr *ret);
+		  enum px_kind kind, uint64_t size, uint64_t mark,
+		  struct px_attr *ret);
 
 /* As px_content_attr. */
 int px_attr_get(const struct px_content_options *o, const char *path,

@@ -8,6 +8,7 @@
 #include "attr.h"
 #include "dirs.h"
 #include "key.h"
+#include "mark.h"
 #include "module.h"
 #include "record.h"
 #include "room.h"
@@ -92,6 +93,19 @@ static int make_parts(struct px_content *c)
 	return r;
 }
 
+/* Builders that know an epoch set later times back to it. */
+static void warn_of_times(const struct px_content_options *o)
+{
+	if (px_mark_goes_up(o))
+		px_log(PX_LOG_WARNING,
+		       "--mtime content: no time can be before 1980, so the "
+		       "times of files are not before SOURCE_DATE_EPOCH (%lld) "
+		       "but after it: a builder that sets later times back to "
+		       "it makes them all equal again, so use one after "
+		       "332310014 (1980-07-13)",
+		       (long long)o->mtime);
+}
+
 int px_content_new(const struct px_content_options *o, struct px_content **ret)
 {
 	struct px_content *c = calloc(1, sizeof(*c));
@@ -107,6 +121,7 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret)
 		px_content_free(c);
 		return r;
 	}
+	warn_of_times(&c->o);
 	*ret = c;
 	return 0;
 }

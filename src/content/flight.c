@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "flight.h"
 
+#include "mark.h"
 #include "reply.h"
 
 #include "pycfs/map.h"
@@ -24,8 +25,10 @@ struct flight {
 	unsigned refs;		/* under lock: the compile and its starter */
 	struct px_module_id id; /* as the first asker found it */
 	struct px_stat st;	/* as the first asker found it; then as read */
-	uint8_t key[PX_DIGEST_SIZE]; /* the blob key, once it was read */
-	int64_t read_at_ns;	     /* CLOCK_REALTIME */
+	/* The blob key, once the source was read; the rest once there is a
+	 * blob. */
+	struct px_cache_entry entry;
+	int64_t read_at_ns;	/* CLOCK_REALTIME */
 	uint64_t job;		/* under lock: the pool's; 0: not queued yet */
 	bool wanted;		/* under lock: somebody waits */
 	struct waiter *waiters; /* under lock */
@@ -81,13 +84,13 @@ static void land(struct flight *f, int err, struct px_blob *b)
 	w = PX_STEAL(f->waiters);
 	pthread_mutex_unlock(&fs->lock);
 	if (err == 0)
-		px_reply_log(fs->o.o, fs->o.said, f->id.path, f->key, b);
+		px_reply_log(fs->o.o, fs->o.said, f->id.path, f->entry.key, b);
 	for (; w; w = next) {
 		next = w->next;
 		if (err < 0)
 			w->done(w->arg, err, NULL);
 		else
-			px_reply_blob(fs->o.o, f->id.kind, &f->st, f->key, b,
+			px_reply_blob(fs->o.o, f->id.kind, &f->st, &f->entry, b,
 				      w->done, w->arg);
 		free(w);
 	}
@@ -95,12 +98,19 @@ static void land(struct flight *f, int err, struct px_blob *b)
 	flight_unref(f);
 }
 
+/* The blob `b` is what the source comes to. */
+static void found(struct flight *f, const struct px_blob *b)
+{
+	f->entry.kind = b->kind;
+	f->entry.size = b->size;
+	f->entry.mark = px_mark_bytes(b->data, b->size);
+}
+
 /* Puts into the cache what was found for the fingerprint, and the blob itself
  * if it is new. */
 static void store(struct flight *f, struct px_blob *b, bool is_new)
 {
 	const struct px_flights_options *o = &f->fs->o;
-	struct px_cache_entry entry = {.kind = b->kind, .size = b->size};
 	uint8_t index[PX_DIGEST_SIZE];
 	/* The fingerprint of a file that was changed just now does not prove
 	 * later that the file is the same: see px_tree_young. */
@@ -108,20 +118,21 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 
 	if (!has_index && !is_new)
 		return;
-	memcpy(entry.key, f->key, sizeof(entry.key));
 	if (has_index)
 		px_module_id_index(o->keys, &f->id, &f->st.fp, index);
-	px_cache_put(o->o->cache, f->key, is_new ? b : NULL,
+	px_cache_put(o->o->cache, f->entry.key, is_new ? b : NULL,
 		     px_keys_cache_profile(o->keys, &f->id.form),
-		     has_index ? index : NULL, has_index ? &entry : NULL);
+		     has_index ? index : NULL, has_index ? &f->entry : NULL);
 }
 
 static void on_compiled(void *arg, int err, struct px_blob *b)
 {
 	struct flight *f = arg;
 
-	if (err == 0)
+	if (err == 0) {
+		found(f, b);
 		store(f, b, true);
+	}
 	land(f, err, b);
 }
 
@@ -186,7 +197,9 @@ static void refuse(struct flight *f)
 		   (unsigned long long)f->st.fp.size,
 		   (unsigned long long)o->o->max_source);
 	b = px_blob_new(PX_BLOB_FAILED, 0, 0, why.text, strlen(why.text));
-	px_module_id_index(o->keys, &f->id, &f->st.fp, f->key);
+	px_module_id_index(o->keys, &f->id, &f->st.fp, f->entry.key);
+	if (b)
+		found(f, b);
 	land(f, b ? 0 : -ENOMEM, b);
 	px_blob_unref(b);
 }
@@ -213,12 +226,13 @@ static void read_source(struct flight *f)
 	}
 	px_room_resize(o->room, &f->ticket, source.size);
 	px_stats_add(o->o->stats, PX_COUNT_source_reads, 1);
-	px_module_id_blob(o->keys, &f->id, &source, &f->st, f->key);
-	if (px_cache_get(o->o->cache, f->key, &b) < 0) {
+	px_module_id_blob(o->keys, &f->id, &source, &f->st, f->entry.key);
+	if (px_cache_get(o->o->cache, f->entry.key, &b) < 0) {
 		compile(f, &source);
 		return;
 	}
 	px_stats_add(o->o->stats, PX_COUNT_blob_hits, 1);
+	found(f, b);
 	store(f, b, false);
 	land(f, 0, b);
 	px_blob_unref(b);

@@ -84,7 +84,7 @@ static bool answer_from_cache(const struct px_modules *ms, const struct look *l,
 		return false;
 	px_stats_add(ms->o->stats, PX_COUNT_stat_hits, 1);
 	px_reply_log(ms->o, ms->said, l->id.path, e.key, b);
-	px_reply_blob(ms->o, l->id.kind, &l->st, e.key, b, done, arg);
+	px_reply_blob(ms->o, l->id.kind, &l->st, &e, b, done, arg);
 	px_blob_unref(b);
 	return true;
 }

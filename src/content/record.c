@@ -8,6 +8,7 @@
 #include "record.h"
 
 #include "attr.h"
+#include "mark.h"
 #include "verdict.h"
 
 #include "pycfs/log.h"
@@ -338,7 +339,8 @@ static void answer(const struct px_records *rs, const struct px_stat *st,
 		.blob = b,
 	};
 
-	px_attr_fill(rs->o.o, st, PX_KIND_RECORD, b->size, &m.attr);
+	px_attr_fill(rs->o.o, st, PX_KIND_RECORD, b->size,
+		     px_mark_bytes(b->data, b->size), &m.attr);
 	done(arg, 0, &m);
 }
 

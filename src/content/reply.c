@@ -24,18 +24,16 @@ void px_reply_fill(const struct px_content_options *o, enum px_kind kind,
 	};
 	memcpy(ret->key, e->key, sizeof(ret->key));
 	px_attr_fill(o, st, kind, e->kind == PX_BLOB_CODE ? e->size : 0,
-		     &ret->attr);
+		     e->mark, &ret->attr);
 }
 
 void px_reply_blob(const struct px_content_options *o, enum px_kind kind,
-		   const struct px_stat *st, const uint8_t key[PX_DIGEST_SIZE],
+		   const struct px_stat *st, const struct px_cache_entry *e,
 		   struct px_blob *b, px_content_done done, void *arg)
 {
-	struct px_cache_entry e = {.kind = b->kind, .size = b->size};
 	struct px_module m;
 
-	memcpy(e.key, key, sizeof(e.key));
-	px_reply_fill(o, kind, st, &e, &m);
+	px_reply_fill(o, kind, st, e, &m);
 	m.blob = b;
 	done(arg, 0, &m);
 }

@@ -17,9 +17,9 @@ void px_reply_fill(const struct px_content_options *o, enum px_kind kind,
 		   const struct px_stat *st, const struct px_cache_entry *e,
 		   struct px_module *ret);
 
-/* Calls `done` with a module whose blob `b` is there, under `key`. */
+/* Calls `done` with such a module whose blob `b` is there. */
 void px_reply_blob(const struct px_content_options *o, enum px_kind kind,
-		   const struct px_stat *st, const uint8_t key[PX_DIGEST_SIZE],
+		   const struct px_stat *st, const struct px_cache_entry *e,
 		   struct px_blob *b, px_content_done done, void *arg);
 
 /* Logs what does not compile, and where; nothing of a module that does. Once

@@ -49,7 +49,7 @@ static int enter_uncompiled(struct px_fuse *f, const struct px_inode *dir,
 	if (e->kind != PX_KIND_MODULE || f->o.on_error != PX_ON_ERROR_FAIL ||
 	    px_inodes_version(f->inodes, dir->id, e->name) != 0)
 		return -EINPROGRESS;
-	r = px_content_attr(f->o.content, path, e->st, PX_KIND_FILE, &a);
+	r = px_content_attr(f->o.content, path, e->st, e->kind, &a);
 	a.size = 0;
 	if (r == 0)
 		r = enter(f, dir, e, 0, &a, ret);
@@ -102,6 +102,17 @@ static int rejected_entry(const struct px_fuse *f, struct px_entry *e)
 	return 0;
 }
 
+/* The attributes of the source file that is shown for a module that does not
+ * compile. */
+static int source_attr(const struct parked *p, struct px_attr *ret)
+{
+	PX_AUTOFREE char *path = px_path_join(p->inode.path, p->source);
+
+	if (!path)
+		return -ENOMEM;
+	return px_content_attr(p->f->o.content, path, NULL, PX_KIND_FILE, ret);
+}
+
 static void lookup_done(void *arg, int err, const struct px_module *m)
 {
 	struct parked *p = arg;
@@ -118,13 +129,13 @@ static void lookup_done(void *arg, int err, const struct px_module *m)
 	/* Either X.pyc exists or, if that does not compile, X.py. */
 	if (err == 0 && rejected != p->by_source)
 		err = -ENOENT;
-	if (err == 0) {
+	if (err == 0 && rejected)
+		err = source_attr(p, &a);
+	else if (err == 0)
 		a = m->attr;
-		if (rejected)
-			a.size = m->source_size;
+	if (err == 0)
 		err = enter(f, &p->inode, &e, rejected ? a.source : m->tag, &a,
 			    &param);
-	}
 	if (err == 0)
 		fuse_reply_entry(p->req, &param);
 	else if (err == -ENOENT)

@@ -26,6 +26,8 @@ SETS = {
     "source": ["--on-error", "source", "--invalidation-mode", "timestamp"],
     "omit": ["--on-error", "omit", "--keep-source", "run.py"],
     "linked": ["--exclude", "*.so", "--prefix", "/opt/x"],
+    "dated": ["--mtime", "content", "--on-error", "source", "--keep-source",
+              "run.py"],
 }
 
 
@@ -53,7 +55,7 @@ def test_what_a_mount_shows(name, seed, pycfs, scratch):
     number = seed * len(SETS) + list(SETS).index(name)
     target = harness.PYTHONS[number % len(harness.PYTHONS)]
     tree = oddtrees.make(os.path.join(scratch, "site"), number)
-    if name in ("source", "omit"):
+    if name in ("source", "omit", "dated"):
         trees.add_broken(tree)
         trees.write(os.path.join(tree, "run", "bad.py"), "x = (\n")
         os.utime(tree, (1500000000, 1500000000))

@@ -357,6 +357,107 @@ static void test_attributes(void **state)
 		-ENOENT);
 }
 
+/* Seconds between the epoch and the time of a file with these bytes. */
+static int64_t distance(const char *text)
+{
+	uint8_t sum[PX_CHECKSUM_SIZE];
+
+	px_checksum(text, strlen(text), sum);
+	return 2 * (int64_t)(px_get_le64(sum) % (1u << 23));
+}
+
+static int64_t file_time(struct unit_content *u, const char *path,
+			 enum px_kind kind)
+{
+	struct px_attr attr = {0};
+
+	assert_int_equal(px_content_attr(u->c, path, NULL, kind, &attr), 0);
+	return attr.mtime;
+}
+
+static uint64_t n_notes(struct unit_content *u)
+{
+	struct px_cache_info info;
+
+	assert_int_equal(px_cache_flush(u->cache), 0);
+	assert_int_equal(px_cache_info(u->cache, &info), 0);
+	return info.n_notes;
+}
+
+static void test_times_by_content(void **state)
+{
+	struct unit_content *u = *state;
+	const int64_t epoch = 1700000000;
+
+	u->o.mtime = epoch + 1; /* times are even */
+	u->o.mtime_by_content = true;
+	begin(u);
+	assert_true(distance("source of a") != distance("source of b"));
+	assert_true(bytes(u, "echo a.py").m.attr.mtime ==
+		    epoch - distance("source of a"));
+	assert_true(size(u, "echo b.py").m.attr.mtime ==
+		    epoch - distance("source of b"));
+	/* Of what is known without its bytes, too. */
+	assert_true(size(u, "echo a.py").m.attr.mtime ==
+		    epoch - distance("source of a"));
+	again(u);
+	assert_true(size(u, "echo a.py").m.attr.mtime ==
+		    epoch - distance("source of a"));
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
+	assert_true(file_time(u, "dir", PX_KIND_DIR) == epoch);
+	/* A file is read once, not by the next mount. */
+	assert_int_equal(n_notes(u), 0);
+	assert_true(file_time(u, "dir/data.txt", PX_KIND_FILE) ==
+		    epoch - distance("data"));
+	assert_int_equal(n_notes(u), 1);
+	again(u);
+	assert_true(file_time(u, "dir/data.txt", PX_KIND_FILE) ==
+		    epoch - distance("data"));
+	assert_int_equal(n_notes(u), 1);
+	/* Equal bytes, equal times; a module is not read for it. */
+	assert_true(file_time(u, "mixed/data.txt", PX_KIND_FILE) ==
+		    epoch - distance("data"));
+	assert_int_equal(n_notes(u), 2);
+	assert_true(file_time(u, "echo change.py", PX_KIND_MODULE) == epoch);
+	assert_int_equal(n_notes(u), 2);
+	/* One that was written just now is read each time. */
+	put("young.txt", "one");
+	assert_true(file_time(u, "young.txt", PX_KIND_FILE) ==
+		    epoch - distance("one"));
+	put("young.txt", "two");
+	assert_true(file_time(u, "young.txt", PX_KIND_FILE) ==
+		    epoch - distance("two"));
+	assert_int_equal(n_notes(u), 2);
+}
+
+/* No time is before 1980, and none is the same for all that would be. */
+static void test_times_that_would_be_too_early(void **state)
+{
+	static const int64_t lowest = 315532800, all_fit = 315532800 + 16777214;
+	static const struct {
+		int64_t epoch, from;
+		int sign;
+	} rows[] = {
+		{0, lowest, 1},
+		{lowest, lowest, 1},
+		{all_fit - 1, all_fit - 2, 1},
+		{all_fit, all_fit, -1},
+		{all_fit + 1, all_fit, -1},
+		{4294967295, 4294967294, -1},
+	};
+	struct unit_content *u = *state;
+
+	u->o.mtime_by_content = true;
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		u->o.mtime = rows[i].epoch;
+		begin(u);
+		assert_true(file_time(u, "dir", PX_KIND_DIR) == rows[i].from);
+		assert_true(file_time(u, "dir/data.txt", PX_KIND_FILE) ==
+			    rows[i].from + rows[i].sign * distance("data"));
+		end(u);
+	}
+}
+
 static void test_source_errors(void **state)
 {
 	static const struct {
@@ -1152,6 +1253,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONTENT_TEST(test_size_and_bytes),
 		CONTENT_TEST(test_attributes),
+		CONTENT_TEST(test_times_by_content),
+		CONTENT_TEST(test_times_that_would_be_too_early),
 		CONTENT_TEST(test_source_errors),
 		CONTENT_TEST(test_peek),
 		CONTENT_TEST(test_fifty_at_once),

@@ -202,7 +202,7 @@ static const struct sample {
 	 "1700000000",
 	 is_mtime,
 	 {"", "-1", "x", "1.5", " 1", "4294967296", "1e9", "0x10",
-	  "18446744073709551617"}},
+	  "18446744073709551617", "Content", "contents"}},
 	{"modes", "normal", is_modes, {"", "Normal", "norma", "0755"}},
 	{"on-error", "omit", is_on_error, {"", "Fail", "omi", "omits", "none"}},
 	{"jobs", "3", is_jobs, {"", "-1", "1025", "x", "3x", "3.5"}},
@@ -811,13 +811,16 @@ static void test_helper(void **state PX_UNUSED)
 
 /* ------------------------------------------------------- SOURCE_DATE_EPOCH */
 
-static void check_epoch(const char *epoch, const char *const *words,
-			int64_t mtime)
+static void check_epoch(const struct px_verb *verb, const char *epoch,
+			const char *const *words, int64_t mtime)
 {
 	struct line *l;
 
 	setenv("SOURCE_DATE_EPOCH", epoch, 1);
-	l = parsed(words);
+	l = make_line(words);
+	add_arguments(l, verb);
+	if (parse_as(l, verb, false) != 0)
+		fail_msg("%s", l->why.text);
 	assert_true(l->o.mtime == mtime);
 	line_free(l);
 	unsetenv("SOURCE_DATE_EPOCH");
@@ -827,16 +830,26 @@ static void test_source_date_epoch(void **state PX_UNUSED)
 {
 	static const char *const bad[] = {"x", "-1", "1.5", " 1", "4294967296"};
 
-	check_epoch("1700000000", WORDS("-v"), 1700000000);
-	check_epoch("0", WORDS("-v"), 0);
-	check_epoch("", WORDS("-v"), -1);
-	check_epoch("5", WORDS("--mtime=7"), 7);
-	check_epoch("5", WORDS("-o", "mtime=0"), 0);
-	check_epoch("x", WORDS("--mtime=7"), 7); /* nobody asks for it */
+	check_epoch(EXPORT, "1700000000", WORDS("-v"), 1700000000);
+	check_epoch(EXPORT, "0", WORDS("-v"), 0);
+	check_epoch(EXPORT, "", WORDS("-v"), -1);
+	check_epoch(EXPORT, "5", WORDS("--mtime=7"), 7);
+	check_epoch(MOUNT, "5", WORDS("-o", "mtime=0"), 0);
+	/* A mount takes it only if it is asked to. */
+	check_epoch(MOUNT, "1700000000", WORDS("-v"), -1);
+	check_epoch(MOUNT, "5", WORDS("--mtime=content"), 5);
+	check_epoch(MOUNT, "5", WORDS("--mtime=6", "--mtime=content"), 5);
+	check_epoch(MOUNT, "5", WORDS("--mtime=content", "--mtime=6"), 6);
+	check_epoch(EXPORT, "5", WORDS("--mtime=content"), 5);
+	check_epoch(MOUNT, "", WORDS("--mtime=content"), 1577836800);
+	/* Nobody asks for it. */
+	check_epoch(EXPORT, "x", WORDS("--mtime=7"), 7);
+	check_epoch(MOUNT, "x", WORDS("-v"), -1);
 	for (size_t i = 0; i < PX_ARRAY_LEN(bad); i++) {
 		setenv("SOURCE_DATE_EPOCH", bad[i], 1);
-		check_refused(MOUNT, false, WORDS("-v"), "SOURCE_DATE_EPOCH");
-		check_refused(MOUNT, false, WORDS("-v"), bad[i]);
+		check_refused(EXPORT, false, WORDS("-v"), "SOURCE_DATE_EPOCH");
+		check_refused(EXPORT, false, WORDS("-v"), bad[i]);
+		check_refused(MOUNT, false, WORDS("--mtime=content"), bad[i]);
 	}
 	unsetenv("SOURCE_DATE_EPOCH");
 }
