@@ -261,8 +261,10 @@ static void print_faults(const struct px_report *r)
 						 (size_t)px_blob_shown(why));
 		PX_AUTOFREE char *shown = text ? px_clean(text) : NULL;
 
-		printf("  %s:%u: %s\n", path ? path : "?", why->line,
-		       shown ? shown : "?");
+		printf("  %s", path ? path : "?");
+		if (why->line > 0)
+			printf(":%u", why->line);
+		printf(": %s\n", shown ? shown : "?");
 	}
 }
 

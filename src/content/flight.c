@@ -30,6 +30,7 @@ struct flight {
 	struct px_cache_entry entry;
 	int64_t read_at_ns;	/* CLOCK_REALTIME */
 	uint64_t job;		/* under lock: the pool's; 0: not queued yet */
+	bool is_apple_double;	/* known once the source was read */
 	bool wanted;		/* under lock: somebody waits */
 	struct waiter *waiters; /* under lock */
 };
@@ -125,15 +126,48 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 		     has_index ? index : NULL, has_index ? &f->entry : NULL);
 }
 
+/* Whether these are the bytes of a file in which macOS keeps what another file
+ * system cannot hold of the file beside it. */
+static bool is_apple_double(const char *path, const struct px_buf *source)
+{
+	/* The magic number of RFC 1740, appendix A. */
+	static const uint8_t magic[] = {0x00, 0x05, 0x16, 0x07};
+
+	return strncmp(px_path_name(path), "._", 2) == 0 &&
+	       source->size >= sizeof(magic) &&
+	       memcmp(source->data, magic, sizeof(magic)) == 0;
+}
+
+/* What the compiler says of such a file (null bytes) helps nobody. NULL: no
+ * memory. */
+static struct px_blob *reject_apple_double(const char *path)
+{
+	struct px_why why;
+
+	px_because(
+		&why, 0,
+		"no Python, but an AppleDouble file, in which macOS keeps "
+		"what belongs to %.100s: --exclude '._*' leaves out all such "
+		"files",
+		px_path_name(path) + 2);
+	return px_blob_new(PX_BLOB_REJECTED, 0, 0, why.text, strlen(why.text));
+}
+
 static void on_compiled(void *arg, int err, struct px_blob *b)
 {
 	struct flight *f = arg;
+	struct px_blob *said = NULL;
 
+	if (err == 0 && b->kind == PX_BLOB_REJECTED && f->is_apple_double) {
+		said = b = reject_apple_double(f->id.path);
+		err = b ? 0 : -ENOMEM;
+	}
 	if (err == 0) {
 		found(f, b);
 		store(f, b, true);
 	}
 	land(f, err, b);
+	px_blob_unref(said);
 }
 
 /* The pool took the flight at `priority`, as number `job`. Whoever joins from
@@ -226,6 +260,7 @@ static void read_source(struct flight *f)
 	}
 	px_room_resize(o->room, &f->ticket, source.size);
 	px_stats_add(o->o->stats, PX_COUNT_source_reads, 1);
+	f->is_apple_double = is_apple_double(f->id.path, &source);
 	px_module_id_blob(o->keys, &f->id, &source, &f->st, f->entry.key);
 	if (px_cache_get(o->o->cache, f->entry.key, &b) < 0) {
 		compile(f, &source);

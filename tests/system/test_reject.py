@@ -55,6 +55,39 @@ def test_fail_is_listed_and_unreadable(mount, tree, scratch):
         not in trees.BROKEN)
 
 
+APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + b"\0" * 50
+
+
+def test_what_a_mac_leaves_is_named(target, pycfs, scratch):
+    """In the log, by an export and in a report; from the cache, too."""
+    root = os.path.join(scratch, "site")
+    for name, text in (("a.py", "x = 1\n"), ("p/._a.py", APPLE_DOUBLE),
+                       ("p/._other.py", b"\0" + APPLE_DOUBLE),
+                       ("p/other.py", APPLE_DOUBLE),
+                       ("p/._good.py", "x = 1\n")):
+        trees.write(os.path.join(root, name), text)
+    trees.age(root)
+    for _ in range(2):
+        with pycfs.mount(root, python=target.exe) as m:
+            assert code_of(read, m / "p/._a.pyc") == errno.EIO
+            assert read(m / "p/._good.pyc")
+            log = m.log()
+        out = pycfs.export(root, os.path.join(scratch, "out"),
+                           python=target.exe).stderr
+        table = pycfs.ok("report", "--python", target.exe, root).stdout
+        for text in (log, out, table):
+            about = lines_about(text, "p/._a.py")
+            assert len(about) == 1 and "AppleDouble" in about[0], text
+            assert "p/._a.py: " in about[0] and "a.py:" in about[0]
+            assert "--exclude '._*'" in about[0]
+            assert text.count("AppleDouble") == 1
+    # what it says helps
+    os.unlink(os.path.join(root, "p", "other.py"))
+    out = pycfs.exported(root, os.path.join(scratch, "out"), "--exclude",
+                         "._*", python=target.exe)
+    assert sorted(os.listdir(out)) == ["a.pyc"]
+
+
 def test_source_ships_the_source(mount, tree, scratch):
     broken = trees.add_broken(tree)
     view = trees.expected(tree, broken, "source")
