@@ -43,6 +43,12 @@ bool px_path_is_name(const char *name);
  * may block. */
 char *px_path_real_parent(const char *path);
 
+/* Returns `path`, of which the last names may be missing: what is there is made
+ * absolute and free of symlinks (as realpath(3) does), and the rest is added as
+ * it is. The caller frees the result. NULL if there is a ".." in that rest, or
+ * if out of memory. Accesses the file system and may block. */
+char *px_path_real_missing(const char *path);
+
 /* Whether `name` ends in `suffix`, or is equal to it. */
 bool px_ends_in(const char *name, const char *suffix);
 

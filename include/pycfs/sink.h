@@ -53,8 +53,16 @@ struct px_sink_result {
 
 struct px_sink;
 
+/* The endings of archives that can be written, for messages. */
+#define PX_SINK_ENDINGS ".tar, .tar.gz, .tgz, .tar.zst, .tzst or .zip"
+
 /* Returns the format that the ending of `dest` selects. */
 enum px_sink_format px_sink_format(const char *dest);
+
+/* Returns the ending of `dest` if it is that of an archive or a compressed file
+ * that cannot be written, such as .tar.xz, or .ZIP; else NULL. Points into
+ * `dest`. A slash at its end says that it is a directory. */
+const char *px_sink_unknown_ending(const char *dest);
 
 /* Opens a sink, with its temporary file or directory. Strings in `o` are used
  * during the call only; o->fd stays owned by the caller and must outlive the

@@ -5,7 +5,8 @@
  * A file or directory that is written under a temporary name next to its
  * destination, and then atomically moved there. If the process dies before
  * that, the destination is unchanged, and the next px_temp_make for the same
- * destination removes what was left behind.
+ * destination removes what was left behind, but for directories that were made
+ * above it.
  *
  * The temporary name is ".NAME.pycfs-" and six random characters. The temporary
  * file is locked with flock(2) while its process lives.
@@ -15,6 +16,14 @@
  */
 
 #include "pycfs/util.h"
+
+/* The directories above the destination that were missing and were made: `made`
+ * is the path of the last one, below the directory open as `base`. NULL: none.
+ */
+struct px_parents {
+	int base;
+	char *made;
+};
 
 struct px_temp {
 	int parent; /* descriptor of the directory with both names */
@@ -26,11 +35,13 @@ struct px_temp {
 	char *name;
 	char *target; /* name of the destination in `parent` */
 	bool force;
+	struct px_parents parents;
 };
 
 /* Creates an empty temporary file (mode 0666 minus the umask) or directory
  * (mode 0700; the caller sets its final mode) next to `dest`, and opens it as
- * t->lock. `force` allows replacing a directory that is not empty. Returns 0;
+ * t->lock. `force` allows replacing a directory that is not empty. Directories
+ * above `dest` that are missing are made, which is logged. Returns 0;
  * -EEXIST if `dest` is not empty and `force` is false, or if it is of another
  * type; -EINVAL if `dest` has no name that can be renamed; -errno. On failure
  * `why` has a sentence. Call px_temp_fini in any case. */
@@ -44,8 +55,8 @@ int px_temp_commit(struct px_temp *t, struct px_why *why);
  * directory, belongs to another user, or is open to others, so that somebody
  * must have replaced the new directory. */
 int px_temp_mkdir(int parent, const char *name, int *ret_fd);
-/* Removes the temporary file or directory if it has not been renamed, and
- * closes and frees everything. */
+/* Removes the temporary file or directory if it has not been renamed, and the
+ * directories that were made for it; closes and frees everything. */
 void px_temp_fini(struct px_temp *t);
 
 #endif

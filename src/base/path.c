@@ -81,6 +81,35 @@ char *px_path_real_parent(const char *path)
 	return joined;
 }
 
+char *px_path_real_missing(const char *path)
+{
+	PX_AUTOFREE char *there = strdup(path);
+	PX_AUTOFREE char *rest = strdup("");
+	char *real = NULL, *there_and_rest;
+
+	while (there && rest && !(real = realpath(there, NULL))) {
+		PX_AUTOFREE char *parent = NULL;
+		PX_AUTOFREE char *name = NULL;
+		char *longer;
+
+		if (px_path_split(there, &parent, &name) < 0 ||
+		    strcmp(name, "..") == 0 || strcmp(parent, there) == 0)
+			return NULL;
+		longer = px_path_join(strcmp(name, ".") == 0 ? "" : name, rest);
+		free(rest);
+		rest = longer;
+		free(there);
+		there = PX_STEAL(parent);
+	}
+	if (!real || !rest || *rest == '\0')
+		return real;
+	if (asprintf(&there_and_rest, "%s/%s",
+		     strcmp(real, "/") == 0 ? "" : real, rest) < 0)
+		there_and_rest = NULL;
+	free(real);
+	return there_and_rest;
+}
+
 bool px_ends_in(const char *name, const char *suffix)
 {
 	const size_t n = strlen(name), n_suffix = strlen(suffix);

@@ -416,23 +416,15 @@ static int work(void *arg, int signal_fd)
 				: 0;
 }
 
-/* Returns `path`, whose last name need not exist, made absolute and without
- * symlinks. The caller frees it. NULL if its directory does not exist. */
-static char *resolve(const char *path)
-{
-	char *found = realpath(path, NULL);
-
-	return found ? found : px_path_real_parent(path);
-}
-
 /* Returns 0, or -EINVAL if DEST is in SOURCE, so that the export would read
  * what it writes, or SOURCE is in DEST, and would be replaced. */
 static int check_places(const struct job *job, struct px_why *why)
 {
-	PX_AUTOFREE char *source = resolve(job->source);
-	PX_AUTOFREE char *dest = job->to_stdout ? NULL : resolve(job->dest);
+	PX_AUTOFREE char *source = realpath(job->source, NULL);
+	PX_AUTOFREE char *dest =
+		job->to_stdout ? NULL : px_path_real_missing(job->dest);
 
-	/* A place that does not exist is reported when it is opened. */
+	/* A place that cannot be is reported when it is opened. */
 	if (!source || !dest)
 		return 0;
 	if (px_path_inside(dest, source))
@@ -449,8 +441,17 @@ static int check_places(const struct job *job, struct px_why *why)
 /* Returns 0, or -EINVAL if options contradict each other, DEST or SOURCE. */
 static int check(const struct job *job, struct px_why *why)
 {
+	const char *unknown =
+		job->to_stdout ? NULL : px_sink_unknown_ending(job->dest);
 	const struct px_opt *o = job->o;
 
+	if (unknown)
+		return px_because(
+			why, -EINVAL,
+			"%s: pycfs writes no %s; an archive's name "
+			"ends in " PX_SINK_ENDINGS
+			", and that of a directory can end in a slash",
+			job->dest, unknown);
 	if (job->to_stdout && isatty(STDOUT_FILENO))
 		return px_because(why, -EINVAL,
 				  "stdout is a terminal: redirect the tar to a "
@@ -464,8 +465,8 @@ static int check(const struct job *job, struct px_why *why)
 				  "needs a directory or a tar");
 	if (job->format == PX_SINK_DIR && o->print_digest)
 		return px_because(why, -EINVAL,
-				  "--print-digest needs an archive (.tar, "
-				  ".tar.gz, .tar.zst, .zip)");
+				  "--print-digest needs an archive "
+				  "(" PX_SINK_ENDINGS ")");
 	if (o->max_compressed_size &&
 	    (job->format == PX_SINK_DIR || job->format == PX_SINK_TAR))
 		return px_because(why, -EINVAL,

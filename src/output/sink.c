@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "sink_i.h"
 
+#include "pycfs/path.h"
 #include "pycfs/temp.h"
+
+#include <strings.h>
 
 struct px_sink {
 	struct px_temp temp;
@@ -35,6 +38,37 @@ enum px_sink_format px_sink_format(const char *dest)
 	return PX_SINK_DIR;
 }
 
+/* The endings of other archives, images and compressed files. They are no names
+ * for a directory that somebody could want, in contrast to .egg or .d. */
+static const char *const unknown[] = {
+	".7z",	     ".apk",  ".arj", ".br",   ".bz",	".bz2",	 ".cab",
+	".conda",    ".cpio", ".deb", ".dmg",  ".ear",	".gz",	 ".gzip",
+	".iso",	     ".jar",  ".lha", ".lrz",  ".lz",	".lz4",	 ".lzma",
+	".lzo",	     ".pax",  ".pex", ".pyz",  ".rar",	".rpm",	 ".sqfs",
+	".squashfs", ".tar",  ".taz", ".tbz",  ".tbz2", ".tgz",	 ".tlz",
+	".txz",	     ".tz2",  ".tzo", ".tzst", ".war",	".whl",	 ".xar",
+	".xz",	     ".z",    ".zip", ".zipx", ".zst",	".zstd",
+};
+
+const char *px_sink_unknown_ending(const char *dest)
+{
+	const char *name = px_path_name(dest);
+	const char *dot = strrchr(name, '.');
+	size_t i;
+
+	/* As above, a name such as .zip is that of a directory. */
+	if (px_sink_format(dest) != PX_SINK_DIR || !dot || dot == name)
+		return NULL;
+	for (i = 0; i < PX_ARRAY_LEN(unknown); i++)
+		if (strcasecmp(dot, unknown[i]) == 0) {
+			if (dot - name > 4 &&
+			    strncasecmp(dot - 4, ".tar", 4) == 0)
+				dot -= 4;
+			return dot;
+		}
+	return NULL;
+}
+
 int px_sink_open(const struct px_sink_options *o, struct px_sink **ret,
 		 struct px_why *why)
 {
@@ -45,7 +79,7 @@ int px_sink_open(const struct px_sink_options *o, struct px_sink **ret,
 
 	if (!s)
 		return px_because(why, -ENOMEM, "out of memory");
-	s->temp.parent = s->temp.lock = -1;
+	s->temp.parent = s->temp.lock = s->temp.parents.base = -1;
 	if (o->fd < 0)
 		r = px_temp_make(&s->temp, o->dest, format == PX_SINK_DIR,
 				 o->force, why);

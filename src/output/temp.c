@@ -2,7 +2,10 @@
 /*
  * Creating a file under a temporary name, and moving it to its destination.
  */
-#include "pycfs/temp.h"
+#include "parents.h"
+
+#include "pycfs/log.h"
+#include "pycfs/sink.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -114,6 +117,7 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 {
 	PX_AUTOFREE char *parent = NULL;
 	PX_AUTOFREE char *name = NULL;
+	int r;
 
 	if (px_path_split(dest, &parent, &name) < 0)
 		return px_because(why, -ENOMEM, "out of memory");
@@ -127,10 +131,12 @@ static int find_place(struct px_temp *t, const char *dest, struct px_why *why)
 		return px_because(why, -ENAMETOOLONG,
 				  "%s: the name is too long", dest);
 	t->target = PX_STEAL(name);
-	t->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (t->parent < 0)
-		return px_because(why, -errno, "%s: cannot open %s: %s", dest,
-				  parent, strerror(errno));
+	r = px_parents_open(&t->parents, parent, &t->parent);
+	if (r < 0)
+		return px_because(why, r, "%s: cannot open or make %s: %s",
+				  dest, parent, strerror(-r));
+	if (t->parents.made)
+		px_log(PX_LOG_INFO, "%s was missing and is made", parent);
 	return 0;
 }
 
@@ -174,12 +180,10 @@ static int check_target(const struct px_temp *t, const char *dest,
 				  "%s exists and is not a regular file", dest);
 	}
 	if (!S_ISDIR(st.st_mode))
-		return px_because(
-			why, -EEXIST,
-			"%s exists and is not a directory (the name "
-			"of an archive ends in .tar, .tar.gz, .tar.zst or "
-			".zip)",
-			dest);
+		return px_because(why, -EEXIST,
+				  "%s exists and is not a directory (the name "
+				  "of an archive ends in " PX_SINK_ENDINGS ")",
+				  dest);
 	r = is_empty(t->parent, t->target);
 	if (r < 0)
 		return px_because(why, r, "%s: %s", dest, strerror(-r));
@@ -272,7 +276,12 @@ int px_temp_make(struct px_temp *t, const char *dest, bool is_dir, bool force,
 	int r;
 
 	*t = (struct px_temp){
-		.parent = -1, .lock = -1, .is_dir = is_dir, .force = force};
+		.parent = -1,
+		.lock = -1,
+		.is_dir = is_dir,
+		.force = force,
+		.parents.base = -1,
+	};
 	r = find_place(t, dest, why);
 	if (r == 0)
 		r = check_target(t, dest, why);
@@ -321,6 +330,8 @@ int px_temp_commit(struct px_temp *t, struct px_why *why)
 		r = -errno;
 	else
 		free(PX_STEAL(t->name));
+	if (r == 0)
+		px_parents_keep(&t->parents);
 	if (r == -EBUSY)
 		return px_because(why, r,
 				  "%s is a mount point and cannot be replaced: "
@@ -344,6 +355,7 @@ void px_temp_fini(struct px_temp *t)
 {
 	if (t->name)
 		remove_at(t->parent, t->name, 0);
+	px_parents_remove(&t->parents);
 	if (t->lock >= 0)
 		close(t->lock);
 	if (t->parent >= 0)

@@ -83,8 +83,8 @@ def test_what_cannot_be_replaced(pycfs, small, place):
         refused(pycfs.export(small, at + "link.tar", *force), 1,
                 "not a regular file")
         for dest in ("out", "out.zip"):
-            refused(pycfs.export(small, at + "missing/" + dest, *force), 1,
-                    at + "missing", "no such")
+            refused(pycfs.export(small, at + "file/" + dest, *force), 1,
+                    at + "file", "not a directory")
         refused(pycfs.export(small, ".", *force, cwd=at + "dir"), 1,
                 "name of its own")
     refused(pycfs.export(os.path.join(place, "missing"), at + "out"), 1,
@@ -92,6 +92,83 @@ def test_what_cannot_be_replaced(pycfs, small, place):
     refused(pycfs.export(at + "file", at + "out"), 1, at + "file",
             "not a directory")
     assert digest(place) == before
+
+
+@pytest.mark.parametrize("name", [
+    "x.tar.xz", "x.TAR.BZ2", "x.7z", "x.whl", "x.ZIP", "x.tar.lz4", "x.gz",
+    "deep/er/x.txz"])
+def test_an_ending_that_nobody_writes(name, pycfs, small, place):
+    path = os.path.join(place, name)
+    refused(pycfs.export(small, path), 2, path, ".tar, ", ".tar.gz, ",
+            ".tar.zst, ", ".zip", "slash")
+    assert os.listdir(place) == []
+    # whoever wants a directory of that name can say so
+    pycfs.exported(small, path + "/")
+    assert "a.pyc" in os.listdir(path)
+
+
+@pytest.mark.parametrize("name", ["python3.12", "v1.2.d", ".zip", "x.egg"])
+def test_a_directory_with_a_dot(name, pycfs, small, place):
+    pycfs.exported(small, os.path.join(place, name))
+    assert "a.pyc" in os.listdir(os.path.join(place, name))
+
+
+@pytest.mark.parametrize("dest", DESTS)
+@pytest.mark.parametrize("way", ["{}/a/b c/", "./a/../a/", "{}//a/./b/",
+                                 "a/"])
+def test_missing_parents_are_made(way, dest, pycfs, small, place):
+    os.makedirs(os.path.join(place, "a")) if ".." in way else None
+    path = way.format(place) + dest
+    run = pycfs.export(small, path, "-v", cwd=place, umask=0o027)
+    assert run.returncode == 0 and os.path.lexists(os.path.join(place, path))
+    made = ".." not in way
+    assert ("was missing and is made" in run.stderr) == made
+    if made:
+        for top, _, _ in os.walk(os.path.join(place, "a")):
+            if not top.endswith(dest) and dest not in top.split("/"):
+                assert os.stat(top).st_mode & 0o777 == 0o750
+    # quietly, and what is there is used the next time
+    run = pycfs.export(small, path, *force(dest), "-v", cwd=place)
+    assert run.returncode == 0 and "is made" not in run.stderr
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_parents_go_if_the_export_fails(dest, pycfs, tree, place):
+    trees.add_broken(tree)
+    there = os.path.join(place, "there")
+    os.mkdir(there)
+    path = os.path.join(there, "a", "b", dest)
+    assert pycfs.export(tree, path).returncode == 1
+    assert os.listdir(place) == ["there"] and os.listdir(there) == []
+    # but not what another has put into one of them
+    other = os.path.join(there, "a", "other")
+
+    def put():
+        if os.path.isdir(os.path.dirname(other)):
+            trees.write(other, "x")
+            return True
+        return False
+    p = start(pycfs, "--python", harness.DEBIAN_PYTHON, "--no-cache", tree,
+              path)
+    wait_for(put, 20, "no parent was made", step=0.001)
+    p.communicate(timeout=60)
+    assert p.returncode == 1
+    assert os.listdir(os.path.join(there, "a")) == ["other"]
+
+
+def test_a_parent_that_is_a_link(pycfs, small, place):
+    """One that leads nowhere is not followed, and nothing goes up from what is
+    missing."""
+    refused(pycfs.export(small, os.path.join(place, "no", "..", "out")), 1,
+            "no/..", "no such")
+    os.symlink("nowhere", os.path.join(place, "link"))
+    os.mkdir(os.path.join(place, "dir"))
+    os.symlink("dir", os.path.join(place, "good"))
+    refused(pycfs.export(small, os.path.join(place, "link", "out")), 1,
+            os.path.join(place, "link"))
+    pycfs.exported(small, os.path.join(place, "good", "new", "out"))
+    assert sorted(os.listdir(place)) == ["dir", "good", "link"]
+    assert os.listdir(os.path.join(place, "dir", "new")) == ["out"]
 
 
 @pytest.mark.root

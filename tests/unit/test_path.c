@@ -105,6 +105,32 @@ static void test_path_real_parent(void **state PX_UNUSED)
 	assert_null(px_path_real_parent("/proc/.."));
 }
 
+static void test_path_real_missing(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *path, *real;
+	} rows[] = {
+		{"/", "/"},
+		{"/no such/a", "/no such/a"},
+		{"/proc/../proc/no such//./a/", "/proc/no such/a"},
+		{"/proc/no such/..", NULL},
+		{"/proc/no such/../x", NULL},
+		{"/proc/no such/.", "/proc/no such"},
+	};
+	PX_AUTOFREE char *here = realpath(".", NULL);
+	PX_AUTOFREE char *below = px_path_real_missing("no such/a");
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		PX_AUTOFREE char *real = px_path_real_missing(rows[i].path);
+
+		if (!real != !rows[i].real ||
+		    (real && strcmp(real, rows[i].real) != 0))
+			fail_msg("%s: %s", rows[i].path, real ? real : "none");
+	}
+	assert_memory_equal(below, here, strlen(here));
+	assert_string_equal(below + strlen(below) - 10, "/no such/a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_ends_in),
 		cmocka_unit_test(test_path_split),
 		cmocka_unit_test(test_path_real_parent),
+		cmocka_unit_test(test_path_real_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,49 @@ static void test_formats(void **state PX_UNUSED)
 			fail_msg("\"%s\"", rows[i].dest);
 }
 
+static void test_unknown_endings(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *dest;
+		const char *ending; /* NULL: none that is unknown */
+	} rows[] = {
+		{"x.tar.xz", ".tar.xz"},
+		{"/a.b/x.TAR.BZ2", ".TAR.BZ2"},
+		{"x.zip.7z", ".7z"},
+		{"x.whl", ".whl"},
+		{"x.gz", ".gz"},
+		{".tar.gz", ".gz"},
+		/* Those that are known are so in small letters only. */
+		{"x.ZIP", ".ZIP"},
+		{"x.Tar.gz", ".Tar.gz"},
+		{"x.tar.GZ", ".tar.GZ"},
+		{"x.tar", NULL},
+		{"x.tar.zst", NULL},
+		{"x.zip", NULL},
+		{"x.tar.xz/", NULL},
+		{"x.tar.xz/y", NULL},
+		{".xz", NULL},
+		{"a/.tar", NULL},
+		{"python3.12", NULL},
+		{"site-packages", NULL},
+		{"numpy.egg", NULL},
+		{"x.tar.d", NULL},
+		{"x.", NULL},
+		{"xz", NULL},
+		{"", NULL},
+		{"/", NULL},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		const char *got = px_sink_unknown_ending(rows[i].dest);
+
+		if (!got != !rows[i].ending ||
+		    (got && strcmp(got, rows[i].ending) != 0))
+			fail_msg("\"%s\": %s", rows[i].dest,
+				 got ? got : "none");
+	}
+}
+
 static void test_prefixes(void **state PX_UNUSED)
 {
 	static const char *const good[] = {
@@ -406,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_unknown_endings),
 		cmocka_unit_test(test_prefixes),
 		TEST(test_dir),
 		TEST(test_hard_links),

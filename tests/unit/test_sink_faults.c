@@ -147,7 +147,8 @@ static void test_places_that_cannot_be_used(void **state)
 		refuse(f, "dangling", force, -EEXIST, "not a directory");
 		refuse(f, "dir.zip", force, -EEXIST, "not a regular file");
 		refuse(f, "link.tar", force, -EEXIST, "not a regular file");
-		refuse(f, "missing/out", force, -ENOENT, "missing");
+		refuse(f, "missing/../out", force, -ENOENT, "missing");
+		refuse(f, "dangling/out", force, -ENOTDIR, "dangling");
 		refuse(f, "file/out", force, -ENOTDIR, "file");
 		refuse(f, ".", force, -EINVAL, "name of its own");
 		refuse(f, "empty/..", force, -EINVAL, "name of its own");
