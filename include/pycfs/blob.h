@@ -6,10 +6,14 @@
  * form. A blob is either a whole .pyc or the reason why there is none; both are
  * valid results.
  *
- *   stored   ::= le32 magic "PXB2", le32 kind, le32 line, le32 column,
- *                checksum, payload
+ *   stored   ::= le32 magic "PXB3", le32 kind, le32 line, le32 column,
+ *                le32 name_at, checksum, payload
  *   checksum ::= XXH3-128 over (XXH3-128 of the payload, key, kind, line,
- *                column)
+ *                column, name_at)
+ *
+ * A .pyc in the canonical form is stored without its co_filename, so that equal
+ * sources at different paths have one blob: such a blob is nameless, and
+ * px_blob_with_name puts a name in (filename.h).
  *
  * The checksum covers the key under which the blob is stored, so that a value
  * that was moved to another key counts as damaged, like one with a flipped bit.
@@ -26,7 +30,7 @@
 #include "pycfs/util.h"
 
 enum px_blob_kind {
-	/* The module compiles; the data is a whole .pyc. */
+	/* The module compiles; the data is a .pyc. */
 	PX_BLOB_CODE = 1,
 	/* The compiler rejected the source; the data is its message (UTF-8). */
 	PX_BLOB_REJECTED = 2,
@@ -42,6 +46,9 @@ struct px_blob {
 	enum px_blob_kind kind;
 	uint32_t line;	 /* of the error, from 1; 0 if there is none */
 	uint32_t column; /* of the error, from 1; 0 if there is none */
+	/* Of a nameless blob: where in `data` the mark is that co_filename goes
+	 * in place of. 0: it is whole as it is. */
+	uint32_t name_at;
 	size_t size;
 	uint8_t data[];
 };
@@ -54,12 +61,25 @@ static inline int px_blob_shown(const struct px_blob *b)
 	return b->size < 1u << 20 ? (int)b->size : 1 << 20;
 }
 
-#define PX_BLOB_STORED_HEADER (16 + PX_CHECKSUM_SIZE)
+#define PX_BLOB_STORED_HEADER (20 + PX_CHECKSUM_SIZE)
 
 /* Returns a new blob with one reference, which the caller owns, and a copy of
  * the `n` bytes of `data`. NULL if out of memory. */
 struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,
 			    uint32_t column, const void *data, size_t n);
+/* Whether a blob of this kind with the `n` bytes of `data` may have this
+ * name_at: 0, or behind the header of a .pyc and where a mark is. */
+bool px_blob_is_name_at(enum px_blob_kind kind, const uint8_t *data, size_t n,
+			uint32_t name_at);
+
+/* Returns the same blob with the co_filename `name`, with a reference that the
+ * caller owns: a copy if it is nameless, else the blob itself. NULL if out of
+ * memory. */
+struct px_blob *px_blob_with_name(struct px_blob *b, const char *name);
+/* The size in bytes that its data has, given that of a blob's data and whether
+ * the blob is nameless. */
+uint64_t px_blob_size_with_name(uint64_t size, bool nameless, const char *name);
+
 /* px_blob_ref adds a reference and returns `b`. px_blob_unref drops one and
  * frees the blob with the last. */
 struct px_blob *px_blob_ref(struct px_blob *b);
@@ -76,8 +96,8 @@ void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
  * memory. */
 struct px_blob *px_blob_alloc(size_t n);
 /* Verifies a blob from px_blob_alloc whose `data` has been filled in. Returns 0
- * and sets kind, line and column from `header`; or -EBADMSG if header and data
- * are not what was stored under `key`. */
+ * and sets kind, line, column and name_at from `header`; or -EBADMSG if header
+ * and data are not what was stored under `key`, or name_at leads to no mark. */
 int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		  const uint8_t header[PX_BLOB_STORED_HEADER]);
 

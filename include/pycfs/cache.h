@@ -30,6 +30,7 @@ struct px_cache;
 struct px_cache_entry {
 	uint8_t key[PX_DIGEST_SIZE]; /* the blob's */
 	enum px_blob_kind kind;
+	bool nameless; /* px_blob.name_at is not 0 */
 	uint64_t size; /* bytes of the blob's data */
 	/* Of these bytes, as its writer makes it, to tell other bytes of the
 	 * same size apart without reading the blob. */

@@ -96,7 +96,8 @@ struct px_module {
 	enum px_blob_kind kind; /* CODE; else it does not compile */
 	uint64_t tag;		/* changes when the bytes do; never 0 */
 	uint64_t source_size;	/* bytes */
-	/* Of a module: the key of its blob in the cache. */
+	/* Of a module: the key of its blob in the cache. Modules with equal
+	 * sources may have one blob, and differ in their co_filename only. */
 	uint8_t key[PX_DIGEST_SIZE];
 	/* Borrowed, unless from px_content_peek: the bytes, or why it does not
 	 * compile. NULL if only the size was wanted and the blob was not at
@@ -125,11 +126,11 @@ void px_content_get(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, px_content_done done, void *arg);
 
-/* The bytes of a module of which only the size was asked for, by its
- * px_module.key: 0 and a blob that is the caller's; or -ENOENT: the cache does
- * not have them any more, and the module has to be asked for again. */
-int px_content_bytes(struct px_content *c, const uint8_t key[PX_DIGEST_SIZE],
-		     struct px_blob **ret);
+/* The bytes of the module `path` of which only the size was asked for, by its
+ * px_module.key: 0 and a blob that is the caller's; -ENOENT: the cache does not
+ * have them any more, and the module has to be asked for again; -ENOMEM. */
+int px_content_bytes(struct px_content *c, const char *path,
+		     const uint8_t key[PX_DIGEST_SIZE], struct px_blob **ret);
 
 /* What the cache has of a module; nothing is read from the source or compiled.
  * 0 and *ret, whose blob is the caller's (NULL unless bytes are wanted);

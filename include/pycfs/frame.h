@@ -15,7 +15,8 @@
  *                le32 sandboxed, str version
  *   compile  ::= le64 id, u8 optimize, u8 mode, u8 canonical, u8 0,
  *                le32 mtime, str co_filename, str source
- *   result   ::= le64 id, le32 status, le32 line, le32 column, str data
+ *   result   ::= le64 id, le32 status, le32 line, le32 column, le32 name_at,
+ *                str data
  *   str      ::= le32 length, that many bytes
  *
  * A payload consists of exactly its fields: if one is missing or out of range,
@@ -29,7 +30,7 @@
 #include "pycfs/pyc.h"
 #include "pycfs/util.h"
 
-#define PX_FRAME_PROTOCOL    2
+#define PX_FRAME_PROTOCOL    3
 #define PX_FRAME_HEADER_SIZE 8
 /* The maximum size of a frame's payload, in bytes. Real sources and code
  * objects are far smaller; anything larger is refused before it is sent. */
@@ -62,7 +63,7 @@ struct px_frame_compile {
 	uint64_t id;
 	unsigned optimize; /* 0, 1 or 2 */
 	enum px_pyc_mode mode;
-	bool canonical; /* make it canonical (marshal.h) */
+	bool canonical; /* make it canonical (marshal.h), without its name */
 	/* seconds, for the .pyc header in timestamp mode; else 0 */
 	uint32_t mtime;
 	struct px_str co_filename; /* file system encoding, no NUL, not empty */
@@ -70,7 +71,7 @@ struct px_frame_compile {
 };
 
 enum px_frame_status {
-	PX_FRAME_CODE = 0, /* the data is a whole .pyc */
+	PX_FRAME_CODE = 0, /* the data is a .pyc */
 	/* The compiler rejected the source; the data is its message. */
 	PX_FRAME_REJECTED = 1,
 	/* Like PX_FRAME_CODE, but as CPython marshalled it, because the
@@ -85,6 +86,9 @@ struct px_frame_result {
 	enum px_frame_status status;
 	uint32_t line;	 /* from 1; 0 if not available */
 	uint32_t column; /* from 1; 0 if not available */
+	/* Where in the data of a canonical .pyc the mark is that stands for
+	 * co_filename (filename.h); 0: there is none. Not checked here. */
+	uint32_t name_at;
 	struct px_str data;
 };
 

@@ -53,4 +53,13 @@ bool px_marshal_knows(uint32_t magic);
 int px_marshal_canonical(uint32_t magic, const uint8_t *data, size_t n,
 			 struct px_buf *out, struct px_fault *fault);
 
+/*
+ * The same without co_filename: in its place stands the mark of filename.h, one
+ * byte, and *ret_at is its offset in `out`. -EBADMSG also if the code objects
+ * do not all have the same co_filename; those of one module do.
+ */
+int px_marshal_nameless(uint32_t magic, const uint8_t *data, size_t n,
+			struct px_buf *out, size_t *ret_at,
+			struct px_fault *fault);
+
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/blob.h"
 
+#include "pycfs/filename.h"
+#include "pycfs/pyc.h"
+
 #include <stdatomic.h>
 
-#define STORED_MAGIC	0x32425850u /* "PXB2" */
-#define STORED_CHECKSUM 16	    /* offset in the header, in bytes */
+#define STORED_MAGIC	0x33425850u /* "PXB3" */
+#define STORED_NUMBERS	4	    /* offsets in the header, in bytes */
+#define STORED_CHECKSUM 20
 
 _Static_assert(PX_BLOB_CODE == 1 && PX_BLOB_REJECTED == 2 && PX_BLOB_NOTE == 4,
 	       "stored numbers: a change needs a new magic");
@@ -20,7 +24,7 @@ struct px_blob *px_blob_alloc(size_t n)
 		return NULL;
 	atomic_init(&b->refs, 1);
 	b->kind = 0;
-	b->line = b->column = 0;
+	b->line = b->column = b->name_at = 0;
 	b->size = n;
 	return b;
 }
@@ -56,21 +60,57 @@ void px_blob_unref(struct px_blob *b)
 		free(b);
 }
 
+bool px_blob_is_name_at(enum px_blob_kind kind, const uint8_t *data, size_t n,
+			uint32_t name_at)
+{
+	if (name_at == 0)
+		return true;
+	return kind == PX_BLOB_CODE && name_at > PX_PYC_HEADER_SIZE &&
+	       name_at < n && px_filename_is_mark(data[name_at]);
+}
+
+uint64_t px_blob_size_with_name(uint64_t size, bool nameless, const char *name)
+{
+	return nameless ? size - 1 + px_filename_size(name) : size;
+}
+
+struct px_blob *px_blob_with_name(struct px_blob *b, const char *name)
+{
+	struct px_blob *whole;
+	size_t at, n;
+
+	if (b->name_at == 0)
+		return px_blob_ref(b);
+	at = b->name_at;
+	n = px_filename_size(name);
+	whole = px_blob_alloc(b->size - 1 + n);
+	if (!whole)
+		return NULL;
+	whole->kind = b->kind;
+	memcpy(whole->data, b->data, at);
+	px_filename_write(name, b->data[at], whole->data + at);
+	memcpy(whole->data + at + n, b->data + at + 1, b->size - at - 1);
+	return whole;
+}
+
 void px_blob_header(const struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 		    uint8_t ret[PX_BLOB_STORED_HEADER])
 {
-	uint8_t all[PX_CHECKSUM_SIZE + PX_DIGEST_SIZE + 12];
+	const size_t n_numbers = STORED_CHECKSUM - STORED_NUMBERS;
+	uint8_t all[PX_CHECKSUM_SIZE + PX_DIGEST_SIZE + STORED_CHECKSUM -
+		    STORED_NUMBERS];
 	uint8_t *p = all;
 
 	px_put_le32(ret, STORED_MAGIC);
 	px_put_le32(ret + 4, b->kind);
 	px_put_le32(ret + 8, b->line);
 	px_put_le32(ret + 12, b->column);
+	px_put_le32(ret + 16, b->name_at);
 	px_checksum(b->data, b->size, p);
 	p += PX_CHECKSUM_SIZE;
 	memcpy(p, key, PX_DIGEST_SIZE);
 	p += PX_DIGEST_SIZE;
-	memcpy(p, ret + 4, 12);
+	memcpy(p, ret + STORED_NUMBERS, n_numbers);
 	px_checksum(all, sizeof(all), ret + STORED_CHECKSUM);
 }
 
@@ -93,8 +133,14 @@ int px_blob_check(struct px_blob *b, const uint8_t key[PX_DIGEST_SIZE],
 	b->kind = (enum px_blob_kind)kind;
 	b->line = px_get_le32(header + 8);
 	b->column = px_get_le32(header + 12);
+	b->name_at = px_get_le32(header + 16);
 	px_blob_header(b, key, want);
-	return memcmp(header, want, sizeof(want)) == 0 ? 0 : -EBADMSG;
+	if (memcmp(header, want, sizeof(want)) != 0)
+		return -EBADMSG;
+	/* Checked as well, because a write out of bounds would depend on it. */
+	return px_blob_is_name_at(b->kind, b->data, b->size, b->name_at)
+		       ? 0
+		       : -EBADMSG;
 }
 
 int px_blob_decode(const uint8_t key[PX_DIGEST_SIZE], const uint8_t *data,

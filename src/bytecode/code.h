@@ -33,8 +33,11 @@ const struct layout *px_marshal_layout(uint32_t magic);
  * graph owns. Returns 0; -EBADMSG with details in g->fault; -ENOMEM. */
 int px_graph_read(struct graph *g, struct node **ret);
 
-/* Appends the canonical form of `root` to `out`. Returns 0, -EFBIG or -ENOMEM.
- */
-int px_graph_write(struct graph *g, struct node *root, struct px_buf *out);
+/* Appends the canonical form of `root` to `out`. Unless `ret_name_at` is NULL,
+ * a mark (filename.h) takes the place of co_filename, and *ret_name_at is its
+ * offset in `out`. Returns 0; -EBADMSG with details in g->fault: a second
+ * co_filename; -EFBIG; -ENOMEM. */
+int px_graph_write(struct graph *g, struct node *root, struct px_buf *out,
+		   size_t *ret_name_at);
 
 #endif

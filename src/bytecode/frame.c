@@ -4,7 +4,7 @@
 /* The fixed part of each payload, length prefixes of strings included. */
 #define HELLO_FIXED   (4 * 4 + 4)
 #define COMPILE_FIXED (8 + 1 + 1 + 2 + 4 + 4 + 4)
-#define RESULT_FIXED  (8 + 3 * 4 + 4)
+#define RESULT_FIXED  (8 + 4 * 4 + 4)
 
 /* The part of a payload that is still to be decoded. When a field is missing,
  * `bad` is set for good, and that field and every later one read as zero. */
@@ -114,6 +114,7 @@ int px_frame_put_result(struct px_buf *b, const struct px_frame_result *r)
 	px_buf_add_le32(b, r->status);
 	px_buf_add_le32(b, r->line);
 	px_buf_add_le32(b, r->column);
+	px_buf_add_le32(b, r->name_at);
 	add_str(b, &r->data);
 	return 0;
 }
@@ -217,6 +218,7 @@ int px_frame_get_result(const uint8_t *p, size_t n, struct px_frame_result *ret)
 	status = take_u32(&c);
 	f.line = take_u32(&c);
 	f.column = take_u32(&c);
+	f.name_at = take_u32(&c);
 	f.data = take_str(&c);
 	r = finish(&c);
 	if (r < 0)

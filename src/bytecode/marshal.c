@@ -43,8 +43,10 @@ bool px_marshal_knows(uint32_t magic)
 	return px_marshal_layout(magic) != NULL;
 }
 
-int px_marshal_canonical(uint32_t magic, const uint8_t *data, size_t n,
-			 struct px_buf *out, struct px_fault *fault)
+/* `ret_name_at` as in px_graph_write. */
+static int rewrite(uint32_t magic, const uint8_t *data, size_t n,
+		   struct px_buf *out, size_t *ret_name_at,
+		   struct px_fault *fault)
 {
 	struct graph g = {
 		.layout = px_marshal_layout(magic),
@@ -59,11 +61,24 @@ int px_marshal_canonical(uint32_t magic, const uint8_t *data, size_t n,
 		return -EPROTONOSUPPORT;
 	r = px_graph_read(&g, &root);
 	if (r == 0)
-		r = px_graph_write(&g, root, out);
+		r = px_graph_write(&g, root, out, ret_name_at);
 	if (r < 0)
 		out->size = before;
 	if (r == -EBADMSG && fault)
 		*fault = g.fault;
 	px_graph_fini(&g);
 	return r;
+}
+
+int px_marshal_canonical(uint32_t magic, const uint8_t *data, size_t n,
+			 struct px_buf *out, struct px_fault *fault)
+{
+	return rewrite(magic, data, n, out, NULL, fault);
+}
+
+int px_marshal_nameless(uint32_t magic, const uint8_t *data, size_t n,
+			struct px_buf *out, size_t *ret_at,
+			struct px_fault *fault)
+{
+	return rewrite(magic, data, n, out, ret_at, fault);
 }

@@ -5,6 +5,8 @@ struct writer {
 	struct graph *g;
 	struct px_buf *out;
 	uint32_t n_refs;
+	bool nameless;
+	size_t name_at; /* offset in `out`; 0: no name was written yet */
 };
 
 /* CPython never numbers these singletons (w_object of Python/marshal.c). */
@@ -116,14 +118,28 @@ static int put_code(struct writer *w, const struct node *n, unsigned flag)
 	return r;
 }
 
+static int put_filename(struct writer *w, const struct node *n, unsigned flag)
+{
+	if (!w->nameless)
+		return put_str(w, n, flag);
+	/* Offset 0 is the type of the code object that the name belongs to. */
+	if (w->name_at != 0) {
+		w->g->fault = (struct px_fault){w->g->at, "two co_filenames"};
+		return -EBADMSG;
+	}
+	w->name_at = w->out->size;
+	return put_byte(w, KIND_FILENAME | flag);
+}
+
 static int put_value(struct writer *w, const struct node *n, unsigned flag)
 {
 	int r;
 
 	switch (n->type) {
 	case TYPE_UNICODE:
-	case KIND_FILENAME:
 		return put_str(w, n, flag);
+	case KIND_FILENAME:
+		return put_filename(w, n, flag);
 	case TYPE_STRING:
 		r = put_byte(w, TYPE_STRING | flag);
 		if (r == 0)
@@ -178,10 +194,19 @@ static int put_object(struct writer *w, struct node *n)
 	return put_value(w, n, flag);
 }
 
-int px_graph_write(struct graph *g, struct node *root, struct px_buf *out)
+int px_graph_write(struct graph *g, struct node *root, struct px_buf *out,
+		   size_t *ret_name_at)
 {
-	struct writer w = {.g = g, .out = out};
+	struct writer w = {
+		.g = g,
+		.out = out,
+		.nameless = ret_name_at != NULL,
+	};
+	int r;
 
 	count_uses(root);
-	return put_object(&w, root);
+	r = put_object(&w, root);
+	if (r == 0 && ret_name_at)
+		*ret_name_at = w.name_at;
+	return r;
 }

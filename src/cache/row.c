@@ -39,13 +39,15 @@ int px_index_decode(const MDB_val *v, struct px_cache_entry *ret,
 {
 	const uint8_t *p = v->mv_data;
 
-	if (v->mv_size != PX_CACHE_INDEX_SIZE || !px_cache_is_stored(p[0]))
+	if (v->mv_size != PX_CACHE_INDEX_SIZE || !px_cache_is_stored(p[0]) ||
+	    p[1] > 1)
 		return -ENOENT;
 	ret->kind = (enum px_blob_kind)p[0];
-	*ret_day = px_get_le32(p + 1);
-	ret->size = px_get_le64(p + 5);
-	ret->mark = px_get_le64(p + 13);
-	memcpy(ret->key, p + 21, PX_DIGEST_SIZE);
+	ret->nameless = p[1];
+	*ret_day = px_get_le32(p + 2);
+	ret->size = px_get_le64(p + 6);
+	ret->mark = px_get_le64(p + 14);
+	memcpy(ret->key, p + 22, PX_DIGEST_SIZE);
 	return 0;
 }
 
@@ -53,10 +55,11 @@ void px_index_encode(const struct px_cache_entry *e, uint32_t day,
 		     uint8_t ret[PX_CACHE_INDEX_SIZE])
 {
 	ret[0] = (uint8_t)e->kind;
-	px_put_le32(ret + 1, day);
-	px_put_le64(ret + 5, e->size);
-	px_put_le64(ret + 13, e->mark);
-	memcpy(ret + 21, e->key, PX_DIGEST_SIZE);
+	ret[1] = e->nameless;
+	px_put_le32(ret + 2, day);
+	px_put_le64(ret + 6, e->size);
+	px_put_le64(ret + 14, e->mark);
+	memcpy(ret + 22, e->key, PX_DIGEST_SIZE);
 }
 
 int px_cache_damage(const uint8_t header[PX_BLOB_STORED_HEADER],

@@ -8,7 +8,7 @@
  *   table  key -> value
  *   blob   key -> a stored blob (blob.h)
  *   used   key -> le32 day, le64 bytes of the blob row, u8 kind, le32 profile
- *   index  index -> u8 kind, le32 day, le64 size, le64 mark, key
+ *   index  index -> u8 kind, u8 nameless, le32 day, le64 size, le64 mark, key
  *   meta   "total" -> le64 bytes of all blob rows; "tick", "served",
  *          "added" -> le64; "p" and le32 profile -> the profile's text
  *
@@ -26,7 +26,7 @@
 #include "mdb.h"
 
 #define PX_CACHE_USED_SIZE   17
-#define PX_CACHE_INDEX_SIZE  (21 + PX_DIGEST_SIZE)
+#define PX_CACHE_INDEX_SIZE  (22 + PX_DIGEST_SIZE)
 #define PX_CACHE_PROFILE_KEY 5
 
 struct px_used {

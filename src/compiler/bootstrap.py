@@ -178,9 +178,13 @@ def job(source, name, optimize, mode, mtime):
     # An allocation failed and CPython set no exception.
     except SystemError as e:
         return 2, 0, 0, text('SystemError: %s' % e)
+    # What is said of a source must not depend on its name, as equal sources are
+    # compiled once: 3.14 says "Non-UTF-8 code starting with '\xe9' in file NAME
+    # on line 1".
     except SyntaxError as e:
+        said = str(e.msg).replace(' in file ' + name, '')
         return (1, number(e.lineno), number(e.offset),
-                text('%s: %s' % (type(e).__name__, e.msg)))
+                text('%s: %s' % (type(e).__name__, said)))
     except Exception as e:
         return 1, 0, 0, text('%s: %s' % (type(e).__name__, e))
 

@@ -87,26 +87,29 @@ static int receive(struct worker *w)
 	return 1;
 }
 
-/* Replaces the .pyc that CPython wrote by its canonical form. If that is not
- * possible, the result is PLAIN and CPython's. */
+/* Replaces the .pyc that CPython wrote by its canonical form, without its
+ * co_filename. If that is not possible, the result is PLAIN and CPython's. */
 static int make_canonical(struct worker *w, struct px_frame_result *result)
 {
 	const struct px_str *pyc = &result->data;
 	struct px_frame_hello hello;
+	size_t name_at = 0;
 	int r;
 
 	px_py_describe(w->py, &hello);
 	w->code.size = 0;
 	r = px_buf_add(&w->code, pyc->data, PX_PYC_HEADER_SIZE);
 	if (r == 0)
-		r = px_marshal_canonical(
-			hello.magic, pyc->data + PX_PYC_HEADER_SIZE,
-			pyc->size - PX_PYC_HEADER_SIZE, &w->code, NULL);
+		r = px_marshal_nameless(hello.magic,
+					pyc->data + PX_PYC_HEADER_SIZE,
+					pyc->size - PX_PYC_HEADER_SIZE,
+					&w->code, &name_at, NULL);
 	if (r == -EBADMSG || r == -EPROTONOSUPPORT) {
 		result->status = PX_FRAME_PLAIN;
 		return 0;
 	}
 	result->data = (struct px_str){w->code.data, w->code.size};
+	result->name_at = (uint32_t)name_at;
 	return r;
 }
 

@@ -145,10 +145,19 @@ int px_content_peek(struct px_content *c, const char *path,
 	return px_module_peek(&c->modules, path, st, kind, want, ret);
 }
 
-int px_content_bytes(struct px_content *c, const uint8_t key[PX_DIGEST_SIZE],
-		     struct px_blob **ret)
+int px_content_bytes(struct px_content *c, const char *path,
+		     const uint8_t key[PX_DIGEST_SIZE], struct px_blob **ret)
 {
-	return px_cache_get(c->o.cache, key, ret) < 0 ? -ENOENT : 0;
+	PX_AUTOFREE char *name = px_module_name(&c->o, path);
+	struct px_blob *b;
+
+	if (!name)
+		return -ENOMEM;
+	if (px_cache_get(c->o.cache, key, &b) < 0)
+		return -ENOENT;
+	*ret = px_blob_with_name(b, name);
+	px_blob_unref(b);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int px_content_attr(struct px_content *c, const char *path,

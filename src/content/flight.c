@@ -9,7 +9,8 @@
 struct px_flights {
 	struct px_flights_options o;
 	pthread_mutex_t lock;
-	struct px_map map; /* under lock: by index key */
+	struct px_map map;     /* under lock: by index key */
+	struct px_map leaders; /* under lock: by blob key */
 };
 
 struct waiter {
@@ -20,15 +21,22 @@ struct waiter {
 
 struct flight {
 	struct px_room_ticket ticket;
-	struct px_map_node node; /* under lock */
+	struct px_map_node node;  /* under lock */
+	struct px_map_node leads; /* under lock, if is_leader */
 	struct px_flights *fs;
 	unsigned refs;		/* under lock: the compile and its starter */
 	struct px_module_id id; /* as the first asker found it */
 	struct px_stat st;	/* as the first asker found it; then as read */
-	/* The blob key, once the source was read; the rest once there is a
-	 * blob. */
-	struct px_cache_entry entry;
-	int64_t read_at_ns;	/* CLOCK_REALTIME */
+	uint8_t key[PX_DIGEST_SIZE]; /* the blob key, once it was read */
+	int64_t read_at_ns;	     /* CLOCK_REALTIME */
+	/* Until it was given to the pool. */
+	struct px_buf source;
+	/* Under lock: of the flights with one blob key the first is the leader,
+	 * which compiles. The others follow: they wait for it. */
+	bool is_leader;
+	struct flight *leader; /* of a follower */
+	struct flight *followers;
+	struct flight *next;	/* of the same leader */
 	uint64_t job;		/* under lock: the pool's; 0: not queued yet */
 	bool is_apple_double;	/* known once the source was read */
 	bool wanted;		/* under lock: somebody waits */
@@ -40,7 +48,8 @@ static uint64_t hash_of(const struct px_module_id *id)
 	return px_get_le64(id->index);
 }
 
-/* Under lock. NULL: none for this module. */
+/* Under lock. NULL: none for this module. Two paths may have one index key,
+ * hard links of one file, and then differ in their names. */
 static struct flight *find(const struct px_flights *fs,
 			   const struct px_module_id *id)
 {
@@ -50,15 +59,43 @@ static struct flight *find(const struct px_flights *fs,
 	for (n = px_map_first(&fs->map, hash_of(id)); n; n = px_map_next(n)) {
 		f = PX_CONTAINER(n, struct flight, node);
 		if (f->id.kind == id->kind &&
-		    memcmp(f->id.index, id->index, PX_DIGEST_SIZE) == 0)
+		    memcmp(f->id.index, id->index, PX_DIGEST_SIZE) == 0 &&
+		    strcmp(f->id.name, id->name) == 0)
 			return f;
 	}
 	return NULL;
 }
 
+/* Under lock. NULL: nobody compiles what has this blob key. */
+static struct flight *find_leader(const struct px_flights *fs,
+				  const uint8_t key[PX_DIGEST_SIZE])
+{
+	struct px_map_node *n = px_map_first(&fs->leaders, px_get_le64(key));
+	struct flight *f;
+
+	for (; n; n = px_map_next(n)) {
+		f = PX_CONTAINER(n, struct flight, leads);
+		if (memcmp(f->key, key, PX_DIGEST_SIZE) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+/* Under lock: somebody waits for `f`. Returns the job to be promoted for that;
+ * 0: none. */
+static uint64_t want(struct flight *f)
+{
+	struct flight *compiles = f->leader ? f->leader : f;
+	const uint64_t job = compiles->wanted ? 0 : compiles->job;
+
+	f->wanted = compiles->wanted = true;
+	return job;
+}
+
 static void destroy(struct flight *f)
 {
 	px_module_id_fini(&f->id);
+	px_buf_fini(&f->source);
 	free(f);
 }
 
@@ -85,13 +122,13 @@ static void land(struct flight *f, int err, struct px_blob *b)
 	w = PX_STEAL(f->waiters);
 	pthread_mutex_unlock(&fs->lock);
 	if (err == 0)
-		px_reply_log(fs->o.o, fs->o.said, f->id.path, f->entry.key, b);
+		px_reply_log(fs->o.o, fs->o.said, f->id.path, f->key, b);
 	for (; w; w = next) {
 		next = w->next;
 		if (err < 0)
 			w->done(w->arg, err, NULL);
 		else
-			px_reply_blob(fs->o.o, f->id.kind, &f->st, &f->entry, b,
+			px_reply_blob(fs->o.o, &f->id, &f->st, f->key, b,
 				      w->done, w->arg);
 		free(w);
 	}
@@ -99,58 +136,108 @@ static void land(struct flight *f, int err, struct px_blob *b)
 	flight_unref(f);
 }
 
-/* The blob `b` is what the source comes to. */
-static void found(struct flight *f, const struct px_blob *b)
-{
-	f->entry.kind = b->kind;
-	f->entry.size = b->size;
-	f->entry.mark = px_mark_bytes(b->data, b->size);
-}
-
 /* Puts into the cache what was found for the fingerprint, and the blob itself
  * if it is new. */
 static void store(struct flight *f, struct px_blob *b, bool is_new)
 {
 	const struct px_flights_options *o = &f->fs->o;
+	struct px_cache_entry entry;
 	uint8_t index[PX_DIGEST_SIZE];
+	const bool named = px_keys_need_name(o->keys, b);
 	/* The fingerprint of a file that was changed just now does not prove
 	 * later that the file is the same: see px_tree_young. */
-	const bool has_index = !px_tree_young(&f->st.fp, f->read_at_ns);
+	const bool has_index =
+		!named && !px_tree_young(&f->st.fp, f->read_at_ns);
 
 	if (!has_index && !is_new)
 		return;
+	entry = px_reply_entry(b, f->key);
 	if (has_index)
 		px_module_id_index(o->keys, &f->id, &f->st.fp, index);
-	px_cache_put(o->o->cache, f->entry.key, is_new ? b : NULL,
+	px_cache_put(o->o->cache, f->key, is_new ? b : NULL,
 		     px_keys_cache_profile(o->keys, &f->id.form),
-		     has_index ? index : NULL, has_index ? &f->entry : NULL);
+		     has_index ? index : NULL, has_index ? &entry : NULL);
 }
 
 /* Whether these are the bytes of a file in which macOS keeps what another file
  * system cannot hold of the file beside it. */
-static bool is_apple_double(const char *path, const struct px_buf *source)
+static bool is_apple_double(const struct px_buf *source)
 {
 	/* The magic number of RFC 1740, appendix A. */
 	static const uint8_t magic[] = {0x00, 0x05, 0x16, 0x07};
 
-	return strncmp(px_path_name(path), "._", 2) == 0 &&
-	       source->size >= sizeof(magic) &&
+	return source->size >= sizeof(magic) &&
 	       memcmp(source->data, magic, sizeof(magic)) == 0;
 }
 
 /* What the compiler says of such a file (null bytes) helps nobody. NULL: no
  * memory. */
-static struct px_blob *reject_apple_double(const char *path)
+static struct px_blob *reject_apple_double(void)
 {
-	struct px_why why;
-
-	px_because(
-		&why, 0,
+	static const char text[] =
 		"no Python, but an AppleDouble file, in which macOS keeps "
-		"what belongs to %.100s: --exclude '._*' leaves out all such "
-		"files",
-		px_path_name(path) + 2);
-	return px_blob_new(PX_BLOB_REJECTED, 0, 0, why.text, strlen(why.text));
+		"attributes of the file beside it: --exclude '._*' leaves out "
+		"all such files";
+
+	return px_blob_new(PX_BLOB_REJECTED, 0, 0, text, sizeof(text) - 1);
+}
+
+static int compile(struct flight *f);
+
+/* Takes the followers from `f`, which leads no longer. */
+static struct flight *dismiss(struct flight *f)
+{
+	struct px_flights *fs = f->fs;
+	struct flight *followers, *g;
+
+	pthread_mutex_lock(&fs->lock);
+	if (f->is_leader)
+		px_map_remove(&fs->leaders, &f->leads);
+	f->is_leader = false;
+	followers = PX_STEAL(f->followers);
+	for (g = followers; g; g = g->next)
+		g->leader = NULL;
+	pthread_mutex_unlock(&fs->lock);
+	return followers;
+}
+
+/* A follower whose leader has ended with `b`, or `err`. */
+static void end_follower(struct flight *f, int err, struct px_blob *b)
+{
+	if (err == 0 && px_keys_need_name(f->fs->o.keys, b)) {
+		err = compile(f);
+		if (err == 0)
+			return;
+	} else if (err == 0) {
+		px_stats_add(f->fs->o.o->stats, PX_COUNT_blob_hits, 1);
+		store(f, b, false);
+	}
+	land(f, err, b);
+}
+
+/* The flight ends with a blob, `is_new` if the cache does not have it; or with
+ * `err`. */
+static void end(struct flight *f, int err, struct px_blob *b, bool is_new)
+{
+	struct flight *g, *next;
+	uint8_t named[PX_DIGEST_SIZE];
+	const bool needs_name = err == 0 && px_keys_need_name(f->fs->o.keys, b);
+
+	/* First into the cache: whoever comes when the flight leads no longer
+	 * finds it there. One that needs its name was no help to others. */
+	if (err == 0 && !needs_name)
+		store(f, b, is_new);
+	g = dismiss(f);
+	if (needs_name) {
+		px_module_id_named(f->fs->o.keys, &f->id, f->key, named);
+		memcpy(f->key, named, sizeof(f->key));
+		store(f, b, is_new);
+	}
+	land(f, err, b);
+	for (; g; g = next) {
+		next = g->next;
+		end_follower(g, err, b);
+	}
 }
 
 static void on_compiled(void *arg, int err, struct px_blob *b)
@@ -159,14 +246,10 @@ static void on_compiled(void *arg, int err, struct px_blob *b)
 	struct px_blob *said = NULL;
 
 	if (err == 0 && b->kind == PX_BLOB_REJECTED && f->is_apple_double) {
-		said = b = reject_apple_double(f->id.path);
+		said = b = reject_apple_double();
 		err = b ? 0 : -ENOMEM;
 	}
-	if (err == 0) {
-		found(f, b);
-		store(f, b, true);
-	}
-	land(f, err, b);
+	end(f, err, b, true);
 	px_blob_unref(said);
 }
 
@@ -188,7 +271,9 @@ static void on_queued(struct flight *f, enum px_priority priority, uint64_t job)
 		fs->o.on_waited(fs->o.arg, f->id.path);
 }
 
-static void compile(struct flight *f, const struct px_buf *source)
+/* Gives the flight to the pool, which ends it; 0. Or the pool did not take it;
+ * -errno. */
+static int compile(struct flight *f)
 {
 	struct px_flights *fs = f->fs;
 	const struct px_module_id *id = &f->id;
@@ -198,7 +283,7 @@ static void compile(struct flight *f, const struct px_buf *source)
 		.canonical = fs->o.o->canonical,
 		.mtime = px_form_header_mtime(&id->form, &f->st),
 		.co_filename = {(const uint8_t *)id->name, strlen(id->name)},
-		.source = {source->data, source->size},
+		.source = {f->source.data, f->source.size},
 	};
 	enum px_priority priority;
 	uint64_t job;
@@ -210,11 +295,11 @@ static void compile(struct flight *f, const struct px_buf *source)
 	pthread_mutex_unlock(&fs->lock);
 	r = px_pool_submit(fs->o.o->pool, &task, priority, on_compiled, f,
 			   &job);
-	if (r < 0)
-		land(f, r, NULL);
-	else
+	px_buf_fini(&f->source);
+	if (r == 0)
 		on_queued(f, priority, job);
 	flight_unref(f);
+	return r;
 }
 
 /* The source is larger than allowed. That depends on an option, which is not
@@ -231,25 +316,65 @@ static void refuse(struct flight *f)
 		   (unsigned long long)f->st.fp.size,
 		   (unsigned long long)o->o->max_source);
 	b = px_blob_new(PX_BLOB_FAILED, 0, 0, why.text, strlen(why.text));
-	px_module_id_index(o->keys, &f->id, &f->st.fp, f->entry.key);
-	if (b)
-		found(f, b);
+	px_module_id_index(o->keys, &f->id, &f->st.fp, f->key);
 	land(f, b ? 0 : -ENOMEM, b);
 	px_blob_unref(b);
 }
 
+/* Makes the flight follow the one that compiles the same already; true. Or
+ * makes it the leader of those to come; false. */
+static bool follow(struct flight *f)
+{
+	struct px_flights *fs = f->fs;
+	struct flight *leader;
+	uint64_t job = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	leader = find_leader(fs, f->key);
+	if (leader) {
+		f->leader = leader;
+		f->next = leader->followers;
+		leader->followers = f;
+		if (f->wanted)
+			job = want(f);
+	} else {
+		px_map_add(&fs->leaders, &f->leads, px_get_le64(f->key));
+		f->is_leader = true;
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (job != 0)
+		px_pool_promote(fs->o.o->pool, job);
+	return leader != NULL;
+}
+
+/* Ends the flight with the blob that the cache has under its blob key, or under
+ * the key with its name; true. */
+static bool end_from_cache(struct flight *f)
+{
+	const struct px_flights_options *o = &f->fs->o;
+	uint8_t named[PX_DIGEST_SIZE];
+	struct px_blob *b;
+
+	if (px_cache_get(o->o->cache, f->key, &b) < 0 &&
+	    (!px_module_id_named(o->keys, &f->id, f->key, named) ||
+	     px_cache_get(o->o->cache, named, &b) < 0))
+		return false;
+	px_stats_add(o->o->stats, PX_COUNT_blob_hits, 1);
+	end(f, 0, b, false);
+	px_blob_unref(b);
+	return true;
+}
+
 /* Reads and hashes the source, and compiles it unless the cache has a blob for
- * these bytes. */
+ * these bytes, or will have one. */
 static void read_source(struct flight *f)
 {
 	const struct px_flights_options *o = &f->fs->o;
-	PX_AUTO(px_buf_fini)
-	struct px_buf source = {.max = (size_t)o->o->max_source};
-	struct px_blob *b;
 	int r;
 
 	f->read_at_ns = px_wall_ns();
-	r = px_tree_read(o->o->tree, f->id.path, &source, &f->st);
+	f->source = (struct px_buf){.max = (size_t)o->o->max_source};
+	r = px_tree_read(o->o->tree, f->id.path, &f->source, &f->st);
 	if (r == -EFBIG) {
 		refuse(f);
 		return;
@@ -258,19 +383,15 @@ static void read_source(struct flight *f)
 		land(f, r, NULL);
 		return;
 	}
-	px_room_resize(o->room, &f->ticket, source.size);
+	px_room_resize(o->room, &f->ticket, f->source.size);
 	px_stats_add(o->o->stats, PX_COUNT_source_reads, 1);
-	f->is_apple_double = is_apple_double(f->id.path, &source);
-	px_module_id_blob(o->keys, &f->id, &source, &f->st, f->entry.key);
-	if (px_cache_get(o->o->cache, f->entry.key, &b) < 0) {
-		compile(f, &source);
+	f->is_apple_double = is_apple_double(&f->source);
+	px_module_id_blob(o->keys, &f->id, &f->source, &f->st, f->key);
+	if (follow(f) || end_from_cache(f))
 		return;
-	}
-	px_stats_add(o->o->stats, PX_COUNT_blob_hits, 1);
-	found(f, b);
-	store(f, b, false);
-	land(f, 0, b);
-	px_blob_unref(b);
+	r = compile(f);
+	if (r < 0)
+		end(f, r, NULL, false);
 }
 
 static void on_room(struct px_room_ticket *t, int err)
@@ -321,8 +442,8 @@ static bool join_or_enter(struct px_flights *fs, struct flight *fresh,
 
 	pthread_mutex_lock(&fs->lock);
 	f = find(fs, &fresh->id);
-	if (f && w && !f->wanted)
-		job = f->job;
+	if (f && w)
+		job = want(f);
 	add_waiter(f ? f : fresh, w);
 	if (!f)
 		px_map_add(&fs->map, &fresh->node, hash_of(&fresh->id));
@@ -366,7 +487,7 @@ int px_flights_new(const struct px_flights_options *o, struct px_flights **ret)
 	fs->o = *o;
 	pthread_mutex_init(&fs->lock, NULL);
 	/* A map that has a table once never fails to add. */
-	if (px_map_reserve(&fs->map) < 0) {
+	if (px_map_reserve(&fs->map) < 0 || px_map_reserve(&fs->leaders) < 0) {
 		px_flights_free(fs);
 		return -ENOMEM;
 	}
@@ -379,6 +500,7 @@ void px_flights_free(struct px_flights *fs)
 	if (!fs)
 		return;
 	px_map_fini(&fs->map);
+	px_map_fini(&fs->leaders);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }

@@ -5,10 +5,14 @@
  * Modules whose bytes are being found out. Whoever asks for one that is under
  * way already joins the same flight, so that each is read and compiled once.
  *
- *   join -> room for the source -> read, blob key -> in the cache? -> land
- *             no: the pool compiles it -> store -> land
+ *   join -> room for the source -> read, blob key -> is it compiling?
+ *             yes: follow that flight, and land with it
+ *             no: in the cache? -> land
+ *               no: the pool compiles it -> store -> land
  *
- * To land is to answer everybody who joined.
+ * To land is to answer everybody who joined. A flight is of one path; several
+ * paths with equal sources have one blob key, so that one of them compiles and
+ * the others follow it.
  *
  * Threads: any.
  */

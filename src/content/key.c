@@ -7,12 +7,13 @@
 
 /* Part of every key: raise it when the same source and options would be
  * stored as other bytes. */
-#define FORMAT 3
+#define FORMAT 4
 
 struct px_keys {
 	const struct px_content_options *o;
 	uint8_t profile[PX_DIGEST_SIZE]; /* of what all modules share */
 	uint32_t cache_profiles[3];	 /* numbers of the cache, by level */
+	bool nameless;
 };
 
 /* What `pycfs cache stat` counts apart. */
@@ -41,6 +42,7 @@ int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
 	if (!k)
 		return -ENOMEM;
 	k->o = o;
+	k->nameless = o->canonical && px_marshal_knows(py->magic);
 	px_digest_init(&d);
 	px_digest_u64(&d, "format", FORMAT);
 	px_digest_field(&d, "python", py->version, strlen(py->version));
@@ -60,6 +62,11 @@ int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
 void px_keys_free(struct px_keys *k)
 {
 	free(k);
+}
+
+bool px_keys_need_name(const struct px_keys *k, const struct px_blob *b)
+{
+	return k->nameless && b->kind == PX_BLOB_CODE && b->name_at == 0;
 }
 
 uint32_t px_keys_cache_profile(const struct px_keys *k, const struct px_form *f)
@@ -83,7 +90,8 @@ static void begin_key(const struct px_keys *k, const struct px_module_id *id,
 	px_digest_field(d, tag, k->profile, sizeof(k->profile));
 	px_digest_u64(d, "optimize", id->form.optimize);
 	px_digest_u64(d, "mode", id->form.mode);
-	px_digest_field(d, "name", id->name, strlen(id->name));
+	if (!k->nameless)
+		px_digest_field(d, "name", id->name, strlen(id->name));
 }
 
 static void make_index(const struct px_keys *k, const struct px_module_id *id,
@@ -119,23 +127,43 @@ void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
 	px_digest_final(&d, ret);
 }
 
+bool px_module_id_named(const struct px_keys *k, const struct px_module_id *id,
+			const uint8_t key[PX_DIGEST_SIZE],
+			uint8_t ret[PX_DIGEST_SIZE])
+{
+	struct px_digest d;
+
+	if (!k->nameless)
+		return false;
+	px_digest_init(&d);
+	px_digest_field(&d, "named", key, PX_DIGEST_SIZE);
+	px_digest_field(&d, "name", id->name, strlen(id->name));
+	px_digest_final(&d, ret);
+	return true;
+}
+
+char *px_module_name(const struct px_content_options *o, const char *path)
+{
+	const size_t n = strlen(o->prefix);
+	const char *slash = n > 0 && o->prefix[n - 1] != '/' ? "/" : "";
+	char *name = malloc(n + 1 + strlen(path) + 1);
+
+	if (name)
+		stpcpy(stpcpy(stpcpy(name, o->prefix), slash), path);
+	return name;
+}
+
 int px_module_id_init(const struct px_keys *k, const char *path,
 		      enum px_kind kind, const struct px_fingerprint *fp,
 		      struct px_module_id *ret)
 {
-	const char *prefix = k->o->prefix;
-	const size_t n = strlen(prefix);
-	const char *slash = n > 0 && prefix[n - 1] != '/' ? "/" : "";
-	char *name = malloc(n + 1 + strlen(path) + 1);
-	char *in_source;
+	char *name = px_module_name(k->o, path);
 
 	if (!name)
 		return -ENOMEM;
-	in_source = stpcpy(stpcpy(name, prefix), slash);
-	stpcpy(in_source, path);
 	*ret = (struct px_module_id){
 		.name = name,
-		.path = in_source,
+		.path = name + strlen(name) - strlen(path),
 		.kind = kind,
 		.form.optimize =
 			px_rules_optimize(k->o->rules, path, k->o->optimize),

@@ -6,6 +6,14 @@
  * digests of it: the index key, made of the source file's fingerprint without
  * reading it, and the blob key, made of what the source says.
  *
+ * Bytes in the canonical form are stored without their co_filename, and neither
+ * key has it, so that equal sources compile once. Other bytes depend on it, and
+ * so do their keys: if the user wants CPython's own bytes, or this Python has
+ * no canonical form, those of all modules. Very few modules have no canonical
+ * form although their Python has one (a NaN in a set, say). They turn out when
+ * they are compiled; their blobs are put under a key with the name, and the
+ * index does not have them.
+ *
  * Threads: any.
  */
 
@@ -29,12 +37,16 @@ struct px_module_id {
 	enum px_kind kind;
 	struct px_form form;
 	struct px_fingerprint fp;
-	uint8_t index[PX_DIGEST_SIZE]; /* the index key of all of that */
+	uint8_t index[PX_DIGEST_SIZE]; /* the index key, see above */
 };
 
 /* `o` outlives the keys. -ENOMEM. */
 int px_keys_new(const struct px_content_options *o, struct px_keys **ret);
 void px_keys_free(struct px_keys *k); /* NULL is fine */
+
+/* The co_filename of the module `path`; the caller frees it. NULL if out of
+ * memory. */
+char *px_module_name(const struct px_content_options *o, const char *path);
 
 /* Asks the rules, and copies `path`. -ENOMEM. */
 int px_module_id_init(const struct px_keys *k, const char *path,
@@ -51,6 +63,15 @@ void px_module_id_index(const struct px_keys *k, const struct px_module_id *id,
 void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
 		       const struct px_buf *source, const struct px_stat *st,
 		       uint8_t ret[PX_DIGEST_SIZE]);
+
+/* Whether `b` depends on co_filename although its blob key does not: it is one
+ * of the few without a canonical form, and belongs under another key. */
+bool px_keys_need_name(const struct px_keys *k, const struct px_blob *b);
+/* That key, made of the blob key `key` and co_filename. False: `key` depends on
+ * the name already. */
+bool px_module_id_named(const struct px_keys *k, const struct px_module_id *id,
+			const uint8_t key[PX_DIGEST_SIZE],
+			uint8_t ret[PX_DIGEST_SIZE]);
 
 /* The time in the header of the .pyc: 0 unless the mode wants the time. */
 uint32_t px_form_header_mtime(const struct px_form *f,

@@ -26,6 +26,11 @@ uint64_t px_mark_bytes(const void *data, size_t n)
 	return px_get_le64(sum);
 }
 
+uint64_t px_mark_with_name(uint64_t mark, const char *name)
+{
+	return px_hash64(mark, name, strlen(name));
+}
+
 static int64_t even_epoch(const struct px_content_options *o)
 {
 	return o->mtime > PX_ATTR_EARLIEST ? o->mtime / STEP * STEP

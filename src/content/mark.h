@@ -14,6 +14,10 @@
 /* The first 8 bytes of the XXH3-128 checksum, as a little-endian number. */
 uint64_t px_mark_bytes(const void *data, size_t n);
 
+/* The mark of a module whose bytes are those of a nameless blob with the mark
+ * `mark`, and the co_filename `name` in them. */
+uint64_t px_mark_with_name(uint64_t mark, const char *name);
+
 /*
  * The mark of the file `path`, which is passed through as it is. `st` is its
  * state; if the file has changed since, *st becomes what it was when it was

@@ -47,7 +47,7 @@ int px_module_peek(const struct px_modules *ms, const char *path,
 {
 	PX_AUTO(look_fini) struct look l = {0};
 	struct px_cache_entry e = {0};
-	struct px_blob *b = NULL;
+	struct px_blob *b = NULL, *whole = NULL;
 	int r = look_at(ms, path, st, kind, &l);
 
 	if (r == 0)
@@ -56,9 +56,15 @@ int px_module_peek(const struct px_modules *ms, const char *path,
 		r = px_cache_get(ms->o->cache, e.key, &b);
 	if (r < 0)
 		return r;
+	if (b) {
+		whole = px_blob_with_name(b, l.id.name);
+		px_blob_unref(b);
+		if (!whole)
+			return -ENOMEM;
+	}
 	px_stats_add(ms->o->stats, PX_COUNT_stat_hits, 1);
-	px_reply_fill(ms->o, kind, &l.st, &e, ret);
-	ret->blob = b;
+	px_reply_fill(ms->o, &l.id, &l.st, &e, ret);
+	ret->blob = whole;
 	return 0;
 }
 
@@ -76,7 +82,7 @@ static bool answer_from_cache(const struct px_modules *ms, const struct look *l,
 		return false;
 	if (want == PX_WANT_SIZE && e.kind == PX_BLOB_CODE) {
 		px_stats_add(ms->o->stats, PX_COUNT_stat_hits, 1);
-		px_reply_fill(ms->o, l->id.kind, &l->st, &e, &m);
+		px_reply_fill(ms->o, &l->id, &l->st, &e, &m);
 		done(arg, 0, &m);
 		return true;
 	}
@@ -84,7 +90,7 @@ static bool answer_from_cache(const struct px_modules *ms, const struct look *l,
 		return false;
 	px_stats_add(ms->o->stats, PX_COUNT_stat_hits, 1);
 	px_reply_log(ms->o, ms->said, l->id.path, e.key, b);
-	px_reply_blob(ms->o, l->id.kind, &l->st, &e, b, done, arg);
+	px_reply_blob(ms->o, &l->id, &l->st, e.key, b, done, arg);
 	px_blob_unref(b);
 	return true;
 }

@@ -8,19 +8,24 @@
  * Threads: any.
  */
 
+#include "key.h"
 #include "said.h"
 
-#include "pycfs/content.h"
+/* What the cache's index says of the module `id` whose source is `st`. */
+void px_reply_fill(const struct px_content_options *o,
+		   const struct px_module_id *id, const struct px_stat *st,
+		   const struct px_cache_entry *e, struct px_module *ret);
 
-/* What the cache's index says of a module whose source is `st`. */
-void px_reply_fill(const struct px_content_options *o, enum px_kind kind,
-		   const struct px_stat *st, const struct px_cache_entry *e,
-		   struct px_module *ret);
+/* The entry of the cache's index that leads to the blob `b`, under `key`. */
+struct px_cache_entry px_reply_entry(const struct px_blob *b,
+				     const uint8_t key[PX_DIGEST_SIZE]);
 
-/* Calls `done` with such a module whose blob `b` is there. */
-void px_reply_blob(const struct px_content_options *o, enum px_kind kind,
-		   const struct px_stat *st, const struct px_cache_entry *e,
-		   struct px_blob *b, px_content_done done, void *arg);
+/* Calls `done` with a module whose blob `b` is there, under `key`: with its
+ * co_filename in the bytes. With -ENOMEM, if there is no memory for them. */
+void px_reply_blob(const struct px_content_options *o,
+		   const struct px_module_id *id, const struct px_stat *st,
+		   const uint8_t key[PX_DIGEST_SIZE], struct px_blob *b,
+		   px_content_done done, void *arg);
 
 /* Logs what does not compile, and where; nothing of a module that does. Once
  * for each path and key, and never if the options say that whoever asks reports

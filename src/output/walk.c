@@ -217,7 +217,7 @@ static void load_bytes(struct px_walk *w, struct px_item *i)
 	struct again a = {.answer = PX_ANSWER_INIT, .item = i};
 
 	i->has_deferred_bytes = false;
-	if (px_content_bytes(w->o.content, i->key, &i->blob) == 0)
+	if (px_content_bytes(w->o.content, i->source, i->key, &i->blob) == 0)
 		return;
 	px_content_get(w->o.content, i->source, NULL, i->attr.kind,
 		       PX_WANT_BYTES, on_again, &a);

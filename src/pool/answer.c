@@ -149,7 +149,9 @@ static int result(struct px_pool *p, struct px_worker *w,
 	int r = px_frame_get_result(payload->data, payload->size, &res);
 
 	if (r < 0 || w->n_slots == 0 || w->slots[0].state == PX_SLOT_WAITING ||
-	    res.id != w->slots[0].id)
+	    res.id != w->slots[0].id ||
+	    !px_blob_is_name_at(kinds[res.status], res.data.data, res.data.size,
+				res.name_at))
 		return -EBADMSG;
 	if (!w->has_answered) {
 		w->has_answered = true;
@@ -160,6 +162,8 @@ static int result(struct px_pool *p, struct px_worker *w,
 		return 0;
 	blob = px_blob_new(kinds[res.status], res.line, res.column,
 			   res.data.data, res.data.size);
+	if (blob)
+		blob->name_at = res.name_at;
 	px_stats_add(p->o.stats, PX_COUNT_compiled, 1);
 	px_stats_add(p->o.stats, PX_COUNT_ahead, job->ahead);
 	px_stats_add(p->o.stats, PX_COUNT_compiled_bytes, job->frame.size);

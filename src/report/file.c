@@ -150,15 +150,17 @@ static const char not_analysed[] =
 	"2\t0\tnot-analysed\tcould not be looked at: it took too long, or "
 	"ended the process\t\t";
 
-/* What a worker of `pool` makes of a source: 0 and a blob that is the caller's,
+/* What a worker of `pool` makes of a source, in the canonical form if there is
+ * one of it: 0 and a blob that is the caller's,
  * or NULL if it failed. Waits for it. -errno. */
 static int run_worker(struct px_pool *pool, const char *path,
-		      const struct px_buf *source, struct px_blob **ret)
+		      const struct px_buf *source, bool canonical,
+		      struct px_blob **ret)
 {
 	struct bytes b = {.answer = PX_ANSWER_INIT};
 	const struct px_frame_compile task = {
 		.mode = PX_PYC_UNCHECKED_HASH,
-		.canonical = true,
+		.canonical = canonical,
 		.co_filename = {(const uint8_t *)path, strlen(path)},
 		.source = {source->data, source->size},
 	};
@@ -180,7 +182,7 @@ static int analyse(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, char **ret)
 {
 	struct px_blob *found;
-	int r = run_worker(pool, path, source, &found);
+	int r = run_worker(pool, path, source, false, &found);
 
 	if (r == 0 && !found) {
 		*ret = strdup(not_analysed);
@@ -212,14 +214,14 @@ static int measure_pycache(const struct px_report_options *o, const char *path,
 		px_blob_unref(b);
 		return 0;
 	}
-	r = run_worker(o->baseline, path, source, &b);
+	r = run_worker(o->baseline, path, source, true, &b);
 	if (r < 0)
 		return r;
 	/* The module compiled for the view, at its level, so it compiles at
 	 * level 0, too; only the deadline can have passed. */
 	if (!b)
 		return 1;
-	*ret = b->size;
+	*ret = px_blob_size_with_name(b->size, b->name_at != 0, path);
 	px_blob_unref(b);
 	px_put_le64(note, *ret);
 	px_note_put(o->cache, key, note, sizeof(note));

@@ -42,7 +42,7 @@ def marshal():
 
 
 def frames():
-    hello = struct.pack("<IIII", 2, 0x0a0d0dcb, 0x030c01f0, 1) + string(b"3.12.1")
+    hello = struct.pack("<IIII", 3, 0x0a0d0dcb, 0x030c01f0, 1) + string(b"3.12.1")
     put("frame", "hello", frame(1, hello))
     for mode in (0, 1, 3):
         put("frame", "compile%d" % mode, frame(2, struct.pack(
@@ -50,7 +50,7 @@ def frames():
             string(b"a/b.py") + string(b"x = 1\n")))
     for status in range(4):
         put("frame", "result%d" % status, frame(3, struct.pack(
-            "<QIII", 7, status, 3, 4) + string(b"invalid syntax")))
+            "<QIIII", 7, status, 3, 4, 17) + string(b"invalid syntax")))
 
 
 def node(key, value, flags=0, size=None):
@@ -118,8 +118,11 @@ def opts():
 def blobs():
     for kind in range(3):
         put("blob", "kind%d" % kind, struct.pack(
-            "<IIIIB", kind, 7, 9, 16 + 10 * kind, kind) + b"payload")
-    put("blob", "stored", b"PXB2" + struct.pack("<III", 1, 0, 0) + bytes(24))
+            "<IIIIIB", kind, 7, 9, 16 + 10 * kind, 0, kind) + b"payload")
+    for mark in b"/\xafz":
+        put("blob", "name%02x" % mark, struct.pack("<IIIIIB", 0, 0, 0, 0, 17, 0) +
+            bytes(17) + bytes([mark]) + b"rest")
+    put("blob", "stored", b"PXB3" + struct.pack("<IIII", 1, 0, 0, 0) + bytes(24))
 
 
 def rules():

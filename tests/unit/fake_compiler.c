@@ -7,6 +7,7 @@
  *
  *   --libpython ok            a proper hello
  *               protocol, magic, hexversion     a hello that is wrong there
+ *               magic-3.9     as ok, with the magic number of 3.9
  *               result        a result instead of a hello
  *               garbage       no frame at all
  *               exit          ends with status 3 and last words
@@ -16,6 +17,8 @@
  *               long-hello    begins a hello of 5,000 bytes
  *
  *   echo         the source comes back as code
+ *   nameless     code without co_filename: px_blob.name_at is not 0
+ *   work-nameless    the same after 100 ms of CPU time
  *   reject       a syntax error at 3:4
  *   failed, plain                 the other statuses
  *   die          ends with last words
@@ -29,9 +32,11 @@
  *   large        a result as long as one may be
  *   larger       begins one that is longer
  *   garbage, unknown, huge, short, wrong-id, hello   instead of an answer
+ *   no-mark, far-mark    nameless, but no mark is where it says
  *   twice        two answers
  *   quit         answers, then ends
  */
+#include "pycfs/filename.h"
 #include "pycfs/frame.h"
 
 #include <fcntl.h>
@@ -59,7 +64,9 @@ static void say_hello(const char *how)
 	int n = strcmp(how, "twice") == 0 ? 2 : 1;
 	struct px_frame_hello h = {
 		.protocol = PX_FRAME_PROTOCOL + (strcmp(how, "protocol") == 0),
-		.magic = 1 + (strcmp(how, "magic") == 0),
+		.magic = strcmp(how, "magic-3.9") == 0
+				 ? 0x0a0d0d61
+				 : 1 + (strcmp(how, "magic") == 0),
 		.hexversion = 0x030900f0,
 		.version = {(const uint8_t *)"fake", 4},
 	};
@@ -88,10 +95,32 @@ static void say_result(const struct px_frame_compile *t, uint64_t id,
 	put_buf(&b);
 }
 
+/* A nameless answer: a header, a byte, the mark, the source. Its mark is in the
+ * wrong place by `off`. */
+static void say_nameless(const struct px_frame_compile *t, uint32_t off)
+{
+	uint8_t data[4096] = {[PX_PYC_HEADER_SIZE] = 'c', PX_FILENAME_MARK};
+	const uint32_t at = PX_PYC_HEADER_SIZE + 1;
+	struct px_buf b = {.max = PX_FRAME_MAX};
+	struct px_frame_result r = {
+		.id = t->id,
+		.status = PX_FRAME_CODE,
+		.name_at = at + off,
+		.data = {data, at + 1 + t->source.size},
+	};
+
+	if (t->source.size > sizeof(data) - at - 1)
+		_exit(8);
+	memcpy(data + at + 1, t->source.data, t->source.size);
+	if (px_frame_put_result(&b, &r) < 0)
+		_exit(8);
+	put_buf(&b);
+}
+
 /* The longest answer there may be. */
 static void say_large(const struct px_frame_compile *t)
 {
-	const size_t fixed = 8 + 3 * 4 + 4; /* frame.h, of a result */
+	const size_t fixed = 8 + 4 * 4 + 4; /* frame.h, of a result */
 	const size_t compile =
 		8 + 4 + 4 + 4 + 4 + t->co_filename.size + t->source.size;
 	const size_t n = px_frame_result_max(compile) - fixed;
@@ -173,6 +202,10 @@ static void misbehave(const char *name, const struct px_frame_compile *t)
 		say_result(t, t->id + 1, PX_FRAME_CODE);
 	} else if (is(name, "hello", &file)) {
 		say_hello("ok");
+	} else if (is(name, "no-mark", &file)) {
+		say_nameless(t, 1);
+	} else if (is(name, "far-mark", &file)) {
+		say_nameless(t, UINT32_MAX / 2);
 	} else {
 		fprintf(stderr, "fake compiler: what is '%s'?\n", name);
 		_exit(7);
@@ -203,7 +236,7 @@ static void act(const struct px_frame_compile *t)
 		stall();
 	if (is(name, "spin", &file))
 		compute(INT32_MAX);
-	if (is(name, "work", &file))
+	if (is(name, "work", &file) || is(name, "work-nameless", &file))
 		compute(100);
 	if (is(name, "starve", &file))
 		starve();
@@ -224,6 +257,9 @@ static void act(const struct px_frame_compile *t)
 		say_large(t);
 	else if (is(name, "plain", &file))
 		say_result(t, t->id, PX_FRAME_PLAIN);
+	else if (is(name, "nameless", &file) ||
+		 is(name, "work-nameless", &file))
+		say_nameless(t, 0);
 	else if (is(name, "echo", &file) || is(name, "wait", &file) ||
 		 is(name, "die-once", &file) || is(name, "twice", &file) ||
 		 is(name, "starve", &file) || is(name, "work", &file) ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 #include "pycfs/blob.h"
+#include "pycfs/filename.h"
 
 static const uint8_t key[PX_DIGEST_SIZE] = "the key of it";
 static const uint8_t other_key[PX_DIGEST_SIZE] = "the key of IT";
@@ -131,15 +132,114 @@ static void test_failures_are_not_stored(void **state PX_UNUSED)
 /* Stored numbers must never change. */
 static void test_header_bytes(void **state PX_UNUSED)
 {
-	static const uint8_t expected[16] = {'P', 'X', 'B', '2', 2, 0, 0, 0,
-					     7,	  0,   0,   0,	 9, 0, 0, 0};
-	static const uint8_t checksum[4] = {0x8d, 0x34, 0xe8, 0x28};
+	static const uint8_t expected[20] = {'P', 'X', 'B', '3', 2, 0, 0,
+					     0,	  7,   0,   0,	 0, 9, 0,
+					     0,	  0,   5,   0,	 0, 0};
+	static const uint8_t checksum[4] = {0x24, 0x9f, 0xf5, 0x37};
 	struct px_blob *b = sample();
 	uint8_t header[PX_BLOB_STORED_HEADER];
 
+	b->name_at = 5;
 	px_blob_header(b, key, header);
 	assert_memory_equal(header, expected, sizeof(expected));
-	assert_memory_equal(header + 16, checksum, sizeof(checksum));
+	assert_memory_equal(header + 20, checksum, sizeof(checksum));
+	px_blob_unref(b);
+}
+
+/* ---------------------------------------------------------------- names */
+
+#define NAME_AT 17
+
+static struct px_blob *nameless(uint8_t mark)
+{
+	struct px_blob *b = px_blob_new(PX_BLOB_CODE, 0, 0,
+					"the header: 16 B(_behind it", 27);
+
+	assert_non_null(b);
+	b->data[NAME_AT] = mark;
+	b->name_at = NAME_AT;
+	return b;
+}
+
+/* What px_blob_decode makes of the stored form with this name_at. */
+static int decode_with(struct px_blob *b, uint32_t name_at,
+		       struct px_blob **ret)
+{
+	uint8_t *stored;
+	size_t n;
+	int r;
+
+	b->name_at = name_at;
+	stored = store(b, &n);
+	r = px_blob_decode(key, stored, n, ret);
+	free(stored);
+	return r;
+}
+
+static void test_name_is_put_in(void **state PX_UNUSED)
+{
+	static const uint8_t marks[] = {PX_FILENAME_MARK,
+					PX_FILENAME_MARK | PX_FILENAME_SHARED};
+	char name[300] = "pkg/m.py";
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(marks); i++) {
+		struct px_blob *b = nameless(marks[i]), *back, *whole;
+		size_t n;
+
+		assert_int_equal(decode_with(b, NAME_AT, &back), 0);
+		assert_int_equal(back->name_at, NAME_AT);
+		whole = px_blob_with_name(back, name);
+		n = strlen("the header: 16 B(z") + 1 + strlen(name);
+		assert_int_equal(whole->kind, PX_BLOB_CODE);
+		assert_int_equal(whole->name_at, 0);
+		assert_int_equal(whole->size, n + strlen("behind it"));
+		assert_int_equal(whole->size,
+				 px_blob_size_with_name(b->size, true, name));
+		assert_memory_equal(whole->data, "the header: 16 B(", NAME_AT);
+		assert_int_equal(whole->data[NAME_AT],
+				 'z' | (marks[i] & PX_FILENAME_SHARED));
+		assert_int_equal(whole->data[NAME_AT + 1], strlen(name));
+		assert_memory_equal(whole->data + NAME_AT + 2, name,
+				    strlen(name));
+		assert_memory_equal(whole->data + n, "behind it", 9);
+		/* What is in the cache is as it was. */
+		assert_int_equal(back->size, b->size);
+		assert_memory_equal(back->data, b->data, b->size);
+		/* One that is whole has its name. */
+		assert_ptr_equal(px_blob_with_name(whole, "other"), whole);
+		assert_int_equal(whole->refs, 2);
+		assert_int_equal(px_blob_size_with_name(7, false, name), 7);
+		px_blob_unref(whole);
+		px_blob_unref(whole);
+		px_blob_unref(back);
+		px_blob_unref(b);
+	}
+}
+
+/* A name_at with a checksum that is right, and no mark there. */
+static void test_name_at_is_checked(void **state PX_UNUSED)
+{
+	static const uint32_t bad[] = {
+		1,  15, 16,	  NAME_AT - 1,	  NAME_AT + 1, 26,
+		27, 28, 1u << 31, UINT32_MAX - 1, UINT32_MAX,
+	};
+	struct px_blob *b = nameless(PX_FILENAME_MARK), *back;
+
+	/* In the header of the .pyc there is none, whatever is in it. */
+	memset(b->data, PX_FILENAME_MARK, 16);
+	for (size_t i = 0; i < PX_ARRAY_LEN(bad); i++) {
+		print_message("%u\n", bad[i]);
+		assert_int_equal(decode_with(b, bad[i], &back), -EBADMSG);
+	}
+	b->data[NAME_AT] = 'z';
+	assert_int_equal(decode_with(b, NAME_AT, &back), -EBADMSG);
+	/* Only code has a name. */
+	b->data[NAME_AT] = PX_FILENAME_MARK;
+	b->kind = PX_BLOB_REJECTED;
+	assert_int_equal(decode_with(b, NAME_AT, &back), -EBADMSG);
+	b->kind = PX_BLOB_CODE;
+	assert_int_equal(decode_with(b, NAME_AT, &back), 0);
+	px_blob_unref(back);
 	px_blob_unref(b);
 }
 
@@ -189,6 +289,8 @@ int main(void)
 		cmocka_unit_test(test_key_is_part_of_it),
 		cmocka_unit_test(test_failures_are_not_stored),
 		cmocka_unit_test(test_header_bytes),
+		cmocka_unit_test(test_name_is_put_in),
+		cmocka_unit_test(test_name_at_is_checked),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_shown),
 	};

@@ -69,6 +69,7 @@ static void put(const char *path, const char *text)
 static int make_tree(void **state PX_UNUSED)
 {
 	const char *tmp = getenv("TMPDIR");
+	char from[200], to[200];
 	struct px_why why;
 
 	snprintf(top, sizeof(top), "%s/px-content-XXXXXX", tmp ? tmp : "/tmp");
@@ -94,10 +95,22 @@ static int make_tree(void **state PX_UNUSED)
 	put("mixed/echo good.py", "good");
 	put("mixed/reject bad.py", "bad");
 	put("mixed/data.txt", "data");
+	put("nameless a.py", "alike");
+	put("dir4/nameless b.py", "alike");
+	put("work-nameless a.py", "at once");
+	put("dir4/work-nameless b.py", "at once");
+	put("dir4/work-nameless c.py", "at once");
+	put("work a.py", "with a name");
+	put("dir4/work b.py", "with a name");
+	put("linked/nameless a.py", "a file with two names");
 	put_at("times/echo.py", "same", 1700000000);
 	put_at("later/echo.py", "same", 1700000000);
 	put_at("real/m.py", "'''doc'''\nx = 'constant'\n", 1700000001);
 	put("real/bad.py", "x = 1\ny = (\n");
+	snprintf(from, sizeof(from), "%s/src/linked/nameless a.py", top);
+	snprintf(to, sizeof(to), "%s/src/linked/nameless bb.py", top);
+	if (link(from, to) < 0)
+		return -1;
 	/* See PX_TREE_YOUNG_NS. */
 	usleep(2100000);
 	return 0;
@@ -637,7 +650,8 @@ static void test_profile_is_part_of_the_key(void **state)
 	px_rules_free(rules);
 }
 
-/* The name is part of the code: same bytes, another module. */
+/* Without a canonical form the name is part of the code: same bytes, another
+ * module. */
 static void test_name_is_part_of_the_key(void **state)
 {
 	struct unit_content *u = *state;
@@ -646,6 +660,188 @@ static void test_name_is_part_of_the_key(void **state)
 	bytes(u, "times/echo.py");
 	bytes(u, "later/echo.py");
 	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+}
+
+/* ------------------------------------------------- equal sources, one blob */
+
+/* 3.9, whose bytecode has a canonical form. */
+#define MAGIC_3_9 0x0a0d0d61
+
+static void begin_canonical(struct unit_content *u)
+{
+	u->fake.magic = MAGIC_3_9;
+	u->fake.libpython = (char *)(uintptr_t) "magic-3.9";
+	begin(u);
+}
+
+/* Whether these are the bytes that "nameless" gives for the path and source, as
+ * far as they can be told: text ends at the first NUL. */
+static void check_nameless(const struct answer *a, const char *name,
+			   const char *source)
+{
+	char tail[300];
+	const size_t n = (size_t)snprintf(tail, sizeof(tail), "cz%c%s%s",
+					  (int)strlen(name), name, source);
+
+	assert_int_equal(a->err, 0);
+	assert_int_equal(a->m.kind, PX_BLOB_CODE);
+	assert_int_equal(a->m.attr.size, PX_PYC_HEADER_SIZE + n);
+	assert_memory_equal(a->text + PX_PYC_HEADER_SIZE, tail, n);
+}
+
+static void test_equal_sources_compile_once(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a, b;
+
+	begin_canonical(u);
+	a = bytes(u, "nameless a.py");
+	b = bytes(u, "dir4/nameless b.py");
+	check_nameless(&a, "nameless a.py", "alike");
+	check_nameless(&b, "dir4/nameless b.py", "alike");
+	assert_true(a.m.tag != b.m.tag);
+	assert_memory_equal(a.m.key, b.m.key, PX_DIGEST_SIZE);
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_blob_hits), 1);
+	/* Sizes without bytes have the name, too, also with another prefix. */
+	u->o.prefix = "/opt";
+	again(u);
+	a = size(u, "nameless a.py");
+	assert_null(a.m.blob);
+	assert_int_equal(a.m.attr.size, bytes(u, "nameless a.py").m.attr.size);
+	a = bytes(u, "nameless a.py");
+	check_nameless(&a, "/opt/nameless a.py", "alike");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
+}
+
+static void test_peek_and_bytes_have_the_name(void **state)
+{
+	struct unit_content *u = *state;
+	struct px_module m;
+	struct px_blob *b;
+	struct answer a;
+
+	begin_canonical(u);
+	a = bytes(u, "nameless a.py");
+	assert_int_equal(px_content_peek(u->c, "nameless a.py", NULL,
+					 PX_KIND_MODULE, PX_WANT_BYTES, &m),
+			 0);
+	assert_int_equal(m.attr.size, a.m.attr.size);
+	assert_int_equal(m.blob->size, a.m.attr.size);
+	assert_memory_equal(m.blob->data, a.text, m.blob->size);
+	assert_true(m.tag == a.m.tag);
+	px_blob_unref(m.blob);
+	assert_int_equal(px_content_bytes(u->c, "nameless a.py", m.key, &b), 0);
+	assert_int_equal(b->size, a.m.attr.size);
+	assert_memory_equal(b->data, a.text, b->size);
+	px_blob_unref(b);
+	m.key[0] ^= 1;
+	assert_int_equal(px_content_bytes(u->c, "nameless a.py", m.key, &b),
+			 -ENOENT);
+}
+
+/* Hard links have one fingerprint. */
+static void test_two_names_of_one_file(void **state)
+{
+	struct unit_content *u = *state;
+	struct answer a, b;
+
+	begin_canonical(u);
+	a = bytes(u, "linked/nameless a.py");
+	b = bytes(u, "linked/nameless bb.py");
+	check_nameless(&a, "linked/nameless a.py", "a file with two names");
+	check_nameless(&b, "linked/nameless bb.py", "a file with two names");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
+}
+
+/* Asks for all of them before the first is there. */
+static void ask_at_once(struct unit_content *u, const char *const *paths,
+			struct answer *ret, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		answer_init(&ret[i]);
+		px_content_get(u->c, paths[i], NULL, PX_KIND_MODULE,
+			       PX_WANT_BYTES, on_answer, &ret[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		assert_true(answered(&ret[i], PATIENCE * 1000));
+		assert_int_equal(ret[i].n, 1);
+	}
+}
+
+static void test_equal_sources_at_once(void **state)
+{
+	static const char *const paths[] = {"work-nameless a.py",
+					    "dir4/work-nameless b.py",
+					    "dir4/work-nameless c.py"};
+	struct unit_content *u = *state;
+	struct answer a[3];
+
+	begin_canonical(u);
+	ask_at_once(u, paths, a, 3);
+	for (size_t i = 0; i < 3; i++)
+		check_nameless(&a[i], paths[i], "at once");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_blob_hits), 2);
+	/* All three are in the index. */
+	again(u);
+	for (size_t i = 0; i < 3; i++) {
+		struct answer b = bytes(u, paths[i]);
+
+		check_nameless(&b, paths[i], "at once");
+	}
+	assert_int_equal(count(u, PX_COUNT_source_reads), 0);
+}
+
+/* A module that has no canonical form, although its Python has one. */
+static void test_equal_sources_with_a_name_in_them(void **state)
+{
+	static const char *const paths[] = {"work a.py", "dir4/work b.py"};
+	struct unit_content *u = *state;
+	struct answer a[2];
+
+	begin_canonical(u);
+	ask_at_once(u, paths, a, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(a[i].text, "with a name");
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+	assert_int_equal(count(u, PX_COUNT_blob_hits), 0);
+	assert_memory_not_equal(a[0].m.key, a[1].m.key, PX_DIGEST_SIZE);
+	/* They are found by content, and not by the fingerprint. */
+	again(u);
+	ask_at_once(u, paths, a, 2);
+	assert_string_equal(a[0].text, "with a name");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 0);
+	assert_int_equal(count(u, PX_COUNT_blob_hits), 2);
+	u->o.prefix = "/opt";
+	again(u);
+	ask_at_once(u, paths, a, 2);
+	assert_int_equal(count(u, PX_COUNT_compiled), 2);
+}
+
+/* Whoever waits for the leader is told that it will not come; so are those who
+ * wait for a follower. */
+static void test_followers_when_stopping(void **state)
+{
+	static const char *const paths[] = {"stall.py", "stall 2.py"};
+	struct unit_content *u = *state;
+	struct answer a[2];
+
+	begin_canonical(u);
+	for (size_t i = 0; i < 2; i++) {
+		answer_init(&a[i]);
+		px_content_get(u->c, paths[i], NULL, PX_KIND_MODULE,
+			       PX_WANT_BYTES, on_answer, &a[i]);
+	}
+	assert_true(reaches(u, PX_COUNT_source_reads, 2));
+	end(u);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(a[i].n, 1);
+		assert_int_equal(a[i].err, -ECANCELED);
+	}
 }
 
 static void test_young_files_prove_nothing(void **state)
@@ -1261,6 +1457,12 @@ int main(void)
 		CONTENT_TEST(test_next_mount),
 		CONTENT_TEST(test_profile_is_part_of_the_key),
 		CONTENT_TEST(test_name_is_part_of_the_key),
+		CONTENT_TEST(test_equal_sources_compile_once),
+		CONTENT_TEST(test_peek_and_bytes_have_the_name),
+		CONTENT_TEST(test_two_names_of_one_file),
+		CONTENT_TEST(test_equal_sources_at_once),
+		CONTENT_TEST(test_equal_sources_with_a_name_in_them),
+		CONTENT_TEST(test_followers_when_stopping),
 		CONTENT_TEST(test_young_files_prove_nothing),
 		CONTENT_TEST(test_change_is_noticed),
 		CONTENT_TEST(test_damage_is_repaired),

@@ -30,6 +30,7 @@ static const struct px_frame_result result = {
 	.status = PX_FRAME_REJECTED,
 	.line = 3,
 	.column = 4,
+	.name_at = 0x10203040,
 	.data = STR("invalid syntax"),
 };
 
@@ -135,6 +136,7 @@ static void test_result(void **state PX_UNUSED)
 	assert_int_equal(r.status, result.status);
 	assert_int_equal(r.line, result.line);
 	assert_int_equal(r.column, result.column);
+	assert_int_equal(r.name_at, result.name_at);
 	assert_str_equal(&r.data, &result.data);
 	px_buf_fini(&b);
 }
@@ -198,8 +200,8 @@ static void test_bad_values(void **state PX_UNUSED)
 		{PX_FRAME_COMPILE, 20, 0}, /* NUL in co_filename */
 		{PX_FRAME_RESULT, 8, 4},   /* status */
 		{PX_FRAME_RESULT, 11, 1},
-		{PX_FRAME_RESULT, 20, 13},
-		{PX_FRAME_RESULT, 20, 15},
+		{PX_FRAME_RESULT, 24, 13},
+		{PX_FRAME_RESULT, 24, 15},
 	};
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "marshal_unit.h"
 
+#include "pycfs/filename.h"
+
 #include <sodium.h>
 
 #define NEW  MAGIC(3571)
@@ -45,6 +47,46 @@ static void assert_buf_equal(const struct px_buf *a, const struct px_buf *b)
 	fail();
 }
 
+/* Without its name and with it again it is as it was: `whole` is the canonical
+ * form of `in`. False: it has two names. */
+static bool check_nameless(uint32_t magic, const struct px_buf *in,
+			   const struct px_buf *whole)
+{
+	struct px_buf out = {.max = 1u << 30}, got = {.max = 1u << 30};
+	char name[400] = "";
+	struct px_fault fault;
+	size_t at, n, text;
+	int r;
+
+	px_buf_add(&out, "before", 6);
+	r = px_marshal_nameless(magic, in->data, in->size, &out, &at, &fault);
+	if (r < 0) {
+		assert_int_equal(r, -EBADMSG);
+		assert_string_equal(fault.what, "two co_filenames");
+		assert_int_equal(out.size, 6);
+		px_buf_fini(&out);
+		return false;
+	}
+	px_buf_consume(&out, 6);
+	at -= 6;
+	assert_true(at > 0 && at < out.size);
+	assert_true(px_filename_is_mark(out.data[at]));
+	text = strchr("zZ", whole->data[at] & 0x7f) ? 2 : 5;
+	n = text == 2 ? whole->data[at + 1] : px_get_le32(whole->data + at + 1);
+	assert_true(n < sizeof(name) && at + text + n <= whole->size);
+	memcpy(name, whole->data + at + text, n);
+	assert_int_equal(px_filename_size(name), text + n);
+	px_buf_add(&got, out.data, at);
+	px_buf_reserve(&got, text + n);
+	px_filename_write(name, out.data[at], got.data + at);
+	got.size += text + n;
+	px_buf_add(&got, out.data + at + 1, out.size - at - 1);
+	assert_buf_equal(&got, whole);
+	px_buf_fini(&out);
+	px_buf_fini(&got);
+	return true;
+}
+
 static void check_form(uint32_t magic, const char *in, const char *out)
 {
 	struct px_buf data = unit_marshal(magic, in);
@@ -58,6 +100,7 @@ static void check_form(uint32_t magic, const char *in, const char *out)
 	assert_buf_equal(&got, &expected);
 	assert_int_equal(canonical(magic, &got, &again, NULL), 0);
 	assert_buf_equal(&again, &got);
+	check_nameless(magic, &data, &got);
 	px_buf_fini(&data);
 	px_buf_fini(&expected);
 	px_buf_fini(&got);
@@ -288,6 +331,34 @@ static void test_code_is_not_merged(void **state PX_UNUSED)
 	};
 
 	check_rows(rows, PX_ARRAY_LEN(rows));
+}
+
+static void test_one_name_or_none(void **state PX_UNUSED)
+{
+	static const struct {
+		const char *in;
+		bool one;
+	} cases[] = {
+		{"{b'C' (" TWIN ") (z'n') (z'v') (z'f') (z'c') z'file' "
+		 "z'name' b'L'}",
+		 true},
+		/* A constant is none. */
+		{"m(z'file' z'a')", true},
+		{"{b'C' (" TWIN ") (z'n') (z'v') (z'f') (z'c') z'other' "
+		 "z'name' b'L'}",
+		 false},
+	};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		struct px_buf in = unit_marshal(MAGIC(3425), cases[i].in);
+		struct px_buf out;
+
+		assert_int_equal(canonical(MAGIC(3425), &in, &out, NULL), 0);
+		assert_true(check_nameless(MAGIC(3425), &in, &out) ==
+			    cases[i].one);
+		px_buf_fini(&in);
+		px_buf_fini(&out);
+	}
 }
 
 /* Appends `count` times `text` between two ends. */
@@ -769,6 +840,7 @@ int main(void)
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_frozendicts),
 		cmocka_unit_test(test_code_is_not_merged),
+		cmocka_unit_test(test_one_name_or_none),
 		cmocka_unit_test(test_short_and_long_forms),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_ambiguous),

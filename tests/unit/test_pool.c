@@ -225,6 +225,8 @@ static void test_death_twice_is_final(void **state)
 		{"short", "died"},
 		{"wrong-id", "died"},
 		{"hello", "died"},
+		{"no-mark", "sent what is no answer"},
+		{"far-mark", "sent what is no answer"},
 	};
 	struct unit_pool *u = *state;
 
@@ -240,7 +242,8 @@ static void test_death_twice_is_final(void **state)
 		assert_int_equal(unit_stat(u, PX_COUNT_crashes), 2 * (i + 1));
 		assert_int_equal(unit_stat(u, PX_COUNT_rejected), i + 1);
 	}
-	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 1 + 2 * 9);
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned),
+			 1 + 2 * PX_ARRAY_LEN(cases));
 }
 
 static void test_deadline(void **state)

@@ -3,6 +3,8 @@
 #include "pool_unit.h"
 #include "pyc_unit.h"
 
+#include "pycfs/filename.h"
+
 /* Source that takes any Python seconds to compile, and little memory. */
 #define SLOW_LINES 150000
 
@@ -68,7 +70,11 @@ static void test_compiles(void **state)
 	check_pyc(u, a);
 	check_pyc(u, b);
 	check_pyc(u, c);
-	assert_non_null(memmem(a->blob->data, a->blob->size, "dir/a.py", 8));
+	/* Without their names they are the same. */
+	assert_int_equal(a->blob->data[a->blob->name_at], PX_FILENAME_MARK);
+	assert_null(memmem(a->blob->data, a->blob->size, "dir/a.py", 8));
+	assert_int_equal(a->blob->size, b->blob->size);
+	assert_memory_equal(a->blob->data, b->blob->data, a->blob->size);
 	assert_non_null(memmem(a->blob->data, a->blob->size, "constant", 8));
 	assert_int_equal(a->blob->size, c->blob->size);
 	assert_memory_equal(a->blob->data, c->blob->data, a->blob->size);
@@ -158,12 +164,14 @@ static void test_hostile(void **state)
 static void test_many_jobs_once_each(void **state)
 {
 	struct unit_pool *u = *state;
-	char name[20];
+	char name[20], source[40];
 
 	start(u, 3, 0);
 	for (unsigned i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "m%u.py", i);
-		unit_submit(u, name, i % 10 ? "x = 1\n" : "x = \n");
+		snprintf(source, sizeof(source),
+			 i % 10 ? "x = '%s'\n" : "x = %s = \n", name);
+		unit_submit(u, name, source);
 	}
 	for (unsigned i = 0; i < 200; i++) {
 		struct unit_job *j = unit_wait(&u->jobs[i]);
