@@ -13,6 +13,7 @@
  * Threads: any; a sink can be used by one export only.
  */
 
+#include "pycfs/manifest.h"
 #include "pycfs/sink.h"
 #include "pycfs/stats.h"
 
@@ -32,6 +33,11 @@ struct px_export_options {
 	const char *prefix_dir;
 	/* write equal files as hard links to one file */
 	bool hardlink_dupes;
+	/* An archive that gets the source of every module, and a manifest.
+	 * NULL: none is wanted. The caller finishes and commits it as it does
+	 * `sink`. */
+	struct px_sink *sources;
+	const struct px_manifest_head *sources_head; /* if `sources` */
 	/* Called from the calling thread after each entry, and every 100 ms
 	 * while there is nothing to write. If it returns false, the export ends
 	 * with -ECANCELED. */

@@ -81,6 +81,8 @@ struct px_opt {
 	bool quiet;
 	bool force;
 	bool hardlink_dupes;
+	/* export: archive to write; traceback: the same, or a directory */
+	const char *sources;
 	bool print_digest;
 	unsigned max_age; /* days; UINT_MAX: no limit */
 	const char *html; /* file to write; NULL: no page */
@@ -149,7 +151,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 52
+#define PX_N_OPTS 53
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -30,6 +30,7 @@ struct running {
 	const struct job *job;
 	struct px_engine engine;
 	struct px_sink *sink;
+	struct px_sink *sources; /* NULL without --sources */
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
@@ -177,6 +178,10 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->hardlinks, (ull)sum->total.bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)n_cached(&run->engine));
+	if (done && run->sources) {
+		fputs(", \"sources\": ", stdout);
+		px_json_string(stdout, run->job->o->sources);
+	}
 	if (run->job->format != PX_SINK_DIR)
 		printf(", \"archive_bytes\": %llu", (ull)run->result.bytes);
 	if (done && run->job->o->print_digest) {
@@ -287,12 +292,26 @@ static int start(struct running *run, struct px_why *why)
 	int r;
 
 	r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
-	return r < 0 ? r : px_sink_open(&sink, &run->sink, why);
+	if (r == 0)
+		r = px_sink_open(&sink, &run->sink, why);
+	if (r == 0 && o->sources)
+		r = px_sink_open(
+			&(struct px_sink_options){.dest = o->sources, .fd = -1},
+			&run->sources, why);
+	return r;
 }
 
 static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
+	char version[32];
+	const struct px_manifest_head head = {
+		.python = px_python_short(run->engine.python, version,
+					  sizeof(version)),
+		.magic = run->engine.python->magic,
+		.prefix = o->prefix,
+		.dir = o->prefix_dir,
+	};
 	const struct px_export_options options = {
 		.content = run->engine.content,
 		.tree = run->engine.tree,
@@ -301,6 +320,8 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.jobs = px_engine_jobs(o),
 		.prefix_dir = o->prefix_dir,
 		.hardlink_dupes = o->hardlink_dupes,
+		.sources = sink == run->sink ? run->sources : NULL,
+		.sources_head = &head,
 		.tick = tick,
 		.give_up = give_up,
 		.tick_arg = run,
@@ -349,6 +370,36 @@ static int measure(struct running *run, struct px_why *why)
 	return r;
 }
 
+static int finish(struct running *run, struct px_why *why)
+{
+	struct px_sink_result unused;
+	int r = px_sink_finish(run->sink, &run->result);
+
+	if (r < 0)
+		return px_because(why, r, "%s: %s", name_of(run->job),
+				  strerror(-r));
+	r = run->sources ? px_sink_finish(run->sources, &unused) : 0;
+	if (r < 0)
+		px_because(why, r, "%s: %s", run->job->o->sources,
+			   strerror(-r));
+	return r;
+}
+
+/* Puts what was written into its place. */
+static int commit(struct running *run, struct px_why *why)
+{
+	struct px_why unable;
+	int r = px_sink_commit(run->sink, why);
+
+	if (r < 0 || !run->sources)
+		return r;
+	r = px_sink_commit(run->sources, &unable);
+	if (r < 0)
+		px_because(why, r, "%s was written, but not its sources: %s",
+			   name_of(run->job), unable.text);
+	return r;
+}
+
 static int export(struct running *run, struct px_why *why)
 {
 	int r = 0;
@@ -357,12 +408,8 @@ static int export(struct running *run, struct px_why *why)
 		r = measure(run, why);
 	if (r == 0)
 		r = fill(run, run->sink, why);
-	if (r == 0) {
-		r = px_sink_finish(run->sink, &run->result);
-		if (r < 0)
-			px_because(why, r, "%s: %s", name_of(run->job),
-				   strerror(-r));
-	}
+	if (r == 0)
+		r = finish(run, why);
 	end_progress(run);
 	tell_faults(run->sum.faults);
 	if (r == 0 && !fits(run))
@@ -371,7 +418,7 @@ static int export(struct running *run, struct px_why *why)
 				       ? "%s: SOURCE grew while it was written"
 				       : "%s was not written: too large",
 			       name_of(run->job));
-	return r < 0 ? r : px_sink_commit(run->sink, why);
+	return r < 0 ? r : commit(run, why);
 }
 
 static int work(void *arg, int signal_fd)
@@ -409,11 +456,38 @@ static int work(void *arg, int signal_fd)
 	}
 	px_engine_quiet(&run.engine);
 	px_sink_free(run.sink);
+	px_sink_free(run.sources);
 	px_engine_stop(&run.engine);
 	px_export_summary_fini(&run.sum);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
 	       : r < 0		? PX_EXIT_FAILED
 				: 0;
+}
+
+/* Returns 0, or -EINVAL if the archive that --sources names would be written
+ * where SOURCE or DEST is. */
+static int check_sources(const struct job *job, const char *source,
+			 const char *dest, struct px_why *why)
+{
+	const char *name = job->o->sources;
+	PX_AUTOFREE char *to = px_path_real_missing(name);
+
+	if (px_sink_format(name) == PX_SINK_DIR)
+		return px_because(why, -EINVAL,
+				  "--sources %s: the name has to end in .tar, "
+				  ".tar.gz, .tar.zst or .zip",
+				  name);
+	if (to && source && px_path_inside(to, source))
+		return px_because(why, -EINVAL,
+				  "--sources %s is in %s: write it somewhere "
+				  "else",
+				  name, job->source);
+	if (to && dest && (strcmp(to, dest) == 0 || px_path_inside(to, dest)))
+		return px_because(why, -EINVAL,
+				  "--sources %s is in %s: the sources are not "
+				  "to ship with the layer",
+				  name, job->dest);
+	return 0;
 }
 
 /* Returns 0, or -EINVAL if DEST is in SOURCE, so that the export would read
@@ -424,7 +498,9 @@ static int check_places(const struct job *job, struct px_why *why)
 	PX_AUTOFREE char *dest =
 		job->to_stdout ? NULL : px_path_real_missing(job->dest);
 
-	/* A place that cannot be is reported when it is opened. */
+	if (job->o->sources && check_sources(job, source, dest, why) < 0)
+		return -EINVAL;
+	/* A place that does not exist is reported when it is opened. */
 	if (!source || !dest)
 		return 0;
 	if (px_path_inside(dest, source))

@@ -200,6 +200,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "python/lib/python3.12/site-packages", SET(px_opt_prefix_dir)},
 	{"hardlink-dupes", 0, NULL, EXPORT,
 	 "write equal files once, and hard links to it", FLAG(hardlink_dupes)},
+	{"sources", 0, "FILE", EXPORT,
+	 "also write what the modules were made of to this .tar, .tar.gz, "
+	 ".tar.zst or .zip, for pycfs traceback", TEXT(sources)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},

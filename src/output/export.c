@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/export.h"
+#include "sources.h"
+
 #include "pycfs/map.h"
 #include "pycfs/walk.h"
 
@@ -23,6 +25,7 @@ struct run {
 	struct px_export_summary *sum;
 	struct px_export_fault **last_fault;
 	struct px_why *why;
+	struct px_sources *sources; /* NULL: they are not wanted */
 	/* struct twin, by the first 8 bytes of the digest */
 	struct px_map twins;
 	char *path;	 /* of the current item, in the sink */
@@ -264,6 +267,15 @@ static int put_item(struct run *run, const struct px_item *i)
 	return put_file(run, i);
 }
 
+/* Writes the source of an item that was written, if it is a module. */
+static int put_source(struct run *run, const struct px_item *i)
+{
+	if (!run->sources ||
+	    (i->attr.kind != PX_KIND_MODULE && i->attr.kind != PX_KIND_KEPT))
+		return 0;
+	return px_sources_put(run->sources, i);
+}
+
 /* Writes the root and the directories of the prefix, which all get the
  * attributes of the root. */
 static int put_prefix(struct run *run, const struct px_item *root)
@@ -301,6 +313,8 @@ static int handle(struct run *run, struct px_item *i)
 			r = put_prefix(run, i);
 		else
 			r = put_item(run, i);
+		if (r == 0)
+			r = put_source(run, i);
 	}
 	if (r < 0)
 		cannot(run, r, i->source);
@@ -348,13 +362,22 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 			.want = PX_WANT_BYTES,
 		},
 		&w);
+	if (r == 0 && o->sources)
+		r = px_sources_new(o->sources, o->tree, o->sources_head,
+				   &run.sources);
 	if (r < 0)
 		px_because(why, r, "cannot start: %s", strerror(-r));
 	else
 		r = write_all(&run, w);
+	if (r == 0 && run.sources) {
+		r = px_sources_end(run.sources);
+		if (r < 0)
+			cannot(&run, r, PX_MANIFEST_NAME);
+	}
 	if (r < 0)
 		o->give_up(o->tick_arg);
 	px_walk_free(w);
+	px_sources_free(run.sources);
 	free_twins(&run.twins);
 	free(run.path);
 	free(run.buffer);

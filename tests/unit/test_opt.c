@@ -157,6 +157,7 @@ IS(html, o->html &&strcmp(o->html, "x.html") == 0)
 IS(fail_on, o->fail_on == 3)
 IS(max_size, o->max_size == 3u << 10)
 IS(max_compressed_size, o->max_compressed_size == 50u << 20)
+IS(sources, o->sources &&strcmp(o->sources, "s.tar") == 0)
 IS(print_digest, o->print_digest)
 IS(quiet, o->quiet)
 IS(json, o->json)
@@ -241,6 +242,7 @@ static const struct sample {
 	 is_prefix_dir,
 	 {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/..", "a/./b"}},
 	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
+	{"sources", "s.tar", is_sources, {""}},
 	{"max-size",
 	 "3K",
 	 is_max_size,
