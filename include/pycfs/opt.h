@@ -22,6 +22,7 @@ enum px_verb_bit {
 	PX_VERB_CACHE = 8,
 	PX_VERB_REPORT = 16,
 	PX_VERB_EXPORT = 32,
+	PX_VERB_TRACEBACK = 64,
 };
 
 /* The columns of the table that `pycfs report` prints. */
@@ -83,6 +84,7 @@ struct px_opt {
 	bool hardlink_dupes;
 	/* export: archive to write; traceback: the same, or a directory */
 	const char *sources;
+	const char *layer; /* to compare sources with; NULL: none */
 	bool print_digest;
 	unsigned max_age; /* days; UINT_MAX: no limit */
 	const char *html; /* file to write; NULL: no page */
@@ -151,7 +153,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 53
+#define PX_N_OPTS 55
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

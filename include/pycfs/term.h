@@ -13,6 +13,7 @@
 /* Exit statuses besides 0, which means success. */
 #define PX_EXIT_FAILED 1
 #define PX_EXIT_USAGE  2 /* the command line is wrong */
+#define PX_EXIT_PARTLY 3 /* traceback: some frames of ours have no line */
 /* Only a child that pycfs has forked exits with this: a process in another PID
  * namespace that has the same PID uses the cache (px_cache_open). The parent
  * then forks again, to get another PID. */

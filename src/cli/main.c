@@ -14,7 +14,7 @@ static int help(void)
 	     "A site-packages as bytecode: a read-only view in which every .py "
 	     "is its .pyc.\n");
 	for (i = 0; i < PX_N_VERBS; i++)
-		printf("  %-8s%s\n", px_verbs[i].name, px_verbs[i].summary);
+		printf("  %-10s%s\n", px_verbs[i].name, px_verbs[i].summary);
 	puts("\n'pycfs VERB --help' lists the options; 'pycfs --version' "
 	     "prints the version.");
 	return 0;

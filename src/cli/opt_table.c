@@ -15,7 +15,8 @@
 #define EXPORT PX_VERB_EXPORT
 #define REPORT PX_VERB_REPORT
 #define CACHE  PX_VERB_CACHE
-#define ALL    (VIEW | PX_VERB_UMOUNT | CACHE)
+#define TRACE  PX_VERB_TRACEBACK
+#define ALL    (VIEW | PX_VERB_UMOUNT | CACHE | TRACE)
 
 /* The largest source that can be compiled, in bytes. A message to a worker has
  * at most 1 GiB, and contains the path of the module, too. */
@@ -112,7 +113,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 CHOICE(must_reproduce,
 		{"possible", false, "a warning if they cannot be"},
 		{"required", true, "an error if they cannot be"})},
-	{"prefix", 0, "PATH", VIEW,
+	{"prefix", 0, "PATH", VIEW | TRACE,
 	 "what file names in tracebacks start with (default: they are relative "
 	 "to SOURCE)", EMPTY_TEXT(prefix)},
 	{"exclude", 0, "PATTERN", VIEW,
@@ -195,7 +196,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "detach now even if it is in use", FLAG(lazy)},
 	{"force", 0, NULL, EXPORT,
 	 "replace DEST if it is a directory that is not empty", FLAG(force)},
-	{"prefix-dir", 0, "PATH", EXPORT,
+	{"prefix-dir", 0, "PATH", EXPORT | TRACE,
 	 "put everything below this directory of DEST, such as "
 	 "python/lib/python3.12/site-packages", SET(px_opt_prefix_dir)},
 	{"hardlink-dupes", 0, NULL, EXPORT,
@@ -203,6 +204,12 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"sources", 0, "FILE", EXPORT,
 	 "also write what the modules were made of to this .tar, .tar.gz, "
 	 ".tar.zst or .zip, for pycfs traceback", TEXT(sources)},
+	{"sources", 0, "FILE", TRACE,
+	 "where the lines are: an archive of export --sources, or a directory "
+	 "of sources", TEXT(sources)},
+	{"layer", 0, "LAYER", TRACE,
+	 "check that the .pyc files of this directory, tar or zip were made of "
+	 "these sources", TEXT(layer)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},

@@ -19,6 +19,11 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "
 	 "X.tar.zst, - (a tar on stdout), or else a directory. DEST is "
 	 "replaced once all of it is there, or left as it was."},
+	{"traceback", PX_VERB_TRACEBACK, px_cmd_traceback, 0, 0, "< LOG",
+	 "put source lines back into tracebacks",
+	 "Copies a log from stdin to stdout, and puts below each frame of the "
+	 "layer that has none the line of the source, from what export "
+	 "--sources kept or from a directory."},
 	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|gc|verify|clear",
 	 "look at the cache, tidy or empty it",
 	 "stat: prints what the cache holds. gc: removes what is older than "

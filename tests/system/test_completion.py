@@ -12,7 +12,8 @@ import pytest
 import harness
 
 BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
-VERBS = {"mount", "run", "umount", "export", "report", "cache"}
+VERBS = {"mount", "run", "umount", "export", "report", "cache",
+         "traceback"}
 
 
 def answer(*command, env=None, cwd=None):

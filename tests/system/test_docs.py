@@ -344,7 +344,8 @@ def options_in(name):
 @pytest.mark.parametrize("name", MARKDOWN + MANUAL)
 def test_every_option_exists(name, pycfs):
     known = set().union({"--help", "--version"}, *FOREIGN_OPTIONS.values())
-    for verb in ("mount", "run", "umount", "export", "report", "cache"):
+    for verb in ("mount", "run", "umount", "export", "report", "cache",
+                 "traceback"):
         known |= set(re.findall(r"--[a-z][a-z-]*",
                                 pycfs.ok(verb, "--help").stdout))
     for command in filter(skipped, COMMANDS):

@@ -21,6 +21,7 @@ static const struct px_verb verbs[] = {
 	 "Reports."},
 	{"export", PX_VERB_EXPORT, NULL, 2, 2, "SOURCE DEST", "write it",
 	 "Writes it."},
+	{"traceback", PX_VERB_TRACEBACK, NULL, 0, 0, "< LOG", "fill", "Fills."},
 };
 
 #define MOUNT  (&verbs[0])
@@ -158,6 +159,7 @@ IS(fail_on, o->fail_on == 3)
 IS(max_size, o->max_size == 3u << 10)
 IS(max_compressed_size, o->max_compressed_size == 50u << 20)
 IS(sources, o->sources &&strcmp(o->sources, "s.tar") == 0)
+IS(layer, o->layer &&strcmp(o->layer, "l.zip") == 0)
 IS(print_digest, o->print_digest)
 IS(quiet, o->quiet)
 IS(json, o->json)
@@ -243,6 +245,7 @@ static const struct sample {
 	 {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/..", "a/./b"}},
 	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
 	{"sources", "s.tar", is_sources, {""}},
+	{"layer", "l.zip", is_layer, {""}},
 	{"max-size",
 	 "3K",
 	 is_max_size,

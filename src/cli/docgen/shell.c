@@ -23,7 +23,7 @@ static void print_quoted(const char *s, const char *special, const char *quote)
 }
 
 /* Calls `print` for each argument of a verb with its number, from 1, and its
- * name. The word "--" is not counted. */
+ * name. The word "--" is not counted, and the arguments end at a "<". */
 static void each_argument(const struct px_verb *verb,
 			  void (*print)(const struct px_verb *verb, int nth,
 					const char *word, size_t n))
@@ -31,7 +31,7 @@ static void each_argument(const struct px_verb *verb,
 	const char *p = verb->arguments;
 	int nth = 1;
 
-	while (*p) {
+	while (*p && *p != '<') {
 		const size_t n = strcspn(p, " ");
 
 		if (n != 2 || memcmp(p, "--", 2) != 0)
