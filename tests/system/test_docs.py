@@ -51,6 +51,8 @@ NOT_RUN = {
 # What must have been done before, by how the first command begins.
 BEFORE = {
     "pycfs cache gc": "pycfs export site-packages layer.zip",
+    "pycfs traceback": "pycfs export --force --sources src.tar.zst "
+        "site-packages layer.zip && touch app.log",
     "pycfs umount /mnt": "pycfs mount site-packages /mnt",
     "pycfs report /mnt/site --json": "pycfs mount site-packages /mnt/site",
     "pycfs report --diff last.json":
@@ -84,6 +86,7 @@ FOREIGN_OPTIONS = {
     "CPython": {"--enable-shared"},
     "docker": {"--build-context", "--cap-add", "--device", "--no-cache"},
     "pip": {"--no-index"},
+    "py-spy": {"--full-filenames"},
     "tar": {"--sort"},
     "pycfs-compiler": {"--self-test"},
 }

@@ -20,16 +20,11 @@ static const struct {
 	const char *name;
 	enum px_docgen_kind kind;
 } kinds[] = {
-	{"SOURCE", PX_DOCGEN_DIR},
-	{"MOUNTPOINT", PX_DOCGEN_DIR},
-	{"DIR", PX_DOCGEN_DIR},
-	{"SOURCE|MOUNTPOINT", PX_DOCGEN_DIR},
-	{"DEST", PX_DOCGEN_FILE},
-	{"FILE", PX_DOCGEN_FILE},
-	{"LAYER", PX_DOCGEN_FILE},
-	{"OLD", PX_DOCGEN_FILE},
-	{"PY", PX_DOCGEN_PYTHON},
-	{"COMMAND...", PX_DOCGEN_COMMAND},
+	{"SOURCE", PX_DOCGEN_DIR}, {"MOUNTPOINT", PX_DOCGEN_DIR},
+	{"DIR", PX_DOCGEN_DIR},	   {"SOURCE|MOUNTPOINT", PX_DOCGEN_DIR},
+	{"DEST", PX_DOCGEN_FILE},  {"FILE", PX_DOCGEN_FILE},
+	{"LAYER", PX_DOCGEN_FILE}, {"OLD", PX_DOCGEN_FILE},
+	{"PY", PX_DOCGEN_PYTHON},  {"COMMAND...", PX_DOCGEN_COMMAND},
 };
 
 enum px_docgen_kind px_docgen_kind(const char *word, size_t n)
