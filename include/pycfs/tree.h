@@ -5,7 +5,8 @@
  * Read access to the source directory SOURCE. No other module accesses it.
  * Paths are relative to SOURCE, without a leading slash; "" is SOURCE itself.
  * No lookup ever leaves SOURCE, neither by ".." nor through a symlink, and a
- * symlink to a directory is never followed. A pycfs mount below SOURCE is not
+ * symlink to a directory is never followed; px_tree_follow makes exceptions,
+ * and px_tree_leads_to_modules is one. A pycfs mount below SOURCE is not
  * entered (-EXDEV): two mounts that show each other would wait for each other
  * forever.
  *
@@ -53,6 +54,13 @@ struct px_tree;
  * accepts NULL. */
 int px_tree_open(const char *path, struct px_tree **ret, struct px_why *why);
 void px_tree_close(struct px_tree *t);
+
+/* From now on, what symlinks into the directory `path` lead to is treated as if
+ * it stood where the link is, directories too. It is opened beneath a
+ * descriptor of that directory, which is kept. A link to a directory that it is
+ * in itself stays a link. Other links stay what they are. Call it before other
+ * threads use the tree. On failure `why` has a sentence. */
+int px_tree_follow(struct px_tree *t, const char *path, struct px_why *why);
 
 /* Returns the absolute path of SOURCE without symlinks. The tree owns the
  * string. */
@@ -107,6 +115,17 @@ bool px_fingerprint_equal(const struct px_fingerprint *a,
 /* Adds all members of the fingerprint to a digest. */
 void px_fingerprint_add(struct px_digest *d, const struct px_fingerprint *fp);
 
+/* Where a symlink leads. */
+enum px_leads {
+	PX_LEADS_UNKNOWN, /* it is no symlink, or nobody can say */
+	PX_LEADS_FILE,	  /* to a regular file inside SOURCE */
+	PX_LEADS_DIR,	  /* to a directory inside SOURCE */
+	PX_LEADS_OUT,	  /* out of SOURCE */
+	PX_LEADS_NOWHERE,
+	PX_LEADS_CIRCLE,
+	PX_LEADS_ELSEWHERE, /* to a device, or to what may not be read */
+};
+
 /* One entry of a directory. */
 struct px_name {
 	const char *name;
@@ -117,6 +136,13 @@ struct px_name {
 	/* Attributes of the entry itself; NULL if they were not requested, or
 	 * if this is another pycfs mount, which is never asked. */
 	const struct px_stat *st;
+	enum px_leads leads;
+	/* Whether this is a regular file whose name ends in ".py", and somebody
+	 * may execute it. */
+	bool executable;
+	/* The listing leaves these two as they are; mark.h sets them. */
+	bool is_script;
+	const char *lost;
 };
 
 /* The entries of a directory, sorted by name in byte order, without "." and
@@ -137,6 +163,14 @@ struct px_listing {
 int px_tree_list(struct px_tree *t, const char *path, bool stats,
 		 struct px_listing *ret);
 void px_listing_fini(struct px_listing *l);
+
+/* Whether the symlink `path`, which leads out of SOURCE, leads to a directory
+ * in which are names that `is_module` accepts, at most three levels down. This
+ * is the only function that looks outside; nothing there is opened but
+ * directories, and no other pycfs mount is entered. It stops after some
+ * thousand names. Returns 1, 0, or -errno: -ENOENT if nothing is there. */
+int px_tree_leads_to_modules(struct px_tree *t, const char *path,
+			     bool (*is_module)(const char *name));
 
 /* statvfs(3) of the file system of SOURCE, to answer the kernel's STATFS. */
 struct statvfs;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tree_path.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/statvfs.h>
 
 /* How often an operation is tried again when a file, or a link and its target,
@@ -13,7 +11,7 @@
 
 /* ------------------------------------------------------------ attributes */
 
-static enum px_type type_of(mode_t mode)
+enum px_type px_type_of(mode_t mode)
 {
 	if (S_ISREG(mode))
 		return PX_TYPE_REG;
@@ -36,9 +34,9 @@ static int64_t to_ns(const struct timespec *ts)
 	return ns;
 }
 
-static void fill_stat(const struct stat *st, struct px_stat *ret)
+void px_stat_fill(const struct stat *st, struct px_stat *ret)
 {
-	ret->type = type_of(st->st_mode);
+	ret->type = px_type_of(st->st_mode);
 	ret->mode = st->st_mode & 0777;
 	ret->uid = st->st_uid;
 	ret->gid = st->st_gid;
@@ -49,13 +47,13 @@ static void fill_stat(const struct stat *st, struct px_stat *ret)
 	ret->fp.ctime_ns = to_ns(&st->st_ctim);
 }
 
-static int stat_fd(int fd, struct px_stat *ret)
+int px_stat_fd(int fd, struct px_stat *ret)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	fill_stat(&st, ret);
+	px_stat_fill(&st, ret);
 	return 0;
 }
 
@@ -109,30 +107,62 @@ static int open_error(const char *path, int err, struct px_why *why)
 	}
 }
 
+/* px_tree.given. NULL: out of memory. */
+static char *make_given(const char *path, const char *root)
+{
+	char *given = strdup(*path == '/' && !strstr(path, "..") ? path : root);
+	size_t n = given ? strlen(given) : 0;
+
+	while (n > 1 && given[n - 1] == '/')
+		given[--n] = '\0';
+	return given;
+}
+
 int px_tree_open(const char *path, struct px_tree **ret, struct px_why *why)
 {
 	PX_AUTOFREE struct px_tree *t = calloc(1, sizeof(*t));
 	PX_AUTOFREE char *root = NULL;
+	PX_AUTOFREE char *given = NULL;
 
 	if (!t)
 		return open_error(path, -ENOMEM, why);
 	root = realpath(path, NULL);
 	if (!root)
 		return open_error(path, -errno, why);
+	given = make_given(path, root);
+	if (!given)
+		return open_error(path, -ENOMEM, why);
 	t->fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->fd < 0 || px_mounts_device(t->fd, "", &t->dev) < 0)
 		return open_error(path, -errno, why);
 	t->root = PX_STEAL(root);
+	t->given = PX_STEAL(given);
 	*ret = PX_STEAL(t);
 	return 0;
 }
 
+int px_tree_follow(struct px_tree *t, const char *path, struct px_why *why)
+{
+	struct px_tree **last = &t->roots;
+
+	while (*last)
+		last = &(*last)->next;
+	return px_tree_open(path, last, why);
+}
+
 void px_tree_close(struct px_tree *t)
 {
+	struct px_tree *next, *root;
+
 	if (!t)
 		return;
+	for (root = t->roots; root; root = next) {
+		next = root->next;
+		px_tree_close(root);
+	}
 	close(t->fd);
 	free(t->root);
+	free(t->given);
 	free(t);
 }
 
@@ -155,7 +185,7 @@ int px_tree_stat(struct px_tree *t, const char *path, struct px_stat *ret)
 
 	if (r < 0)
 		return r;
-	fill_stat(&st, ret);
+	px_stat_fill(&st, ret);
 	return 0;
 }
 
@@ -185,7 +215,7 @@ static int open_regular(struct px_tree *t, const char *path, int *ret_fd,
 	r = px_tree_open_path(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
 	if (r < 0)
 		return r == -ENXIO ? -EINVAL : r;
-	r = stat_fd(fd, &st);
+	r = px_stat_fd(fd, &st);
 	if (r < 0)
 		return r;
 	if (st.type != PX_TYPE_REG)
@@ -207,19 +237,31 @@ static int try_open_file(struct px_tree *t, const char *path, int *ret_fd,
 	return r < 0 ? r : open_regular(t, path, ret_fd, ret);
 }
 
+/* Follows the link `path` to a regular file. Errors: -EXDEV, -EINVAL and -ELOOP
+ * as px_tree_stat_file; -EAGAIN as px_tree_resolve; -errno. */
+static int resolve_file(struct px_tree *t, const char *path,
+			struct px_place *ret)
+{
+	struct stat st;
+	int r = px_tree_resolve(t, path, ret, &st);
+
+	return r == 0 && !S_ISREG(st.st_mode) ? -EINVAL : r;
+}
+
 /* Finds the regular file that `path` is or leads to, and opens it unless ret_fd
  * is NULL. */
 static int find_file(struct px_tree *t, const char *path, int *ret_fd,
 		     struct px_stat *ret)
 {
-	PX_AUTOFREE char *real = NULL;
+	PX_AUTOFREE struct px_place *place = NULL;
+	struct px_tree *in = t;
 	const char *p = path;
 	struct stat st;
 	int r = -ELOOP;
 
 	for (int i = 0; i < MAX_TRIES; i++) {
-		r = ret_fd ? try_open_file(t, p, ret_fd, ret)
-			   : try_stat_file(t, p, ret);
+		r = ret_fd ? try_open_file(in, p, ret_fd, ret)
+			   : try_stat_file(in, p, ret);
 		if (r != -ELOOP)
 			return r;
 		/* -ELOOP: either the last name is a symlink, or a directory
@@ -227,16 +269,21 @@ static int find_file(struct px_tree *t, const char *path, int *ret_fd,
 		r = px_tree_lstat(t, path, &st);
 		if (r < 0)
 			return r;
-		px_freep(&real);
-		real = NULL;
+		in = t;
 		p = path;
 		if (!S_ISLNK(st.st_mode))
 			continue;
-		r = px_tree_resolve(t, path, &real);
+		if (!place)
+			place = malloc(sizeof(*place));
+		if (!place)
+			return -ENOMEM;
+		r = resolve_file(t, path, place);
 		if (r < 0 && r != -EAGAIN)
 			return r;
-		if (r == 0)
-			p = real;
+		if (r == 0) {
+			in = place->tree;
+			p = place->path;
+		}
 	}
 	return r;
 }
@@ -283,7 +330,7 @@ static int try_read(struct px_tree *t, const char *path, struct px_buf *b,
 	if (n < 0)
 		return (int)n;
 	b->size = (size_t)n;
-	r = stat_fd(fd, &after);
+	r = px_stat_fd(fd, &after);
 	if (r < 0)
 		return r;
 	if (b->size != after.fp.size ||
@@ -303,232 +350,4 @@ int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
 	if (r < 0)
 		b->size = 0;
 	return r;
-}
-
-/* -------------------------------------------------------------- listing */
-
-/* A listing that is being read. While `text` may still be moved by growing,
- * names are stored as offsets into it. */
-struct lister {
-	struct px_tree *t;
-	const char *path;
-	DIR *dir;
-	dev_t dev; /* device number of `dir` */
-	bool stats;
-	struct px_buf text;
-	struct px_buf items; /* struct item */
-};
-
-struct item {
-	size_t name;
-	enum px_type type;
-	bool leads_to_file;
-	bool stat_known;
-	struct px_stat st;
-};
-
-static void lister_fini(struct lister *l)
-{
-	if (l->dir)
-		closedir(l->dir);
-	px_buf_fini(&l->text);
-	px_buf_fini(&l->items);
-}
-
-/* Determines the type of an entry, and its attributes if they are wanted.
- * Returns 0; -ENOENT if the entry has vanished since; -errno. */
-static int look_at(const struct lister *l, const struct dirent *e,
-		   struct item *item)
-{
-	struct stat st;
-	int r;
-
-	/* Only directories can be pycfs mount points. If this is one, it must
-	 * not receive a request, so fstatat is not called. */
-	if (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) {
-		dev_t dev = l->dev;
-
-		r = px_tree_cross(dirfd(l->dir), e->d_name, &dev);
-		if (r == -EXDEV)
-			item->type = PX_TYPE_VIEW;
-		if (r < 0)
-			return r == -EXDEV ? 0 : r;
-	}
-	if (e->d_type != DT_UNKNOWN && !l->stats) {
-		item->type = type_of(DTTOIF(e->d_type));
-		return 0;
-	}
-	if (fstatat(dirfd(l->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	fill_stat(&st, &item->st);
-	item->type = item->st.type;
-	item->stat_known = true;
-	return 0;
-}
-
-/* Whether this error of px_tree_stat_file means that a link does not lead to a
- * regular file inside SOURCE. Any other error (such as EMFILE or EIO) tells
- * nothing about the link and must make the listing fail, or else a module would
- * be shown as a link. */
-static bool leads_elsewhere(int r)
-{
-	static const int all[] = {ENOENT, ENOTDIR, ELOOP,  EXDEV,
-				  EINVAL, EACCES,  EAGAIN, ENAMETOOLONG};
-
-	for (size_t i = 0; i < PX_ARRAY_LEN(all); i++)
-		if (r == -all[i])
-			return true;
-	return false;
-}
-
-/* Returns 1 if the symlink `name` leads to a regular file inside SOURCE, 0 if
- * it does not, or -errno. */
-static int link_leads_to_file(const struct lister *l, const char *name)
-{
-	char path[PATH_MAX + NAME_MAX + 2];
-	size_t n = strlen(l->path);
-	struct px_stat st;
-	int r;
-
-	memcpy(path, l->path, n);
-	if (n > 0)
-		path[n++] = '/';
-	memcpy(path + n, name, strlen(name) + 1);
-	r = px_tree_stat_file(l->t, path, &st);
-	if (r < 0 && !leads_elsewhere(r))
-		return r;
-	return r == 0;
-}
-
-static int lister_add(struct lister *l, const struct dirent *e)
-{
-	struct item item = {.name = l->text.size};
-	int r = look_at(l, e, &item);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
-	if (item.type == PX_TYPE_LNK && px_ends_in(e->d_name, ".py")) {
-		r = link_leads_to_file(l, e->d_name);
-		if (r < 0)
-			return r;
-		item.leads_to_file = r > 0;
-	}
-	r = px_buf_add(&l->text, e->d_name, strlen(e->d_name) + 1);
-	if (r < 0)
-		return r;
-	return px_buf_add(&l->items, &item, sizeof(item));
-}
-
-static bool is_dot_or_dotdot(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-static int lister_read(struct lister *l)
-{
-	for (;;) {
-		const struct dirent *e;
-		int r;
-
-		errno = 0;
-		e = readdir(l->dir);
-		if (!e)
-			return -errno;
-		if (is_dot_or_dotdot(e->d_name))
-			continue;
-		r = lister_add(l, e);
-		if (r < 0)
-			return r;
-	}
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct px_name *x = a;
-	const struct px_name *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-static int lister_finish(struct lister *l, struct px_listing *ret)
-{
-	size_t n = l->items.size / sizeof(struct item);
-	struct px_name *names = calloc(n + 1, sizeof(*names));
-	struct px_stat *stats = l->stats ? calloc(n + 1, sizeof(*stats)) : NULL;
-
-	if (!names || (l->stats && !stats)) {
-		free(names);
-		free(stats);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct item item;
-
-		memcpy(&item, l->items.data + i * sizeof(item), sizeof(item));
-		names[i].name = (const char *)l->text.data + item.name;
-		names[i].type = item.type;
-		names[i].leads_to_file = item.leads_to_file;
-		if (stats && item.stat_known) {
-			stats[i] = item.st;
-			names[i].st = &stats[i];
-		}
-	}
-	qsort(names, n, sizeof(*names), compare_names);
-	ret->n = n;
-	ret->names = names;
-	ret->arena = PX_STEAL(l->text.data);
-	ret->stats = stats;
-	return 0;
-}
-
-int px_tree_list(struct px_tree *t, const char *path, bool stats,
-		 struct px_listing *ret)
-{
-	PX_AUTO(lister_fini)
-	struct lister l = {
-		.t = t,
-		.path = path,
-		.stats = stats,
-		.text.max = SIZE_MAX,
-		.items.max = SIZE_MAX,
-	};
-	PX_AUTOCLOSE int fd = -1;
-	struct px_listing listing = {.n = 0};
-	/* The time is read before the directory, so that a change in between
-	 * makes the directory count as young. */
-	int64_t now_ns = px_wall_ns();
-	int r = px_tree_open_path(t, path, O_RDONLY | O_DIRECTORY, &fd);
-
-	if (r < 0)
-		return r;
-	r = stat_fd(fd, &listing.dir);
-	if (r < 0)
-		return r;
-	l.dev = listing.dir.fp.dev;
-	listing.young = px_tree_young(&listing.dir.fp, now_ns);
-	l.dir = fdopendir(fd);
-	if (!l.dir)
-		return -errno;
-	px_steal_fd(&fd);
-	r = lister_read(&l);
-	if (r < 0)
-		return r;
-	r = lister_finish(&l, &listing);
-	if (r < 0)
-		return r;
-	*ret = listing;
-	return 0;
-}
-
-void px_listing_fini(struct px_listing *l)
-{
-	free(l->names);
-	free(l->arena);
-	free(l->stats);
-	l->stats = NULL;
-	l->names = NULL;
-	l->arena = NULL;
-	l->n = 0;
 }

@@ -244,7 +244,7 @@ static void test_numbers_are_in_order(void **state PX_UNUSED)
 
 static struct px_view *make_view(const char *name)
 {
-	struct px_name names[] = {{name, PX_TYPE_REG, false, NULL}};
+	struct px_name names[] = {{.name = name, .type = PX_TYPE_REG}};
 	struct px_listing l = {.n = 1, .names = names};
 	struct px_view *v;
 

@@ -12,6 +12,7 @@ static void check_listing(struct px_tree *t, const char *path,
 	for (size_t i = 0; i < n; i++) {
 		assert_string_equal(l.names[i].name, expected[i].name);
 		assert_int_equal(l.names[i].type, expected[i].type);
+		assert_int_equal(l.names[i].leads, expected[i].leads);
 		assert_int_equal(l.names[i].leads_to_file,
 				 expected[i].leads_to_file);
 	}
@@ -25,21 +26,26 @@ static void check_listing(struct px_tree *t, const char *path,
 static void test_list(void **state)
 {
 	static const struct px_name expected[] = {
-		{"\x01", PX_TYPE_REG, false, NULL},
-		{"\n\n.py", PX_TYPE_REG, false, NULL},
-		{".hidden", PX_TYPE_REG, false, NULL},
-		{"...", PX_TYPE_REG, false, NULL},
-		{"B", PX_TYPE_DIR, false, NULL},
-		{"a", PX_TYPE_DIR, false, NULL},
-		{"dir.py", PX_TYPE_LNK, false, NULL},
-		{"fifo", PX_TYPE_SPECIAL, false, NULL},
-		{"good", PX_TYPE_LNK, false, NULL},
-		{"good.py", PX_TYPE_LNK, true, NULL},
-		{"loop.py", PX_TYPE_LNK, false, NULL},
-		{"out.py", PX_TYPE_LNK, false, NULL},
-		{"z.py", PX_TYPE_REG, false, NULL},
-		{"\xc3\xa9", PX_TYPE_REG, false, NULL},
-		{"\xff", PX_TYPE_REG, false, NULL},
+		{.name = "\x01", .type = PX_TYPE_REG},
+		{.name = "\n\n.py", .type = PX_TYPE_REG},
+		{.name = ".hidden", .type = PX_TYPE_REG},
+		{.name = "...", .type = PX_TYPE_REG},
+		{.name = "B", .type = PX_TYPE_DIR},
+		{.name = "a", .type = PX_TYPE_DIR},
+		{.name = "dir.py", .type = PX_TYPE_LNK, .leads = PX_LEADS_DIR},
+		{.name = "fifo", .type = PX_TYPE_SPECIAL},
+		{.name = "good", .type = PX_TYPE_LNK, .leads = PX_LEADS_FILE},
+		{.name = "good.py",
+		 .type = PX_TYPE_LNK,
+		 .leads_to_file = true,
+		 .leads = PX_LEADS_FILE},
+		{.name = "loop.py",
+		 .type = PX_TYPE_LNK,
+		 .leads = PX_LEADS_CIRCLE},
+		{.name = "out.py", .type = PX_TYPE_LNK, .leads = PX_LEADS_OUT},
+		{.name = "z.py", .type = PX_TYPE_REG},
+		{.name = "\xc3\xa9", .type = PX_TYPE_REG},
+		{.name = "\xff", .type = PX_TYPE_REG},
 	};
 	static const char *const dirs[] = {"", "a"};
 	struct px_name sorted[PX_ARRAY_LEN(expected)];
