@@ -27,6 +27,7 @@
 
 #include "pycfs/cache.h"
 #include "pycfs/pool.h"
+#include "pycfs/stray.h"
 #include "pycfs/view.h"
 
 struct px_content;
@@ -61,6 +62,8 @@ struct px_content_options {
 	bool ahead_tree; /* and then those of the whole tree */
 	bool immutable;	 /* the source does not change while this exists */
 	bool silent;	 /* log no module that does not compile */
+	bool gathers;	 /* collect strays (stray.h) and do not log them */
+	bool may_lose;	 /* a module lost to a link is logged as a warning */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename begins with; "" for nothing */
 };
@@ -176,6 +179,11 @@ void px_content_apply_verdicts(struct px_content *c, const char *dir,
 
 /* Whether the views of directories of this kind need that. */
 bool px_content_needs_verdicts(const struct px_content *c, enum px_kind kind);
+
+/* What is astray in the directories whose views were asked for, if the content
+ * gathers it; else NULL. It is the content's, and must not be read while others
+ * ask for views. */
+struct px_strays *px_content_strays(struct px_content *c);
 
 /* Waits until all that was compiled is committed to the cache, 5 s at most. As
  * px_cache_flush. */

@@ -27,12 +27,13 @@ struct px_engine {
 
 /* What the verb decides, and not the user. */
 struct px_engine_needs {
-	/* These four become the members of px_content_options with the same
+	/* These five become the members of px_content_options with the same
 	 * names, which are explained there. */
 	bool ahead;
 	bool ahead_tree;
 	bool immutable;
 	bool silent;
+	bool gathers;
 	/* px_engine_start shall not wait until the first worker is ready. The
 	 * caller calls px_engine_ready itself, before it publishes anything
 	 * that was compiled. */

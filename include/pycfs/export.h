@@ -69,6 +69,8 @@ struct px_export_summary {
 	uint64_t dirs;
 	uint64_t links;
 	uint64_t hardlinks;
+	/* of the files: those that Python can import, compiled here or not */
+	uint64_t modules;
 	struct px_export_part *parts;
 	size_t n_parts;
 	struct px_export_fault *faults;

@@ -64,6 +64,9 @@ struct px_opt {
 	unsigned normal_modes;	/* true: modes are 0755 and 0644 */
 	const char *prefix;	/* what co_filename starts with; "": nothing */
 	enum px_on_error on_error;
+	unsigned may_lose; /* true: --on-lost warn */
+	char **follow;	   /* --follow-links: absolute paths; owned */
+	size_t n_follow;
 	unsigned jobs;		/* 0: one for each CPU that we may use */
 	unsigned timeout_ms;	/* CPU time for one module; 0: no limit */
 	const char *cache;	/* a directory; NULL: the default one */
@@ -153,7 +156,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 55
+#define PX_N_OPTS 57
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

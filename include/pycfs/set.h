@@ -23,6 +23,8 @@ struct px_set {
 /* Adds `hash` and returns whether it was in the set already. If memory runs
  * out, it returns false and the hash is not added. */
 bool px_set_add(struct px_set *s, uint64_t hash);
+/* Whether `hash` is in the set. */
+bool px_set_has(const struct px_set *s, uint64_t hash);
 /* Frees the memory. The set is empty afterwards. */
 void px_set_fini(struct px_set *s);
 

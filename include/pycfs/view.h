@@ -23,6 +23,7 @@
  *     NAME_MAX
  *   D.dist-info/RECORD                     a RECORD of what the view has
  *   RECORD.jws, RECORD.p7s next to it      hidden: they sign the original
+ *   X.py that is marked as a script        as it is, with a note
  *   any other symlink, file, directory     as it is
  *
  * Threads: any. Reference counts are atomic, and a view does not change once it

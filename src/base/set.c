@@ -36,6 +36,20 @@ bool px_set_add(struct px_set *s, uint64_t hash)
 	return false;
 }
 
+bool px_set_has(const struct px_set *s, uint64_t hash)
+{
+	size_t i;
+
+	hash |= hash == 0;
+	if (s->capacity == 0)
+		return false;
+	for (i = hash & (s->capacity - 1); s->slots[i];
+	     i = (i + 1) & (s->capacity - 1))
+		if (s->slots[i] == hash)
+			return true;
+	return false;
+}
+
 void px_set_fini(struct px_set *s)
 {
 	free(s->slots);

@@ -205,6 +205,8 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.ahead_tree = needs->ahead_tree,
 		.immutable = needs->immutable,
 		.silent = needs->silent,
+		.gathers = needs->gathers,
+		.may_lose = o->may_lose,
 		.mode = o->mode,
 		.prefix = o->prefix,
 	};
@@ -219,9 +221,12 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why)
 {
+	size_t i;
 	int r;
 
 	r = px_tree_open(source, &e->tree, why);
+	for (i = 0; i < o->n_follow && r == 0; i++)
+		r = px_tree_follow(e->tree, o->follow[i], why);
 	/* The cache comes first: if it needs a process with another PID, this
 	 * process ends, and starting the workers would have been in vain. */
 	if (r == 0)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "strays.h"
+
 #include "pycfs/verbs.h"
 #include "pycfs/term.h"
 #include "pycfs/json.h"
@@ -200,6 +202,9 @@ static void print_json(const struct running *run, bool done)
 	}
 	putchar(']');
 	print_json_faults(sum->faults);
+	if (run->engine.content)
+		px_strays_print_json(px_content_strays(run->engine.content),
+				     stdout);
 	puts("}");
 }
 
@@ -282,6 +287,7 @@ static int start(struct running *run, struct px_why *why)
 		.immutable = true,
 		.later = true,
 		.silent = o->on_error == PX_ON_ERROR_FAIL,
+		.gathers = true,
 	};
 	const struct px_sink_options sink = {
 		.dest = run->job->dest,
@@ -402,6 +408,7 @@ static int commit(struct running *run, struct px_why *why)
 
 static int export(struct running *run, struct px_why *why)
 {
+	struct px_why lost;
 	int r = 0;
 
 	if (run->job->to_stdout && run->job->o->max_size)
@@ -412,6 +419,17 @@ static int export(struct running *run, struct px_why *why)
 		r = finish(run, why);
 	end_progress(run);
 	tell_faults(run->sum.faults);
+	/* What compiles ahead also looks for strays. */
+	px_engine_quiet(&run->engine);
+	if (r == 0 || r == -ENOEXEC)
+		px_strays_tell(px_content_strays(run->engine.content),
+			       run->job->o);
+	if (r == 0)
+		r = px_strays_check(&run->engine, run->job->o, run->sum.modules,
+				    &lost);
+	if (r == -ENOLINK)
+		px_because(why, r, "%s was not written: %s", name_of(run->job),
+			   lost.text);
 	if (r == 0 && !fits(run))
 		r = px_because(why, -EFBIG,
 			       run->job->to_stdout

@@ -290,6 +290,9 @@ void px_opt_fini(struct px_opt *o)
 	for (i = 0; i < o->n_kept; i++)
 		free(o->kept[i]);
 	free(o->kept);
+	for (i = 0; i < o->n_follow; i++)
+		free(o->follow[i]);
+	free(o->follow);
 	px_rules_free(o->rules);
 	free(o->fuse_options);
 }

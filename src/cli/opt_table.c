@@ -150,6 +150,13 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		"an export ends"},
 		{"source", PX_ON_ERROR_SOURCE, "it is shipped as .py"},
 		{"omit", PX_ON_ERROR_OMIT, "it is not listed"})},
+	{"on-lost", 0, "HOW", VIEW,
+	 "a module that is lost to a link, or an export without modules",
+	 CHOICE(may_lose, {"fail", false, "export and report fail"},
+		{"warn", true, "they only say so"})},
+	{"follow-links", 0, "ROOT", VIEW,
+	 "ship what links into this directory lead to, as if it stood there; "
+	 "may be repeated", SET(px_opt_follow_links)},
 	{"jobs", 'j', "N", VIEW,
 	 "compile processes (default: as many as there are CPUs, or as the "
 	 "cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS)},

@@ -161,6 +161,23 @@ int px_opt_rules(struct px_opt *o, const char *v)
 	return r;
 }
 
+/* The path is made absolute here, because a daemon changes its directory. It is
+ * not resolved: links may call the directory by the name that the user does. */
+int px_opt_follow_links(struct px_opt *o, const char *v)
+{
+	PX_AUTOFREE char *here = *v == '/' ? NULL : getcwd(NULL, 0);
+	char **follow;
+
+	if (!*v || (*v != '/' && !here))
+		return -EINVAL;
+	follow = reallocarray(o->follow, o->n_follow + 1, sizeof(*follow));
+	if (!follow)
+		return -ENOMEM;
+	o->follow = follow;
+	follow[o->n_follow] = here ? px_path_join(here, v) : strdup(v);
+	return follow[o->n_follow++] ? 0 : -ENOMEM;
+}
+
 /* The text of src/cli/profile_safe.rules, which tools/embed turns into C. */
 extern const unsigned char px_profile_safe[];
 extern const size_t px_profile_safe_size;

@@ -36,5 +36,6 @@ int px_opt_include(struct px_opt *o, const char *value);
 int px_opt_keep_source(struct px_opt *o, const char *value);
 int px_opt_optimize_for(struct px_opt *o, const char *value);
 int px_opt_rules(struct px_opt *o, const char *value);
+int px_opt_follow_links(struct px_opt *o, const char *value);
 
 #endif

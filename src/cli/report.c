@@ -4,10 +4,12 @@
 #include "pycfs/json.h"
 #include "pycfs/child.h"
 #include "report_shown.h"
+#include "strays.h"
 
 #include "pycfs/bounded.h"
 #include "pycfs/fuse.h"
 #include "pycfs/log.h"
+#include "pycfs/mark.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -149,6 +151,7 @@ static int start(struct running *run, struct px_why *why)
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
 		.silent = true,
+		.gathers = true,
 	};
 	int r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
 
@@ -176,13 +179,27 @@ static int make(struct running *run, struct px_why *why)
 	};
 	int r = px_report_make(&options, &run->report, why);
 
+	/* What compiles ahead also looks for strays. */
+	px_engine_quiet(&run->engine);
 	if (run->shows)
 		fputs("\r\033[K", stderr);
 	return r;
 }
 
+/* The files that Python can import, compiled here or not. */
+static uint64_t count_modules(const struct px_report *r)
+{
+	uint64_t n = r->total.modules;
+	size_t i;
+
+	for (i = 0; i < r->n_files; i++)
+		n += r->files[i].kind == PX_KIND_FILE &&
+		     px_mark_is_module(px_path_name(r->files[i].path));
+	return n;
+}
+
 /* Prints the report in the way that was asked for. Returns 0, 1 if --max-growth
- * or --fail-on is exceeded, or -errno. */
+ * or --fail-on is exceeded, or -errno; -ENOLINK if modules are lost. */
 static int show(struct running *run, struct px_why *why)
 {
 	char python[32];
@@ -191,6 +208,7 @@ static int show(struct running *run, struct px_why *why)
 		.r = &run->report,
 		.source = px_tree_root(run->engine.tree),
 		.python = python,
+		.strays = px_content_strays(run->engine.content),
 	};
 	int r = 0;
 
@@ -213,6 +231,9 @@ static int show(struct running *run, struct px_why *why)
 		return px_because(why, -errno, "stdout: %s", strerror(errno));
 	if (r >= 0 && px_report_too_risky(&shown))
 		r = 1;
+	if (r >= 0 && px_strays_check(&run->engine, run->job->o,
+				      count_modules(&run->report), why) < 0)
+		r = -ENOLINK;
 	return r;
 }
 

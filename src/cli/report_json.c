@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_shown.h"
+#include "strays.h"
 
 #include "pycfs/json.h"
 
@@ -201,5 +202,6 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 	print_faults(s->r, to);
 	print_twins(s->r, to);
 	print_risks(s->r, to);
+	px_strays_print_json(s->strays, to);
 	fputs("}\n", to);
 }

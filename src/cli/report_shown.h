@@ -20,6 +20,7 @@ struct px_shown {
 	const struct px_report *r;
 	const char *source; /* absolute path of SOURCE */
 	const char *python; /* version, such as "3.12.1" */
+	struct px_strays *strays;
 };
 
 /* Prints the report as text on stdout: the table, as wide as the terminal

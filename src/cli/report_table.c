@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_shown.h"
+#include "strays.h"
 #include "pycfs/term.h"
 
 #include <stdio.h>
@@ -281,6 +282,7 @@ int px_report_print(const struct px_shown *s)
 	print_hidden(s->r);
 	print_twins(s->r);
 	print_faults(s->r);
+	px_strays_print(s->strays, stdout);
 	px_report_print_risks(s);
 	return 0;
 }

@@ -186,6 +186,11 @@ bool px_content_needs_verdicts(const struct px_content *c, enum px_kind kind)
 	return px_verdicts_needed(&c->o, kind);
 }
 
+struct px_strays *px_content_strays(struct px_content *c)
+{
+	return px_dirs_strays(c->dirs);
+}
+
 int px_content_flush(struct px_content *c)
 {
 	return px_cache_flush(c->o.cache);

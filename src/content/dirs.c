@@ -3,6 +3,8 @@
 
 #include "pycfs/log.h"
 #include "pycfs/map.h"
+#include "pycfs/mark.h"
+#include "pycfs/stray.h"
 
 /* Of all cached views together; bounds the memory of a mount of a large
  * tree. */
@@ -20,6 +22,8 @@ struct cached_view {
 struct px_dirs {
 	const struct px_content_options *o;
 	struct px_said *said;
+	struct px_owners *owners;
+	struct px_strays *strays; /* NULL: they are logged at once */
 	pthread_mutex_t lock;
 	struct px_map cached; /* under lock: by kind and path */
 	size_t n_entries;     /* under lock: in all cached views */
@@ -39,8 +43,46 @@ static void log_notes(struct px_dirs *d, const char *dir,
 	}
 }
 
+/* Says what is astray in one directory: one line for each kind. */
+static void log_strays(const struct px_dirs *d, struct px_strays *found)
+{
+	enum px_stray_kind kind;
+
+	for (kind = 0; kind < PX_N_STRAYS; kind++) {
+		PX_AUTOFREE char *said = px_strays_sentence(found, kind);
+
+		if (said)
+			px_log(kind == PX_STRAY_LOST && !d->o->may_lose
+				       ? PX_LOG_ERROR
+				       : PX_LOG_WARNING,
+			       "%s", said);
+	}
+}
+
+/* Looks once for what is astray in a directory, and collects or logs it. */
+static int find_strays(const struct px_dirs *d, const char *path,
+		       const struct px_listing *l, const struct px_view *v)
+{
+	struct px_strays *found = d->strays;
+	int r;
+
+	if (!px_said_first_time(d->said, path, PX_SAID_STRAYS))
+		return 0;
+	r = found ? 0 : px_strays_new(&found);
+	if (r == 0)
+		r = px_strays_look(found, d->o->tree, path, l, v,
+				   !d->o->normal_modes);
+	if (r == 0 && !d->strays)
+		log_strays(d, found);
+	if (!d->strays)
+		px_strays_free(found);
+	return r;
+}
+
+/* With `shown` the view is one that somebody sees, and not only asked whether
+ * there is anything in it. */
 static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
-		bool stats, struct px_view **ret, struct px_fingerprint *ret_fp,
+		bool shown, struct px_view **ret, struct px_fingerprint *ret_fp,
 		bool *ret_young)
 {
 	const struct px_view_options o = {
@@ -48,12 +90,21 @@ static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
 		.cache_tag = d->o->python->cache_tag,
 	};
 	struct px_listing l;
-	int r = px_tree_list(d->o->tree, path, stats, &l);
+	int r = px_tree_list(d->o->tree, path, shown && d->o->immutable, &l);
 
 	if (r < 0)
 		return r;
-	r = kind == PX_KIND_PYCACHE ? px_view_pycache(&l, path, &o, ret)
-				    : px_view_new(&l, path, &o, ret);
+	r = px_mark_scripts(d->owners, d->o->tree, path, &l);
+	if (r == 0 && shown && kind == PX_KIND_DIR)
+		r = px_mark_lost(d->o->tree, path, &l);
+	if (r == 0)
+		r = kind == PX_KIND_PYCACHE ? px_view_pycache(&l, path, &o, ret)
+					    : px_view_new(&l, path, &o, ret);
+	if (r == 0 && shown && kind == PX_KIND_DIR) {
+		r = find_strays(d, path, &l, *ret);
+		if (r < 0)
+			px_view_unref(*ret);
+	}
 	*ret_fp = l.dir.fp;
 	*ret_young = l.young;
 	px_listing_fini(&l);
@@ -196,7 +247,7 @@ int px_dirs_view(struct px_dirs *d, const char *path, enum px_kind kind,
 
 	if (get_cached(d, path, kind, ret, ret_fp, ret_stable) == 0)
 		return 0;
-	r = list(d, path, kind, d->o->immutable, &v, ret_fp, &young);
+	r = list(d, path, kind, true, &v, ret_fp, &young);
 	if (r < 0)
 		return r;
 	if (px_rules_hide(d->o->rules) && kind == PX_KIND_DIR)
@@ -224,8 +275,18 @@ int px_dirs_new(const struct px_content_options *o, struct px_said *said,
 	d->o = o;
 	d->said = said;
 	pthread_mutex_init(&d->lock, NULL);
+	if (px_owners_new(&d->owners) < 0 ||
+	    (o->gathers && px_strays_new(&d->strays) < 0)) {
+		px_dirs_free(d);
+		return -ENOMEM;
+	}
 	*ret = d;
 	return 0;
+}
+
+struct px_strays *px_dirs_strays(struct px_dirs *d)
+{
+	return d->strays;
 }
 
 void px_dirs_free(struct px_dirs *d)
@@ -242,6 +303,8 @@ void px_dirs_free(struct px_dirs *d)
 		free(c);
 	}
 	px_map_fini(&d->cached);
+	px_owners_free(d->owners);
+	px_strays_free(d->strays);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -25,4 +25,7 @@ int px_dirs_view(struct px_dirs *d, const char *path, enum px_kind kind,
 		 struct px_view **ret, struct px_fingerprint *ret_fp,
 		 bool *ret_stable);
 
+/* As px_content_strays. */
+struct px_strays *px_dirs_strays(struct px_dirs *d);
+
 #endif

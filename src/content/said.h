@@ -19,6 +19,7 @@ enum px_said_what {
 	PX_SAID_OTHER_PYTHON = 2, /* a .pyc that our Python cannot import */
 	PX_SAID_BAD_RECORD = 3,	  /* a RECORD that cannot be read */
 	PX_SAID_ON_ERROR = 4,	  /* that there is --on-error; path "" */
+	PX_SAID_STRAYS = 5,	  /* what is astray in a directory (stray.h) */
 };
 
 int px_said_new(struct px_said **ret); /* -ENOMEM */

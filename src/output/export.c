@@ -3,6 +3,7 @@
 #include "sources.h"
 
 #include "pycfs/map.h"
+#include "pycfs/mark.h"
 #include "pycfs/walk.h"
 
 #include <fcntl.h>
@@ -251,6 +252,13 @@ static int put_file(struct run *run, const struct px_item *i)
 	return r < 0 ? r : count(run, i->path, i->attr.size);
 }
 
+static bool is_module(const struct px_item *i)
+{
+	return i->attr.kind == PX_KIND_MODULE || i->attr.kind == PX_KIND_KEPT ||
+	       (i->attr.kind == PX_KIND_FILE &&
+		px_mark_is_module(px_path_name(i->path)));
+}
+
 static int put_item(struct run *run, const struct px_item *i)
 {
 	struct px_sink_entry e = {
@@ -264,6 +272,7 @@ static int put_item(struct run *run, const struct px_item *i)
 		run->sum->links++;
 		return px_sink_put(run->o->sink, &e, NULL);
 	}
+	run->sum->modules += is_module(i);
 	return put_file(run, i);
 }
 

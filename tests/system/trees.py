@@ -207,7 +207,7 @@ def make(root):
     w("private.py", "SECRET = 1\n", 0o600)
     w("readonly.txt", "read me\n", 0o444)
     w("bin/script.sh", "#!/bin/sh\nexit 3\n", 0o755)
-    w("bin/tool.py", "#!/usr/bin/env python3\nTOOL = 1\n", 0o755)
+    w("bin/tool.py", "TOOL = 1\n", 0o755)
     w("pkg-1.0.dist-info/METADATA", "Name: pkg\nVersion: 1.0\n")
     w("pkg-1.0.dist-info/top_level.txt", "pkg\n")
     os.makedirs(os.path.join(root, "emptydir"))

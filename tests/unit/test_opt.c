@@ -126,6 +126,8 @@ IS(optimize_for, o->rules &&px_rules_optimize(o->rules, "d/a.py", 2) == 1)
 IS(owner, o->uid == 1000 && o->gid == 0)
 IS(mtime, o->mtime == 1700000000)
 IS(on_error, o->on_error == PX_ON_ERROR_OMIT)
+IS(may_lose, o->may_lose)
+IS(follow, o->n_follow == 1 && strcmp(o->follow[0], "/links") == 0)
 IS(jobs, o->jobs == 3)
 IS(timeout, o->timeout_ms == 1500)
 IS(cache, o->cache &&strcmp(o->cache, "/c") == 0)
@@ -208,6 +210,8 @@ static const struct sample {
 	  "18446744073709551617", "Content", "contents"}},
 	{"modes", "normal", is_modes, {"", "Normal", "norma", "0755"}},
 	{"on-error", "omit", is_on_error, {"", "Fail", "omi", "omits", "none"}},
+	{"on-lost", "warn", is_may_lose, {"", "Warn", "error", "omit"}},
+	{"follow-links", "/links", is_follow, {""}},
 	{"jobs", "3", is_jobs, {"", "-1", "1025", "x", "3x", "3.5"}},
 	{"timeout",
 	 "1.5",
