@@ -26,7 +26,7 @@
 const struct px_opt px_opt_defaults = {
 	.optimize = 2,
 	.mode = PX_PYC_UNCHECKED_HASH,
-	.prefix = "",
+	.prefix = "/site-packages",
 	.prefix_dir = "",
 	.sort = PX_COLUMN_SHIPPED,
 	.max_age = UINT_MAX,
@@ -114,8 +114,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"possible", false, "a warning if they cannot be"},
 		{"required", true, "an error if they cannot be"})},
 	{"prefix", 0, "PATH", VIEW | TRACE,
-	 "what file names in tracebacks start with (default: they are relative "
-	 "to SOURCE)", EMPTY_TEXT(prefix)},
+	 "what file names in tracebacks start with (default: /site-packages)",
+	 EMPTY_TEXT(prefix)},
 	{"exclude", 0, "PATTERN", VIEW,
 	 "do not ship what matches, as in .gitignore; the last of these rules "
 	 "that matches decides", SET(px_opt_exclude)},

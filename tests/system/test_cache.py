@@ -2,6 +2,7 @@
 path."""
 import contextlib
 import json
+import marshal
 import os
 import re
 import signal
@@ -54,7 +55,7 @@ def test_an_equal_tree_elsewhere_compiles_nothing(mount, tree, scratch):
 
 
 @pytest.mark.parametrize("change", [
-    ("-O", "1"), ("-O", "0"), ("--debug-ranges",), ("--prefix", "/x"),
+    ("-O", "1"), ("-O", "0"), ("--debug-ranges",),
     ("--invalidation-mode", "checked-hash"),
     ("--invalidation-mode", "timestamp")], ids=" ".join)
 def test_another_profile_is_another_blob(change, mount, small):
@@ -67,6 +68,56 @@ def test_another_profile_is_another_blob(change, mount, small):
     with mount(small) as m:
         assert read(m / "a.pyc") == plain
         assert m.quiet("compiled") == 0
+
+
+def test_equal_sources_are_compiled_once(pycfs, mount, scratch):
+    """Copies of a module, at any path and with any --prefix, are one blob;
+    each is served with its own name."""
+    site = os.path.join(scratch, "site")
+    long = "n" * 200
+    paths = ["a.py", "pkg/a.py", "pkg/\u00e9.py", "pkg/%s/%s.py" % (long, long)]
+    for path in paths:
+        trees.write(os.path.join(site, path),
+                    "def f():\n    return lambda: (__file__, %r)\n" % paths[0])
+    trees.write(os.path.join(site, "pkg/b.py"), "X = 1\n")
+    os.link(os.path.join(site, "a.py"), os.path.join(site, "linked.py"))
+    paths.append("linked.py")
+    time.sleep(2.2)  # younger files are not trusted by their fingerprint
+    for n, (options, prefix) in enumerate((
+            ([], "/site-packages/"), (["--prefix", "/opt/x"], "/opt/x/"),
+            (["--prefix", ""], ""))):
+        with mount(site, *options) as m:
+            out = copy(m, os.path.join(scratch, "out%d" % n))
+            for path in paths:
+                there = os.path.join(out, path + "c")
+                # The size was said before the bytes were read.
+                assert os.stat(there).st_size == \
+                    os.stat(m / (path + "c")).st_size
+                code = marshal.loads(read(there)[16:])
+                assert code.co_filename == prefix + path
+                assert code.co_consts[0].co_filename == prefix + path
+            assert m.quiet("compiled") == (2 if n == 0 else 0)
+            if n > 0:
+                assert m.count("source_reads") == 0
+        fresh = pycfs.exported(site, os.path.join(scratch, "fresh%d" % n),
+                               *options, "--no-cache")
+        assert tree_bytes(fresh) == tree_bytes(out)
+
+
+def test_cpythons_own_bytes_have_a_name_of_their_own(mount, scratch):
+    """Without the canonical form equal sources are not the same."""
+    site = os.path.join(scratch, "site")
+    for path in "a.py", "b.py":
+        trees.write(os.path.join(site, path), "X = 1\n")
+    with mount(site, "--marshal", "cpython") as m:
+        for name in "ab":
+            code = marshal.loads(read(m / (name + ".pyc"))[16:])
+            assert code.co_filename == "/site-packages/%s.py" % name
+        assert m.quiet("compiled") == 2
+    with mount(site, "--marshal", "cpython", "--prefix", "/x") as m:
+        code = marshal.loads(read(m / "a.pyc")[16:])
+        assert code.co_filename == "/x/a.py"
+        assert m.quiet("compiled") == 2
 
 
 def test_another_python_is_another_blob(mount, small):
@@ -289,6 +340,10 @@ def test_killed_daemons_leave_a_good_cache(mount, scratch):
         assert m.count("compiled") == 0
 
 
+# A constant of pkg/core.py.
+IN_A_BLOB = b"identifier"
+
+
 @pytest.mark.parametrize("harm", ["truncate", "empty", "garbage", "flip",
                                   "flip everywhere", "lock garbage",
                                   "lock empty", "gone", "lock gone"])
@@ -306,7 +361,7 @@ def test_a_damaged_cache_is_no_error(harm, pycfs, mount, tree, scratch):
     elif how == "garbage":
         data[:] = bytes(range(256)) * (len(data) // 256)
     elif how == "flip":
-        at = data.index(b"pkg/core.py")  # within a blob
+        at = data.index(IN_A_BLOB)
         data[at] ^= 1
     elif how == "everywhere":
         for at in range(9000, len(data), 211):
@@ -332,7 +387,7 @@ def test_a_damaged_blob_is_exported_right(pycfs, tree, scratch):
     wanted = tree_bytes(pycfs.exported(tree, os.path.join(scratch, "wanted")))
     path = database(pycfs.cache)
     data = bytearray(read(path))
-    data[data.index(b"pkg/core.py")] ^= 1
+    data[data.index(IN_A_BLOB)] ^= 1
     with open(path, "r+b") as f:
         f.write(data)
     for name in ("first", "second"):
@@ -429,14 +484,17 @@ def test_stat_and_clear(pycfs, mount, tree, scratch):
         compiled = m.count("compiled")
         # a live cache can be asked
         pycfs.ok("cache", "stat")
-    blobs = {read(os.path.join(os.fsencode(out), p))
-             for p in trees.modules(tree, rejected=trees.BROKEN,
-                                    on_error="omit")}
+    modules = trees.modules(tree, rejected=trees.BROKEN, on_error="omit")
+    # Of equal sources there is one.
+    blobs = {read(os.path.join(os.fsencode(tree), source)):
+             read(os.path.join(os.fsencode(out), path))
+             for path, source in modules.items()}
     info = json.loads(pycfs.ok("cache", "stat", "--json").stdout)
     assert info["rejected"] == len(trees.BROKEN)
-    assert info["modules"] >= len(blobs) > 15
+    assert len(modules) > info["modules"] >= len(blobs) > 15
     assert info["modules"] + info["rejected"] == compiled
-    assert info["bytes"] >= sum(map(len, blobs))
+    # Each has a header of 36 bytes, and not its name.
+    assert info["bytes"] >= sum(map(len, blobs.values())) - 300 * len(blobs)
     assert info["disk_bytes"] > 0
     text = pycfs.ok("cache", "stat").stdout
     assert re.search(r"\b%d\b" % info["modules"], text), text

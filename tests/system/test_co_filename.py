@@ -39,5 +39,5 @@ def test_without_locales(py, pycfs, scratch):
         seen.append(harness.tree_bytes(to))
         names = harness.python(py.exe, "-c", TELL, to).stdout.splitlines()
         assert sorted(map(bytes.fromhex, names)) == sorted(
-            b"in " + name + b"/" + name + b".py" for name in NAMES)
+            b"/site-packages/in " + name + b"/" + name + b".py" for name in NAMES)
     assert seen[0] == seen[1]

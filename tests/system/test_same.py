@@ -195,7 +195,7 @@ except ZeroDivisionError as e:
 
 
 @pytest.mark.parametrize("prefix", ["/opt/python", "", "rel/ative", "/opt/",
-                                    "/"])
+                                    "/", None])
 def test_tracebacks(prefix, mount, scratch):
     check_traceback(harness.newest(), mount, scratch, prefix)
 
@@ -209,11 +209,13 @@ def check_traceback(target, mount, scratch, prefix):
     trees.write(os.path.join(root, "raising", "inner", "mod.py"), RAISING)
     trees.age(root)
     wanted = json.loads(python(target.exe, "-OO", "-c", TRACE, root).stdout)
-    with mount(root, *(["--prefix", prefix] if prefix else []),
+    with mount(root, *([] if prefix is None else ["--prefix", prefix]),
                python=target.exe) as m:
         out = copy(m, os.path.join(scratch, "out"))
     run = python(target.exe, "-c", TRACE, out)
     got = json.loads(run.stdout)
+    if prefix is None:
+        prefix = "/site-packages"
     name = (prefix.rstrip("/") + "/" if prefix else "") + \
         "raising/inner/mod.py"
     assert {f[0] for f in got} == {name}

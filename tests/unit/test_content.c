@@ -102,13 +102,13 @@ static int make_tree(void **state PX_UNUSED)
 	put("dir4/work-nameless c.py", "at once");
 	put("work a.py", "with a name");
 	put("dir4/work b.py", "with a name");
-	put("linked/nameless a.py", "a file with two names");
+	put("linked/work-nameless a.py", "a file with two names");
 	put_at("times/echo.py", "same", 1700000000);
 	put_at("later/echo.py", "same", 1700000000);
 	put_at("real/m.py", "'''doc'''\nx = 'constant'\n", 1700000001);
 	put("real/bad.py", "x = 1\ny = (\n");
-	snprintf(from, sizeof(from), "%s/src/linked/nameless a.py", top);
-	snprintf(to, sizeof(to), "%s/src/linked/nameless bb.py", top);
+	snprintf(from, sizeof(from), "%s/src/linked/work-nameless a.py", top);
+	snprintf(to, sizeof(to), "%s/src/linked/work-nameless bb.py", top);
 	if (link(from, to) < 0)
 		return -1;
 	/* See PX_TREE_YOUNG_NS. */
@@ -741,21 +741,6 @@ static void test_peek_and_bytes_have_the_name(void **state)
 			 -ENOENT);
 }
 
-/* Hard links have one fingerprint. */
-static void test_two_names_of_one_file(void **state)
-{
-	struct unit_content *u = *state;
-	struct answer a, b;
-
-	begin_canonical(u);
-	a = bytes(u, "linked/nameless a.py");
-	b = bytes(u, "linked/nameless bb.py");
-	check_nameless(&a, "linked/nameless a.py", "a file with two names");
-	check_nameless(&b, "linked/nameless bb.py", "a file with two names");
-	assert_int_equal(count(u, PX_COUNT_compiled), 1);
-	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
-}
-
 /* Asks for all of them before the first is there. */
 static void ask_at_once(struct unit_content *u, const char *const *paths,
 			struct answer *ret, size_t n)
@@ -769,6 +754,29 @@ static void ask_at_once(struct unit_content *u, const char *const *paths,
 		assert_true(answered(&ret[i], PATIENCE * 1000));
 		assert_int_equal(ret[i].n, 1);
 	}
+}
+
+/* Hard links have one fingerprint. */
+static void test_two_names_of_one_file(void **state)
+{
+	static const char *const paths[] = {"linked/work-nameless a.py",
+					    "linked/work-nameless bb.py"};
+	struct unit_content *u = *state;
+	struct answer a, b, at_once[2];
+
+	begin_canonical(u);
+	a = bytes(u, paths[0]);
+	b = bytes(u, paths[1]);
+	check_nameless(&a, paths[0], "a file with two names");
+	check_nameless(&b, paths[1], "a file with two names");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	assert_int_equal(count(u, PX_COUNT_stat_hits), 1);
+	u->o.mode = PX_PYC_CHECKED_HASH;
+	again(u);
+	ask_at_once(u, paths, at_once, 2);
+	for (size_t i = 0; i < 2; i++)
+		check_nameless(&at_once[i], paths[i], "a file with two names");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
 }
 
 static void test_equal_sources_at_once(void **state)

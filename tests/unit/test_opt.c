@@ -412,7 +412,7 @@ static void test_defaults(void **state PX_UNUSED)
 	assert_int_equal(o->mode, PX_PYC_UNCHECKED_HASH);
 	assert_null(o->rules);
 	assert_true(o->uid == -1 && o->gid == -1 && o->mtime == -1);
-	assert_string_equal(o->prefix, "");
+	assert_string_equal(o->prefix, "/site-packages");
 	assert_int_equal(o->on_error, PX_ON_ERROR_FAIL);
 	assert_int_equal(o->jobs, 0);
 	assert_int_equal(o->timeout_ms, 60000);
