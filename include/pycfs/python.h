@@ -12,7 +12,8 @@
 #include "pycfs/util.h"
 
 struct px_python {
-	char *executable; /* NULL: the build's own libpython is used */
+	char *executable; /* absolute path; NULL: the build's own libpython is
+			   * used */
 	char *libpython;  /* path or soname for dlopen */
 	char *home;	  /* for PYTHONHOME: sys.base_prefix, and after a colon
 			   * sys.base_exec_prefix if that is another */
@@ -20,6 +21,7 @@ struct px_python {
 	char *cache_tag;  /* sys.implementation.cache_tag */
 	uint32_t magic;	  /* le32 of importlib.util.MAGIC_NUMBER */
 	uint32_t hexversion;
+	bool free_threaded; /* a build without the global interpreter lock */
 };
 
 /*
@@ -32,19 +34,30 @@ struct px_python {
  * installed, of which the newest that fits is taken: only from places where
  * nobody but root and the caller can write.
  *
+ * `avoid` is NULL if the user has named the Python. Otherwise it is a list of
+ * absolute paths of directories that ends with NULL, and `spec` is a version or
+ * NULL: no interpreter is run that lies in one of them or is a link into one of
+ * them, nor one of an entry of PATH that is not absolute; for a version, no
+ * interpreter of any venv, as the one that it was made from is as good.
+ *
  * Returns 0 (free *ret with px_python_free), or with a sentence in `why`:
  * -ENOENT: there is no such interpreter; -ELIBACC: it has no libpython;
  * -EPROTONOSUPPORT: it is, or would be, older than 3.8 (free-threaded: than
  * 3.14) or no CPython; -EPERM: other users could exchange it; -ETIMEDOUT; -EIO:
  * it ran, but its answer makes no sense; -ENOMEM.
  */
-int px_python_find(const char *spec, const char *compiler,
-		   struct px_python **ret, struct px_why *why);
+int px_python_find(const char *spec, const char *const *avoid,
+		   const char *compiler, struct px_python **ret,
+		   struct px_why *why);
 void px_python_free(struct px_python *p); /* NULL is fine */
 void px_python_freep(struct px_python **p);
 
 /* "3.12.1", into `buf`. */
 const char *px_python_short(const struct px_python *p, char *buf, size_t n);
+
+/* Where it is, for messages: the path of the interpreter, or that of libpython
+ * if there is no interpreter. `p` owns it. */
+const char *px_python_path(const struct px_python *p);
 
 /* The path of pycfs-compiler: beside this program, in libexec of its prefix, or
  * where it was installed. *ret is the caller's. -ENOENT. */

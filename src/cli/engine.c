@@ -171,7 +171,7 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 	r = px_python_compiler(&e->compiler, why);
 	if (r < 0)
 		return r;
-	r = px_python_find(o->python, e->compiler, &e->python, why);
+	r = px_python_find(o->python, NULL, e->compiler, &e->python, why);
 	if (r == 0)
 		r = check_reproducible(e, o, why);
 	if (r < 0)

@@ -11,6 +11,11 @@ const char *px_python_short(const struct px_python *p, char *buf, size_t n)
 	return buf;
 }
 
+const char *px_python_path(const struct px_python *p)
+{
+	return p->executable ? p->executable : p->libpython;
+}
+
 void px_python_free(struct px_python *p)
 {
 	if (!p)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "python_probe.h"
+#include "python_place.h"
 
 #include <glob.h>
 #include <limits.h>
@@ -212,14 +213,14 @@ static int check_place(const char *real, struct px_why *why)
 }
 
 /* Asks interpreter `real`. *best becomes the newer one of the two. */
-static int ask_one(const char *real, const char *spec, struct px_python **best,
-		   struct px_why *why)
+static int ask_one(const char *real, const char *spec, const char *const *avoid,
+		   struct px_python **best, struct px_why *why)
 {
 	struct px_python *py = NULL;
 	int r = check_place(real, why);
 
 	if (r == 0)
-		r = px_python_ask(real, spec, &py, why);
+		r = px_python_ask(real, spec, avoid, &py, why);
 	if (py && (!*best || py->hexversion > (*best)->hexversion)) {
 		px_python_free(*best);
 		*best = PX_STEAL(py);
@@ -228,14 +229,17 @@ static int ask_one(const char *real, const char *spec, struct px_python **best,
 	return r;
 }
 
-/* The paths without symbolic links, without those that lead nowhere, each once.
- * *ret_n strings, which the caller frees. NULL: ENOMEM. */
-static char **real_paths(const glob_t *found, size_t *ret_n)
+/* The paths without symbolic links, without those that lead nowhere or must be
+ * avoided, each once. *ret_n strings, which the caller frees. NULL: ENOMEM. */
+static char **real_paths(const glob_t *found, const char *const *avoid,
+			 size_t *ret_n)
 {
 	char **real = calloc(found->gl_pathc + 1, sizeof(*real));
 	size_t n = 0, k;
 
 	for (size_t i = 0; i < found->gl_pathc && real; i++) {
+		if (px_place_avoided(found->gl_pathv[i], avoid, true))
+			continue;
 		real[n] = realpath(found->gl_pathv[i], NULL);
 		for (k = 0; k < n && real[n] && strcmp(real[k], real[n]) != 0;
 		     k++)
@@ -256,7 +260,8 @@ static char **real_paths(const glob_t *found, size_t *ret_n)
  * and no link can be changed between check_place and the start.
  */
 static int ask_installed(const char *spec, const char *name,
-			 struct px_python **ret, struct px_why *why)
+			 const char *const *avoid, struct px_python **ret,
+			 struct px_why *why)
 {
 	struct px_python *best = NULL;
 	struct px_why inner;
@@ -266,12 +271,12 @@ static int ask_installed(const char *spec, const char *name,
 	glob_t found;
 
 	if (find_installed(name, &found) == 0)
-		real = real_paths(&found, &n);
+		real = real_paths(&found, avoid, &n);
 	globfree(&found);
 	if (!real)
 		return px_because(why, -ENOMEM, "out of memory");
 	for (i = 0; i < n; i++) {
-		err = ask_one(real[i], spec, &best, &inner);
+		err = ask_one(real[i], spec, avoid, &best, &inner);
 		/* That its library is missing tells the user best what to do.
 		 */
 		if (err < 0 && err != -ENOENT && r != -ELIBACC) {
@@ -287,8 +292,8 @@ static int ask_installed(const char *spec, const char *name,
 
 /* The interpreter in PATH that is called by the version's major and minor
  * number, if it fits; else that of a manager. */
-static int ask_version(const char *spec, struct px_python **ret,
-		       struct px_why *why)
+static int ask_version(const char *spec, const char *const *avoid,
+		       struct px_python **ret, struct px_why *why)
 {
 	struct px_why first, second;
 	struct version v;
@@ -305,10 +310,10 @@ static int ask_version(const char *spec, struct px_python **ret,
 		return r;
 	snprintf(name, sizeof(name), "python%lu.%lu%s", v.major, v.minor,
 		 v.free_threaded ? "t" : "");
-	in_path = px_python_ask(name, spec, ret, &first);
+	in_path = px_python_ask(name, spec, avoid, ret, &first);
 	if (in_path == 0)
 		return 0;
-	r = ask_installed(spec, name, ret, &second);
+	r = ask_installed(spec, name, avoid, ret, &second);
 	if (r == 0)
 		return 0;
 	/* If there is one, but it is of no use, the user has to know why. */
@@ -322,20 +327,24 @@ static int ask_version(const char *spec, struct px_python **ret,
 	}
 	return px_because(why, -ENOENT,
 			  "no Python %s found, as %s in PATH or among those of "
-			  "uv, mise, asdf, pyenv and conda: install it, or say "
-			  "--python PATH",
-			  spec, name);
+			  "uv, mise, asdf, pyenv and conda%s: install it, or "
+			  "say --python PATH",
+			  spec, name,
+			  avoid ? " (what is in SOURCE or in a venv is not run "
+				  "unless you name it)"
+				: "");
 }
 
-int px_python_find(const char *spec, const char *compiler,
-		   struct px_python **ret, struct px_why *why)
+int px_python_find(const char *spec, const char *const *avoid,
+		   const char *compiler, struct px_python **ret,
+		   struct px_why *why)
 {
 	struct px_why inner;
 	int r;
 
 	if (spec && is_version(spec))
-		return ask_version(spec, ret, why);
-	r = px_python_ask(spec ? spec : "python3", NULL, ret, &inner);
+		return ask_version(spec, avoid, ret, why);
+	r = px_python_ask(spec ? spec : "python3", NULL, avoid, ret, &inner);
 	if (r == 0)
 		return 0;
 	if (r == -ENOENT && !spec)

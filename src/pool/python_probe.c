@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "python_probe.h"
+#include "python_place.h"
 
 #include "pycfs/spawn.h"
 
@@ -47,50 +48,6 @@ static int drain(int fd, struct px_buf *out, int64_t deadline)
 		if (n > 0)
 			out->size += (size_t)n;
 	}
-}
-
-/* Finds `name` in PATH, as posix_spawnp does. */
-static int find_in_path(const char *name, char ret[PATH_MAX])
-{
-	const char *p = getenv("PATH");
-	struct stat st;
-	int n;
-
-	if (!p)
-		p = "/bin:/usr/bin"; /* glibc 2.36, posix/execvpe.c */
-	for (; *name != '\0'; p += n + 1) {
-		n = (int)strcspn(p, ":");
-		/* An empty entry stands for the current directory. */
-		if (snprintf(ret, PATH_MAX, "%.*s/%s", n > 0 ? n : 1,
-			     n > 0 ? p : ".", name) < PATH_MAX &&
-		    stat(ret, &st) == 0 && S_ISREG(st.st_mode) &&
-		    access(ret, X_OK) == 0)
-			return 0;
-		if (p[n] == '\0')
-			break;
-	}
-	return -ENOENT;
-}
-
-/* The absolute path of `name`, a path or a name to find in PATH. -ENOENT,
- * -ENAMETOOLONG, or the -errno of getcwd(3). */
-static int absolute_path(const char *name, char ret[PATH_MAX])
-{
-	char found[PATH_MAX], here[PATH_MAX];
-	int r = 0;
-
-	if (!strchr(name, '/'))
-		r = find_in_path(name, found);
-	else if (snprintf(found, sizeof(found), "%s", name) >= PATH_MAX)
-		r = -ENAMETOOLONG;
-	if (r < 0)
-		return r;
-	if (*found != '/' && !getcwd(here, sizeof(here)))
-		return -errno;
-	if (snprintf(ret, PATH_MAX, "%s%s%s", *found == '/' ? "" : here,
-		     *found == '/' ? "" : "/", found) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	return 0;
 }
 
 /*
@@ -302,6 +259,7 @@ static int ask(const char *const argv[], const char *dir, const char *name,
 	py = calloc(1, sizeof(*py));
 	if (!py)
 		return px_because(why, -ENOMEM, "out of memory");
+	py->free_threaded = strcmp(line[1], "cpython-t") == 0;
 	r = fill(py, line);
 	if (r < 0)
 		return px_because(why, r,
@@ -316,22 +274,26 @@ static int ask(const char *const argv[], const char *dir, const char *name,
 	return 0;
 }
 
-int px_python_ask(const char *program, const char *spec, struct px_python **ret,
+int px_python_ask(const char *program, const char *spec,
+		  const char *const *avoid, struct px_python **ret,
 		  struct px_why *why)
 {
 	char path[PATH_MAX];
 	const char *argv[] = {path, "-I", "-S", "-c", (const char *)px_probe_py,
 			      NULL};
 	struct px_python *py = NULL;
-	int r = absolute_path(program, path);
+	int r = px_place_find(program, avoid, spec != NULL, path);
 
 	if (r < 0)
 		return px_because(why, r, "cannot run %s: %s", program,
 				  strerror(-r));
-	r = ask(argv, directory_for(path), program, spec, &py, why);
+	/* A version that was not named by the user must not depend on the
+	 * current directory, by which a version manager's shim chooses. */
+	r = ask(argv, avoid && spec ? "/" : directory_for(path), program, spec,
+		&py, why);
 	if (r < 0 || !py)
 		return r;
-	py->executable = strdup(program);
+	py->executable = strdup(path);
 	if (!py->executable) {
 		px_python_free(py);
 		return px_because(why, -ENOMEM, "out of memory");

@@ -7,10 +7,13 @@
 
 #include "pycfs/python.h"
 
-/* Asks `program`, a path or a name to find in PATH. `spec` is the version that
- * it must have ("3.12", "3.12.1", "3.14t"), or NULL. Errors, blocking and *ret
- * are those of px_python_find; -ENOENT also if it is another version. */
-int px_python_ask(const char *program, const char *spec, struct px_python **ret,
+/* Asks `program`, a path or a name to find in PATH, as px_place_find does.
+ * `spec` is the version that it must have ("3.12", "3.12.1", "3.14t"), or NULL;
+ * with a version, interpreters of venvs are avoided as well. Errors, blocking
+ * and *ret are those of px_python_find; -ENOENT also if it is another version.
+ */
+int px_python_ask(const char *program, const char *spec,
+		  const char *const *avoid, struct px_python **ret,
 		  struct px_why *why);
 
 /* Asks the libpython that this build was made with, by way of pycfs-compiler,

@@ -100,19 +100,25 @@ static inline void put_script(struct fixture *f, const char *name,
 	close(fd);
 }
 
-static inline int find(struct fixture *f, const char *spec)
+static inline int find_but(struct fixture *f, const char *spec,
+			   const char *const *avoid)
 {
 	int r;
 
 	px_python_free(f->py);
 	f->py = NULL;
 	f->why.text[0] = '\0';
-	r = px_python_find(spec, compiler(), &f->py, &f->why);
+	r = px_python_find(spec, avoid, compiler(), &f->py, &f->why);
 	print_message("%s: %d %s\n", spec ? spec : "(none)", r, f->why.text);
 	/* There is a sentence if there is an error, and a Python if not. */
 	assert_true((r < 0) == (f->why.text[0] != '\0'));
 	assert_true((r < 0) == (f->py == NULL));
 	return r;
+}
+
+static inline int find(struct fixture *f, const char *spec)
+{
+	return find_but(f, spec, NULL);
 }
 
 #endif

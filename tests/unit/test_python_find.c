@@ -245,6 +245,128 @@ static void test_places_of_others(void **state)
 	assert_non_null(strstr(f->why.text, "user 1"));
 }
 
+/* An interpreter that leaves a mark in TOP. */
+static void put_hostile(struct fixture *f, const char *place)
+{
+	char path[300], body[300];
+
+	snprintf(body, sizeof(body), "#!/bin/sh\n: > %s/was-run\n", f->top);
+	put_script(f, place, body, path);
+}
+
+static bool was_run(struct fixture *f)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/was-run", f->top);
+	return unlink(path) == 0;
+}
+
+/* PATH becomes the directories, each below TOP, before `rest`. */
+static void set_path(struct fixture *f, const char *a, const char *b,
+		     const char *rest)
+{
+	char path[800];
+
+	snprintf(path, sizeof(path), "%s/%s:%s/%s:%s", f->top, a, f->top, b,
+		 rest);
+	setenv("PATH", path, 1);
+}
+
+static void put_link(struct fixture *f, const char *target, const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", f->top, name);
+	assert_int_equal(symlink(target, path), 0);
+}
+
+/* Nothing is run that lies in the directories, or is a link into them. */
+static void test_avoided(void **state)
+{
+	struct fixture *f = *state;
+	char v[200];
+	const char *const avoid[] = {"/nonexistent", v, NULL};
+
+	snprintf(v, sizeof(v), "%s/v", f->top);
+	put_hostile(f, "v/bin/python3.28");
+	put_hostile(f, "v/bin/python3");
+	put_hostile(f, "v/deep/er/python3.28");
+	put_python(f, "good/python3.28", 28, 4, "cpython",
+		   "/lib/libpython3.28.so");
+	put_python(f, "good/python3", 28, 5, "cpython",
+		   "/lib/libpython3.28.so");
+	set_path(f, "v/bin", "v/deep/er", "/usr/bin");
+	assert_int_equal(find_but(f, "3.28", avoid), -ENOENT);
+	assert_non_null(strstr(f->why.text, "unless you name it"));
+	set_path(f, "v/bin", "good", "/usr/bin");
+	assert_int_equal(find_but(f, "3.28", avoid), 0);
+	assert_int_equal(f->py->hexversion, 0x031c04f0);
+	assert_int_equal(find_but(f, NULL, avoid), 0);
+	assert_int_equal(f->py->hexversion, 0x031c05f0);
+	assert_false(was_run(f));
+	/* If the user names it, it is. */
+	assert_true(find(f, "3.28") < 0 || f->py->hexversion == 0x031c04f0);
+	assert_true(was_run(f));
+}
+
+static void test_avoided_by_links(void **state)
+{
+	struct fixture *f = *state;
+	char v[200], path[300];
+	const char *const avoid[] = {v, NULL};
+
+	snprintf(v, sizeof(v), "%s/v", f->top);
+	put_hostile(f, "v/bin/python3.28");
+	put_hostile(f, "elsewhere/python3.28");
+	put_script(f, "links/x", "", path);
+	put_script(f, "more/x", "", path);
+	put_link(f, "../v/bin/python3.28", "links/python3.28");
+	put_link(f, "../../elsewhere/python3.28", "v/bin/through");
+	put_link(f, "../v/bin/through", "more/python3.28");
+	put_link(f, "v/bin", "dir");
+	put_link(f, "round", "round");
+	set_path(f, "links", "more", "/usr/bin");
+	assert_int_equal(find_but(f, "3.28", avoid), -ENOENT);
+	set_path(f, "dir", "round", "/usr/bin");
+	assert_int_equal(find_but(f, "3.28", avoid), -ENOENT);
+	/* As what a version manager has. */
+	setenv("PYENV_ROOT", f->top, 1);
+	put_hostile(f, "v/versions/x/bin/python3.28");
+	put_link(f, "v/versions", "versions");
+	assert_int_equal(find_but(f, "3.28", avoid), -ENOENT);
+	assert_false(was_run(f));
+	/* Nor by where we are. */
+	assert_int_equal(chdir(v), 0);
+	setenv("PATH", ":bin:.:/usr/bin", 1);
+	assert_int_equal(find_but(f, "3.28", avoid), -ENOENT);
+	assert_int_equal(chdir("/"), 0);
+	assert_false(was_run(f));
+}
+
+/* The interpreter of a venv, whichever, is passed over for a version. */
+static void test_of_a_venv(void **state)
+{
+	static const char *const avoid[] = {"/nonexistent", NULL};
+	struct fixture *f = *state;
+	char path[300];
+
+	put_script(f, "w/pyvenv.cfg", "home = /x\n", path);
+	put_python(f, "w/bin/python3.28", 28, 6, "cpython",
+		   "/lib/libpython3.28.so");
+	put_python(f, "w/bin/python3", 28, 6, "cpython",
+		   "/lib/libpython3.28.so");
+	put_python(f, "good/python3.28", 28, 4, "cpython",
+		   "/lib/libpython3.28.so");
+	set_path(f, "w/bin", "good", "/usr/bin");
+	assert_int_equal(find_but(f, "3.28", avoid), 0);
+	assert_int_equal(f->py->hexversion, 0x031c04f0);
+	assert_int_equal(find(f, "3.28"), 0);
+	assert_int_equal(f->py->hexversion, 0x031c06f0);
+	assert_int_equal(find_but(f, NULL, avoid), 0);
+	assert_int_equal(f->py->hexversion, 0x031c06f0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +377,9 @@ int main(void)
 		PYTHON_TEST(test_free_threaded),
 		PYTHON_TEST(test_unsupported),
 		PYTHON_TEST(test_places_of_others),
+		PYTHON_TEST(test_avoided),
+		PYTHON_TEST(test_avoided_by_links),
+		PYTHON_TEST(test_of_a_venv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
