@@ -10,17 +10,18 @@
  * of struct px_engine, the header of its module says.
  */
 
+#include "pycfs/choose.h"
 #include "pycfs/content.h"
 #include "pycfs/opt.h"
 
 /* Must be all zero before px_engine_start. A member that was not reached is
- * NULL. */
+ * NULL, as is choice.python. */
 struct px_engine {
 	struct px_stats stats;
 	char *compiler; /* path of the program pycfs-compiler */
 	struct px_tree *tree;
 	struct px_cache *cache;
-	struct px_python *python;
+	struct px_choice choice; /* the Python, and why that one */
 	struct px_pool *pool;
 	struct px_content *content;
 };

@@ -13,10 +13,22 @@
 
 struct px_fuse;
 
+/* What a daemon says of itself. The texts end with a NUL; a longer one is
+ * shortened in its middle. */
+struct px_fuse_state {
+	uint64_t counters[PX_N_COUNTERS];
+	char python[32];	      /* version, such as "3.12.1" */
+	char python_executable[1024]; /* path of it, or of its libpython */
+	char python_because[1024];    /* why that one (choose.h) */
+};
+
 struct px_fuse_options {
 	struct px_tree *tree;
 	struct px_content *content;
 	struct px_stats *stats;
+	/* The Python, as px_fuse_state says it. Must live as long as the mount.
+	 */
+	const char *python, *python_executable, *python_because;
 	const char *mountpoint;
 	const char *mount_options; /* for libfuse, comma separated; "" */
 	enum px_on_error on_error;
@@ -37,11 +49,11 @@ int px_fuse_loop(struct px_fuse *f);
  * the pool first. NULL is fine. */
 void px_fuse_unmount(struct px_fuse *f);
 
-/* Reads the counters of the daemon behind `mountpoint`. -ENOTTY if it is no
- * pycfs mount. Every process that may open the mount may ask. This and
+/* Asks the daemon behind `mountpoint` what it says of itself. -ENOTTY if it is
+ * no pycfs mount. Every process that may open the mount may ask. This and
  * px_fuse_flush block for as long as the daemon does not answer; bounded.h is
  * for callers that cannot afford that. */
-int px_fuse_query(const char *mountpoint, uint64_t ret[PX_N_COUNTERS]);
+int px_fuse_query(const char *mountpoint, struct px_fuse_state *ret);
 
 /* Asks that daemon to commit what it compiled to its cache, for which it takes
  * 5 s at most: -EAGAIN if that was not enough. -ENOTTY if it is no pycfs mount;

@@ -21,6 +21,7 @@
 enum px_log_level {
 	PX_LOG_ERROR,
 	PX_LOG_WARNING,
+	PX_LOG_NOTICE, /* what was done that nobody has asked for in words */
 	PX_LOG_INFO,
 	PX_LOG_DEBUG,
 };

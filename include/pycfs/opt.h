@@ -48,7 +48,7 @@ enum px_column {
  */
 struct px_opt {
 	enum px_verb_bit verb;
-	const char *python; /* NULL: python3 of PATH */
+	const char *python; /* NULL: px_choose_python chooses one */
 	unsigned optimize;  /* level of optimization, 0 to 2 */
 	bool debug_ranges;
 	enum px_pyc_mode mode;
@@ -119,6 +119,9 @@ struct px_opt {
 	/* The arguments behind the options, such as SOURCE and MOUNTPOINT. */
 	int n_args;
 	char **args;
+	/* The venv or project in which px_choose_source found SOURCE, an
+	 * absolute path without symlinks; NULL: args[0] is as the user said. */
+	const char *found_in;
 };
 
 /* One of the words that an option accepts as its value. */

@@ -18,6 +18,7 @@ static const struct {
 } levels[] = {
 	[PX_LOG_ERROR] = {"error", LOG_ERR},
 	[PX_LOG_WARNING] = {"warning", LOG_WARNING},
+	[PX_LOG_NOTICE] = {"notice", LOG_NOTICE},
 	[PX_LOG_INFO] = {"info", LOG_INFO},
 	[PX_LOG_DEBUG] = {"debug", LOG_DEBUG},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/engine.h"
 
+#include "pycfs/choose.h"
 #include "pycfs/cpus.h"
 #include "pycfs/log.h"
 #include "pycfs/marshal.h"
@@ -130,9 +131,9 @@ static int check_reproducible(const struct px_engine *e, const struct px_opt *o,
 {
 	char version[32];
 
-	if (!o->plain_marshal && px_marshal_knows(e->python->magic))
+	if (!o->plain_marshal && px_marshal_knows(e->choice.python->magic))
 		return 0;
-	px_python_short(e->python, version, sizeof(version));
+	px_python_short(e->choice.python, version, sizeof(version));
 	if (o->must_reproduce && o->plain_marshal)
 		return px_because(why, -EINVAL,
 				  "--marshal cpython is not --reproducible: "
@@ -143,14 +144,14 @@ static int check_reproducible(const struct px_engine *e, const struct px_opt *o,
 			"this pycfs knows no canonical form of Python "
 			"%s (magic number %u): take a newer pycfs, or "
 			"leave out --reproducible required",
-			version, e->python->magic & 0xffff);
+			version, e->choice.python->magic & 0xffff);
 	if (!o->plain_marshal)
 		px_log(PX_LOG_WARNING,
 		       "this pycfs knows no canonical form of Python %s (magic "
 		       "number %u): modules work, but their bytes may differ "
 		       "from build to build (--reproducible required makes "
 		       "this an error)",
-		       version, e->python->magic & 0xffff);
+		       version, e->choice.python->magic & 0xffff);
 	return 0;
 }
 
@@ -171,14 +172,17 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 	r = px_python_compiler(&e->compiler, why);
 	if (r < 0)
 		return r;
-	r = px_python_find(o->python, NULL, e->compiler, &e->python, why);
+	r = px_choose_python(o, px_tree_root(e->tree), e->compiler, &e->choice,
+			     why);
 	if (r == 0)
 		r = check_reproducible(e, o, why);
 	if (r < 0)
 		return r;
 	options.compiler = e->compiler;
-	options.python = e->python;
-	return px_pool_start(&options, &e->pool, why);
+	options.python = e->choice.python;
+	r = px_pool_start(&options, &e->pool, why);
+	/* This reads directories while the workers start. */
+	return r < 0 ? r : px_choose_check(o, e->tree, &e->choice, why);
 }
 
 static int make_content(struct px_engine *e, const struct px_opt *o,
@@ -188,7 +192,7 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.tree = e->tree,
 		.cache = e->cache,
 		.pool = e->pool,
-		.python = e->python,
+		.python = e->choice.python,
 		.stats = &e->stats,
 		.rules = o->rules,
 		.optimize = o->optimize,
@@ -227,6 +231,14 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	r = px_tree_open(source, &e->tree, why);
 	for (i = 0; i < o->n_follow && r == 0; i++)
 		r = px_tree_follow(e->tree, o->follow[i], why);
+	/* What px_choose_source found is a path without links, so that it must
+	 * still be that. */
+	if (r == 0 && o->found_in &&
+	    strcmp(px_tree_root(e->tree), o->args[0]) != 0)
+		r = px_because(why, -EXDEV,
+			       "%s has become a link to %s: name the directory "
+			       "to ship",
+			       o->args[0], px_tree_root(e->tree));
 	/* The cache comes first: if it needs a process with another PID, this
 	 * process ends, and starting the workers would have been in vain. */
 	if (r == 0)
@@ -265,7 +277,7 @@ void px_engine_stop(struct px_engine *e)
 	px_content_free(e->content);
 	px_pool_free(e->pool);
 	px_cache_close(e->cache);
-	px_python_free(e->python);
+	px_choice_fini(&e->choice);
 	px_tree_close(e->tree);
 	free(e->compiler);
 }

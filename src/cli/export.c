@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "faults.h"
 #include "strays.h"
 
 #include "pycfs/verbs.h"
@@ -109,14 +110,17 @@ static void end_progress(const struct running *run)
 static void tell_done(const struct running *run)
 {
 	const double seconds = (double)(px_now_ms() - run->started) / 1000;
+	char version[32];
 
 	if (run->job->o->quiet || !(run->shows || run->job->o->verbose))
 		return;
 	px_log(PX_LOG_INFO,
-	       "%s: %llu files, %.1f MB in %.1f s (%llu modules compiled, %llu "
-	       "from the cache)",
+	       "%s: %llu files, %.1f MB in %.1f s for Python %s (%llu modules "
+	       "compiled, %llu from the cache)",
 	       name_of(run->job), (ull)run->sum.total.files,
 	       mega(run->sum.total.bytes), seconds,
+	       px_python_short(run->engine.choice.python, version,
+			       sizeof(version)),
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)n_cached(&run->engine));
 }
@@ -144,26 +148,6 @@ static void print_digests(const struct running *run)
 	fprintf(to, "diff_id  %s\n", text);
 }
 
-static void print_json_faults(const struct px_export_fault *f)
-{
-	const char *comma = "";
-
-	fputs(", \"faults\": [", stdout);
-	for (; f; f = f->next, comma = ", ") {
-		char *message =
-			strndup((const char *)f->why->data, f->why->size);
-
-		printf("%s{\"path\": ", comma);
-		px_json_string(stdout, f->path);
-		printf(", \"line\": %u, \"column\": %u, \"message\": ",
-		       f->why->line, f->why->column);
-		px_json_string(stdout, message ? message : "");
-		putchar('}');
-		free(message);
-	}
-	putchar(']');
-}
-
 static void print_json(const struct running *run, bool done)
 {
 	const struct px_export_summary *sum = &run->sum;
@@ -173,6 +157,12 @@ static void print_json(const struct running *run, bool done)
 	printf("{\"version\": 1, \"done\": %s, \"dest\": ",
 	       done ? "true" : "false");
 	px_json_string(stdout, run->job->dest);
+	fputs(", \"source\": ", stdout);
+	px_json_string(stdout, run->job->source);
+	if (run->engine.choice.because) {
+		fputs(", ", stdout);
+		px_choice_print_json(&run->engine.choice, stdout);
+	}
 	printf(", \"files\": %llu, \"directories\": %llu, \"links\": %llu, "
 	       "\"hardlinks\": %llu, \"bytes\": %llu, \"compiled\": %llu, "
 	       "\"cached\": %llu",
@@ -201,27 +191,11 @@ static void print_json(const struct running *run, bool done)
 		       (ull)sum->parts[i].files, (ull)sum->parts[i].bytes);
 	}
 	putchar(']');
-	print_json_faults(sum->faults);
+	px_faults_print_json(sum->faults, stdout);
 	if (run->engine.content)
 		px_strays_print_json(px_content_strays(run->engine.content),
 				     stdout);
 	puts("}");
-}
-
-static void tell_faults(const struct px_export_fault *f)
-{
-	char where[48];
-
-	for (; f; f = f->next) {
-		*where = '\0';
-		if (f->why->line > 0 && f->why->column > 0)
-			snprintf(where, sizeof(where), ":%u:%u", f->why->line,
-				 f->why->column);
-		else if (f->why->line > 0)
-			snprintf(where, sizeof(where), ":%u", f->why->line);
-		px_log(PX_LOG_ERROR, "%s%s: %.*s", f->path, where,
-		       px_blob_shown(f->why), (const char *)f->why->data);
-	}
 }
 
 static int compare_bytes(const void *a, const void *b)
@@ -312,9 +286,9 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	const struct px_opt *o = run->job->o;
 	char version[32];
 	const struct px_manifest_head head = {
-		.python = px_python_short(run->engine.python, version,
+		.python = px_python_short(run->engine.choice.python, version,
 					  sizeof(version)),
-		.magic = run->engine.python->magic,
+		.magic = run->engine.choice.python->magic,
 		.prefix = o->prefix,
 		.dir = o->prefix_dir,
 	};
@@ -418,7 +392,7 @@ static int export(struct running *run, struct px_why *why)
 	if (r == 0)
 		r = finish(run, why);
 	end_progress(run);
-	tell_faults(run->sum.faults);
+	px_faults_tell(run->sum.faults);
 	/* What compiles ahead also looks for strays. */
 	px_engine_quiet(&run->engine);
 	if (r == 0 || r == -ENOEXEC)
@@ -576,12 +550,18 @@ int px_cmd_export(struct px_opt *o)
 {
 	struct job job = {
 		.o = o,
-		.source = o->args[0],
 		.dest = o->args[1],
 		.to_stdout = strcmp(o->args[1], "-") == 0,
 	};
 	struct px_why why;
 
+	if (o->quiet)
+		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
+	else if (o->verbose || isatty(STDERR_FILENO))
+		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	if (px_choose_source(o, &why) < 0)
+		return px_fail(PX_EXIT_FAILED, &why);
+	job.source = o->args[0];
 	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
 	if (check(&job, &why) < 0)
 		return px_fail(PX_EXIT_USAGE, &why);
@@ -589,8 +569,6 @@ int px_cmd_export(struct px_opt *o)
 	 * here mean nothing. */
 	if (job.format != PX_SINK_DIR && o->uid < 0)
 		o->uid = o->gid = 0;
-	if (o->verbose || isatty(STDERR_FILENO))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	/* libarchive writes the times of a zip as local time (sink_archive.c).
 	 */
 	setenv("TZ", "UTC", 1);

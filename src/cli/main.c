@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 
 	if (guard_standard_fds() < 0)
 		return PX_EXIT_FAILED;
-	px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
+	px_log_init(PX_LOG_STDERR, PX_LOG_NOTICE);
 	name = name ? name + 1 : argv[0];
 	if (name && strncmp(name, "mount.", 6) == 0)
 		return run_verb(&px_verbs[0], true, argc, argv);

@@ -93,7 +93,8 @@ const char *px_opt_choices(const struct px_opt_row *row, bool explain,
 const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"python", 0, "PY", VIEW,
 	 "compile with this Python: a path, a program name or a version "
-	 "(default: python3 of PATH)", TEXT(python)},
+	 "(default: the version that SOURCE is for, else python3 of PATH)",
+	 TEXT(python)},
 	{"optimize", 'O', "N", VIEW, "optimize level",
 	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
 		{"2", 2, "no docstrings either"})},
@@ -259,7 +260,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"fail-on", 0, "GRADE", REPORT, "fail if a risk is found of this grade",
 	 CHOICE(fail_on, {"breaks", 3, NULL}, {"may-break", 2, "or worse"})},
 	{"quiet", 'q', NULL, EXPORT | REPORT,
-	 "no progress, even on a terminal", FLAG(quiet)},
+	 "errors and warnings only, even on a terminal", FLAG(quiet)},
 	{"json", 0, NULL, CACHE | REPORT | EXPORT,
 	 "print JSON", FLAG(json)},
 	{"help", 'h', NULL, ALL, "print this help", FLAG(help)},

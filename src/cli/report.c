@@ -42,46 +42,55 @@ struct running {
 
 /* ------------------------------------------------------------ a live mount */
 
-static void print_counters_json(const char *mountpoint,
-				const uint64_t *counters)
+static void print_state_json(const char *mountpoint,
+			     const struct px_fuse_state *s)
 {
 	int i;
 
 	printf("{\"version\": 1, \"mountpoint\": ");
 	px_json_string(stdout, mountpoint);
+	printf(", \"python\": \"%s\", \"python_executable\": ", s->python);
+	px_json_string(stdout, s->python_executable);
+	printf(", \"python_because\": ");
+	px_json_string(stdout, s->python_because);
 	printf(", \"counters\": {");
 	for (i = 0; i < PX_N_COUNTERS; i++)
 		printf("%s\"%s\": %llu", i ? ", " : "",
 		       px_counter_name((enum px_counter)i),
-		       (unsigned long long)counters[i]);
+		       (unsigned long long)s->counters[i]);
 	puts("}}");
 }
 
 /* How long a daemon may take to answer before it counts as stuck. */
 #define ANSWER_TIMEOUT_MS 10000
 
-static int ask_counters(const void *mountpoint, void *answer)
+static int ask_state(const void *mountpoint, void *answer)
 {
 	return px_fuse_query(mountpoint, answer);
 }
 
-/* Prints the counters of the daemon behind a mount. Returns 0, -ENOTTY if the
- * argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
+/* Prints what the daemon behind a mount says of itself. Returns 0, -ENOTTY if
+ * the argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
 static int report_mount(const struct px_opt *o)
 {
-	uint64_t counters[PX_N_COUNTERS];
-	int i, r = px_bounded(ask_counters, o->args[0], counters,
-			      sizeof(counters), ANSWER_TIMEOUT_MS);
+	struct px_fuse_state s;
+	int i, r = px_bounded(ask_state, o->args[0], &s, sizeof(s),
+			      ANSWER_TIMEOUT_MS);
 
 	if (r < 0)
 		return r;
 	if (o->json) {
-		print_counters_json(o->args[0], counters);
+		print_state_json(o->args[0], &s);
 		return 0;
 	}
 	for (i = 0; i < PX_N_COUNTERS; i++)
-		printf("%14llu  %s\n", (unsigned long long)counters[i],
+		printf("%14llu  %s\n", (unsigned long long)s.counters[i],
 		       px_counter_help((enum px_counter)i));
+	printf("compiled by Python %s: ", s.python);
+	px_print_clean(s.python_executable);
+	fputs(" (", stdout);
+	px_print_clean(s.python_because);
+	puts(")");
 	return 0;
 }
 
@@ -115,7 +124,7 @@ static int start_baseline(struct running *run, struct px_why *why)
 	const struct px_opt *o = run->job->o;
 	struct px_engine *e = &run->engine;
 	const struct px_pool_options pool = {
-		.python = e->python,
+		.python = e->choice.python,
 		.compiler = e->compiler,
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
@@ -131,7 +140,7 @@ static int start_analyser(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
 	const struct px_pool_options pool = {
-		.python = run->engine.python,
+		.python = run->engine.choice.python,
 		.compiler = run->engine.compiler,
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
@@ -165,7 +174,7 @@ static int make(struct running *run, struct px_why *why)
 	const struct px_report_options options = {
 		.content = run->engine.content,
 		.baseline = run->baseline,
-		.python = run->engine.python,
+		.python = run->engine.choice.python,
 		.analyser = run->analyser,
 		.rules = run->job->o->rules,
 		.optimize = run->job->o->optimize,
@@ -209,10 +218,11 @@ static int show(struct running *run, struct px_why *why)
 		.source = px_tree_root(run->engine.tree),
 		.python = python,
 		.strays = px_content_strays(run->engine.content),
+		.choice = &run->engine.choice,
 	};
 	int r = 0;
 
-	px_python_short(run->engine.python, python, sizeof(python));
+	px_python_short(run->engine.choice.python, python, sizeof(python));
 	if (run->job->o->html)
 		r = px_report_write_html(&shown, why);
 	if (r < 0)
@@ -263,7 +273,7 @@ static int work(void *arg, int signal_fd)
 
 int px_cmd_report(struct px_opt *o)
 {
-	struct job job = {o, o->args[0]};
+	struct job job = {.o = o};
 	struct px_why why;
 	int r = report_mount(o);
 
@@ -286,7 +296,12 @@ int px_cmd_report(struct px_opt *o)
 		px_because(&why, 0, "--max-growth needs --diff OLD");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
-	if (o->verbose || isatty(STDERR_FILENO))
+	if (o->quiet)
+		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
+	else if (o->verbose || isatty(STDERR_FILENO))
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	if (px_choose_source(o, &why) < 0)
+		return px_fail(PX_EXIT_FAILED, &why);
+	job.source = o->args[0];
 	return px_run_in_child(work, &job, "no report was made");
 }

@@ -191,8 +191,8 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 	fputs("{\"version\": 1, \"pycfs\": \"" PX_VERSION "\", \"source\": ",
 	      to);
 	px_json_string(to, s->source);
-	fputs(", \"python\": ", to);
-	px_json_string(to, s->python);
+	fputs(", ", to);
+	px_choice_print_json(s->choice, to);
 	fprintf(to, ", \"optimize\": %u, \"debug_ranges\": %s", s->o->optimize,
 		s->o->debug_ranges ? "true" : "false");
 	print_totals(s->r, to);

@@ -18,8 +18,9 @@
 struct px_shown {
 	const struct px_opt *o;
 	const struct px_report *r;
-	const char *source; /* absolute path of SOURCE */
-	const char *python; /* version, such as "3.12.1" */
+	const char *source;		/* absolute path of SOURCE */
+	const char *python;		/* version, such as "3.12.1" */
+	const struct px_choice *choice; /* that Python, and why that one */
 	struct px_strays *strays;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/verbs.h"
+#include "pycfs/choose.h"
 #include "pycfs/term.h"
 #include "pycfs/guard.h"
 #include "pycfs/log.h"
@@ -61,8 +62,10 @@ int px_cmd_run(struct px_opt *o)
 	pid_t command;
 	int r;
 
-	r = px_mountpoint_check(o->args[0], o->args[1], o->nonempty, &source,
-				&mountpoint, &why);
+	r = px_choose_source(o, &why);
+	if (r == 0)
+		r = px_mountpoint_check(o->args[0], o->args[1], o->nonempty,
+					&source, &mountpoint, &why);
 	if (r < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
 	if (o->verbose || isatty(2))

@@ -11,15 +11,21 @@ struct server {
 	const struct px_opt *o;
 	struct px_engine engine;
 	struct px_fuse *fuse;
+	char python[32]; /* the version */
 };
 
 static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 {
+	const struct px_choice *choice = &s->engine.choice;
 	const struct px_opt *o = s->o;
 	const struct px_fuse_options fuse = {
 		.content = s->engine.content,
 		.tree = s->engine.tree,
 		.stats = &s->engine.stats,
+		.python = px_python_short(choice->python, s->python,
+					  sizeof(s->python)),
+		.python_executable = px_python_path(choice->python),
+		.python_because = choice->because,
 		.mountpoint = mountpoint,
 		.mount_options = o->fuse_options,
 		.on_error = o->on_error,
@@ -68,13 +74,11 @@ static void stop(struct server *s)
 static void tell_ready(const struct server *s, const char *mountpoint,
 		       px_serve_ready ready, void *arg)
 {
-	char version[32], text[1024];
+	char text[1024];
 
-	px_python_short(s->engine.python, version, sizeof(version));
 	snprintf(text, sizeof(text), "%s on %s, compiled by Python %s (%s)",
-		 px_tree_root(s->engine.tree), mountpoint, version,
-		 s->engine.python->executable ? s->engine.python->executable
-					      : s->engine.python->libpython);
+		 px_tree_root(s->engine.tree), mountpoint, s->python,
+		 px_python_path(s->engine.choice.python));
 	ready(arg, text);
 }
 

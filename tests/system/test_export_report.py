@@ -248,7 +248,8 @@ def test_json_of_other_kinds(pycfs, tree, scratch):
     os.unlink(os.fsencode(tree) + b"/caf\xe9.py")
     base = {"version", "done", "dest", "files", "directories", "links",
             "hardlinks", "bytes", "compiled", "cached", "parts", "faults",
-            "lost", "strays"}
+            "lost", "strays", "source", "python", "python_executable",
+            "python_because"}
     for dest, more, fields in (
             ("out", [], set()), ("x.zip", [], {"archive_bytes"}),
             ("x.zip", ["--print-digest"], {"archive_bytes", "digest"}),
@@ -293,7 +294,8 @@ def test_json_of_what_is_too_large(pycfs, sized, scratch):
 
 def test_json_that_cannot_be_written(pycfs, small, scratch):
     """Who asked for it is told that it is not there."""
-    run = pycfs.run("export", "--json", small, os.path.join(scratch, "x.tar"),
+    run = pycfs.run("export", "--json", "--quiet", small,
+                    os.path.join(scratch, "x.tar"),
                     prefix=["sh", "-c", '"$@" > /dev/full', "sh"])
     refused(run, 1, "no space left")
 
@@ -359,7 +361,7 @@ def screen(text):
 def test_progress_is_drawn_and_erased(pycfs, small, scratch):
     trees.write(os.path.join(small, "slow.py"), trees.slow(8000))
     dest = os.path.join(scratch, "x.tar.gz")
-    text, status = on_a_terminal(pycfs, small, dest)
+    text, status = on_a_terminal(pycfs, "--python", "3.11", small, dest)
     assert status == 0
     drawn = re.findall(r"\r(\d+) files, ([\d.]+) MB, (\d+) compiled, "
                        r"(\d+) from the cache, \d+ files/s\x1b\[K", text)
@@ -368,8 +370,8 @@ def test_progress_is_drawn_and_erased(pycfs, small, scratch):
     lines = screen(text)
     assert len(lines) == 2 and lines[1] == ""
     assert re.fullmatch(
-        r"pycfs: (info: )?%s: 5 files, 0\.\d MB in \d+\.\d s \(4 modules "
-        r"compiled, 0 from the cache\)" % re.escape(dest), lines[0]), lines
+        r"pycfs: (info: )?%s: 5 files, 0\.\d MB in \d+\.\d s for Python "
+        r"3\.11\.\d+ \(4 modules compiled, 0 from the cache\)" % re.escape(dest), lines[0]), lines
 
 
 def test_no_progress_that_nobody_wants(pycfs, small, scratch):
@@ -384,7 +386,8 @@ def test_no_progress_that_nobody_wants(pycfs, small, scratch):
 def test_faults_on_a_terminal(pycfs, small, scratch):
     """Below no rest of a progress line."""
     trees.write(os.path.join(small, "slow.py"), trees.slow(8000) + "x = (\n")
-    text, status = on_a_terminal(pycfs, small, os.path.join(scratch, "x.tar"))
+    text, status = on_a_terminal(pycfs, "--python", "3.11", small,
+                                 os.path.join(scratch, "x.tar"))
     lines = screen(text)
     assert status == 1 and "files/s" in text
     assert len(lines) == 3 and lines[0].startswith("pycfs: error: slow.py:")

@@ -39,18 +39,20 @@ static void test_levels(void **state PX_UNUSED)
 {
 	static const char all[] = "pycfs: error: 0\n"
 				  "pycfs: warning: 1\n"
-				  "pycfs: info: 2\n"
-				  "pycfs: debug: 3\n";
+				  "pycfs: notice: 2\n"
+				  "pycfs: info: 3\n"
+				  "pycfs: debug: 4\n";
 	static const char *const last[] = {"error: 0\n", "warning: 1\n",
-					   "info: 2\n", "debug: 3\n"};
+					   "notice: 2\n", "info: 3\n",
+					   "debug: 4\n"};
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		char expected[sizeof(all)];
 		ptrdiff_t n;
 
 		px_log_init(PX_LOG_STDERR, (enum px_log_level)i);
 		capture();
-		for (int j = 0; j < 4; j++)
+		for (int j = 0; j < 5; j++)
 			px_log((enum px_log_level)j, "%d", j);
 		n = strstr(all, last[i]) + strlen(last[i]) - all;
 		snprintf(expected, sizeof(expected), "%.*s", (int)n, all);
