@@ -176,8 +176,8 @@ static struct px_blob *reject_apple_double(void)
 {
 	static const char text[] =
 		"no Python, but an AppleDouble file, in which macOS keeps "
-		"attributes of the file beside it: --exclude '._*' leaves out "
-		"all such files";
+		"attributes of the file beside it; --exclude '._*' leaves out "
+		"all that have the names macOS gives them";
 
 	return px_blob_new(PX_BLOB_REJECTED, 0, 0, text, sizeof(text) - 1);
 }
