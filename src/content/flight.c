@@ -151,7 +151,7 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 
 	if (!has_index && !is_new)
 		return;
-	entry = px_reply_entry(b, f->key);
+	entry = px_reply_entry(b, f->key, true);
 	if (has_index)
 		px_module_id_index(o->keys, &f->id, &f->st.fp, index);
 	px_cache_put(o->o->cache, f->key, is_new ? b : NULL,

@@ -35,13 +35,14 @@ void px_reply_fill(const struct px_content_options *o,
 }
 
 struct px_cache_entry px_reply_entry(const struct px_blob *b,
-				     const uint8_t key[PX_DIGEST_SIZE])
+				     const uint8_t key[PX_DIGEST_SIZE],
+				     bool with_mark)
 {
 	struct px_cache_entry e = {
 		.kind = b->kind,
 		.nameless = b->name_at != 0,
 		.size = b->size,
-		.mark = px_mark_bytes(b->data, b->size),
+		.mark = with_mark ? px_mark_bytes(b->data, b->size) : 0,
 	};
 
 	memcpy(e.key, key, sizeof(e.key));
@@ -53,7 +54,8 @@ void px_reply_blob(const struct px_content_options *o,
 		   const uint8_t key[PX_DIGEST_SIZE], struct px_blob *b,
 		   px_content_done done, void *arg)
 {
-	const struct px_cache_entry e = px_reply_entry(b, key);
+	const struct px_cache_entry e =
+		px_reply_entry(b, key, o->mtime_by_content);
 	struct px_module m;
 
 	px_reply_fill(o, id, st, &e, &m);

@@ -16,9 +16,12 @@ void px_reply_fill(const struct px_content_options *o,
 		   const struct px_module_id *id, const struct px_stat *st,
 		   const struct px_cache_entry *e, struct px_module *ret);
 
-/* The entry of the cache's index that leads to the blob `b`, under `key`. */
+/* The entry of the cache's index that leads to the blob `b`, under `key`. With
+ * `with_mark`, its mark (mark.h) is computed, which reads all bytes of the
+ * blob: the index needs it, a reply only if times depend on bytes. */
 struct px_cache_entry px_reply_entry(const struct px_blob *b,
-				     const uint8_t key[PX_DIGEST_SIZE]);
+				     const uint8_t key[PX_DIGEST_SIZE],
+				     bool with_mark);
 
 /* Calls `done` with a module whose blob `b` is there, under `key`: with its
  * co_filename in the bytes. With -ENOMEM, if there is no memory for them. */
