@@ -382,7 +382,6 @@ static int commit(struct running *run, struct px_why *why)
 
 static int export(struct running *run, struct px_why *why)
 {
-	struct px_why lost;
 	int r = 0;
 
 	if (run->job->to_stdout && run->job->o->max_size)
@@ -399,11 +398,8 @@ static int export(struct running *run, struct px_why *why)
 		px_strays_tell(px_content_strays(run->engine.content),
 			       run->job->o);
 	if (r == 0)
-		r = px_strays_check(&run->engine, run->job->o, run->sum.modules,
-				    &lost);
-	if (r == -ENOLINK)
-		px_because(why, r, "%s was not written: %s", name_of(run->job),
-			   lost.text);
+		r = px_strays_check(&run->engine, run->job->o,
+				    name_of(run->job), run->sum.modules, why);
 	if (r == 0 && !fits(run))
 		r = px_because(why, -EFBIG,
 			       run->job->to_stdout

@@ -108,20 +108,21 @@ static bool has_modules(struct px_tree *t, const char *dir)
 }
 
 int px_strays_check(struct px_engine *e, const struct px_opt *o,
-		    uint64_t n_modules, struct px_why *why)
+		    const char *about, uint64_t n_modules, struct px_why *why)
 {
 	const size_t n_lost =
 		px_strays_count(px_content_strays(e->content), PX_STRAY_LOST);
 	struct px_why none;
 
 	if (n_lost > 0 && !o->may_lose)
-		return px_because(why, -ENOLINK, "%zu %s", n_lost,
+		return px_because(why, -ENOLINK, "%s: %zu %s", about, n_lost,
 				  px_stray_what(PX_STRAY_LOST, n_lost));
 	if (n_modules > 0 || !has_modules(e->tree, ""))
 		return 0;
 	px_because(&none, 0,
-		   "SOURCE has modules, and none of them is shipped "
-		   "(--on-lost warn lets that pass)");
+		   "%s: there are modules in SOURCE, and none of them is "
+		   "shipped (--on-lost warn lets that pass)",
+		   about);
 	if (!o->may_lose) {
 		*why = none;
 		return -ENOLINK;

@@ -27,8 +27,9 @@ void px_strays_print_json(struct px_strays *s, FILE *to);
 /* Returns 0, or -ENOLINK with a sentence in `why` if modules are lost to links,
  * or `n_modules`, the number of those that are shipped, is 0 although SOURCE
  * has names of modules. Where the options let that pass, the latter is logged
- * as a warning. Blocks while it looks for such names. */
+ * as a warning. `about` begins the sentence. Blocks while it looks for such
+ * names. */
 int px_strays_check(struct px_engine *e, const struct px_opt *o,
-		    uint64_t n_modules, struct px_why *why);
+		    const char *about, uint64_t n_modules, struct px_why *why);
 
 #endif

@@ -89,9 +89,10 @@ static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
 		.rules = d->o->rules,
 		.cache_tag = d->o->python->cache_tag,
 	};
-	struct px_listing l;
+	struct px_listing l = {.n = 0};
 	int r = px_tree_list(d->o->tree, path, shown && d->o->immutable, &l);
 
+	*ret = NULL;
 	if (r < 0)
 		return r;
 	r = px_mark_scripts(d->owners, d->o->tree, path, &l);
@@ -116,7 +117,7 @@ static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
 static bool is_emptied(const struct px_dirs *d, const char *path)
 {
 	struct px_fingerprint fp;
-	struct px_view *v;
+	struct px_view *v = NULL;
 	bool young, emptied;
 	size_t i;
 
@@ -241,7 +242,7 @@ int px_dirs_view(struct px_dirs *d, const char *path, enum px_kind kind,
 		 struct px_view **ret, struct px_fingerprint *ret_fp,
 		 bool *ret_stable)
 {
-	struct px_view *v;
+	struct px_view *v = NULL;
 	bool young;
 	int r;
 

@@ -355,7 +355,7 @@ static int find_place(struct px_tree *t, const char *path, struct px_place *ret)
 		return -ENAMETOOLONG;
 	if (n > 0 && *name)
 		ret->path[n++] = '/';
-	strcpy(ret->path + n, name);
+	memcpy(ret->path + n, name, strlen(name) + 1);
 	return 0;
 }
 

@@ -226,7 +226,7 @@ static enum px_leads leads_of(struct px_tree *t, const char *dir,
 static void check_leads(struct px_tree *t, const char *dir, const char *name,
 			enum px_type type, enum px_leads leads)
 {
-	enum px_type got;
+	enum px_type got = PX_TYPE_SPECIAL;
 
 	print_message("%s/%s\n", dir, name);
 	assert_int_equal(leads_of(t, dir, name, &got), leads);
