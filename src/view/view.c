@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "view_data.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static const char note_special[] = "not shipped: a device, socket or fifo";
@@ -90,6 +91,15 @@ static const char *path_of(const struct place *p, const char *name)
 	return p->path;
 }
 
+/* Whether a rule says at which level the module is compiled, and so that it is
+ * to be compiled, even if it is a script. */
+static bool has_level(const struct place *p, const char *path)
+{
+	const unsigned none = UINT_MAX;
+
+	return px_rules_optimize(p->o->rules, path, none) != none;
+}
+
 static enum fate decide_module(const struct place *p, const struct px_name *e)
 {
 	const char *path = path_of(p, e->name);
@@ -98,7 +108,7 @@ static enum fate decide_module(const struct place *p, const struct px_name *e)
 		return FATE_EXCLUDED;
 	if (px_rules_keep_source(p->o->rules, path))
 		return FATE_KEPT;
-	return e->is_script ? FATE_SELF : FATE_MODULE;
+	return e->is_script && !has_level(p, path) ? FATE_SELF : FATE_MODULE;
 }
 
 static bool is_record(const struct place *p, const struct px_name *e)

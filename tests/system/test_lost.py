@@ -214,6 +214,11 @@ def test_scripts_stay_sources(pycfs, site, scratch):
             assert names(m.path) == names(out)
             assert "1 file stays a source" in m.log()
     assert "manage.py" in pycfs.ok("report", "-q", *PYTHON, site).stdout
+    # A level says that it is to be compiled.
+    run = pycfs.export(site, os.path.join(scratch, "out2"), "--optimize-for",
+                       "2:/manage.py")
+    assert "stays a source" not in run.stderr
+    assert "manage.pyc" in names(os.path.join(scratch, "out2"))
 
 
 def test_applications_and_modes(pycfs, site, scratch):
