@@ -171,8 +171,8 @@ def test_installs_that_lead_elsewhere(pycfs, site, scratch):
     def w(name, text):
         trees.write(os.path.join(site, name), text.encode())
 
-    w("_proj.pth", "/work/src\n")
-    w("old.egg-link", "/work/old\n.\n")
+    w("_proj.pth", "/home/u/src\n")
+    w("old.egg-link", "/home/u/old\n.\n")
     w("__editable___new_finder.py", "pass\n")
     w("proj-1.dist-info/direct_url.json", '{"url": "file:///work", '
       '"dir_info": {"editable": true}}')
@@ -184,12 +184,12 @@ def test_installs_that_lead_elsewhere(pycfs, site, scratch):
     run = pycfs.export(site, os.path.join(scratch, "out"), on_lost="fail")
     assert run.returncode == 0
     for said in ("1 line of a .pth file leads out of SOURCE: _proj.pth "
-                 "(/work/src)", "1 egg-link leads to a project",
+                 "(/home/u/src)", "1 egg-link leads to a project",
                  "2 files belong to editable installs",
                  "1 zip archive has sources in it: eg-1.egg (1 source)"):
         assert "warning: " + said in run.stderr
     run = pycfs.ok("report", "-q", *PYTHON, site)
-    assert "  _proj.pth: /work/src\n" in run.stdout
+    assert "  _proj.pth: /home/u/src\n" in run.stdout
     assert "  eg-1.egg: 1 source\n" in run.stdout
     found = as_json(pycfs.run("report", "-q", "--json", *PYTHON, site))
     assert sorted((e["kind"], e["path"]) for e in found["strays"]) == [

@@ -216,11 +216,11 @@ static void test_installs_that_lead_elsewhere(void **state)
 	struct fixture *f = *state;
 
 	put(f, "a.pth",
-	    "# /comment\n\n/work/src  \r\nsub\n./sub/../..\nimport sys\n"
+	    "# /comment\n\n/home/u/src  \r\nsub\n./sub/../..\nimport sys\n"
 	    "import sys; sys.path.insert(0, '/x')\n../up",
 	    0644);
 	put(f, "sub/b.pth", "/nobody/reads/it\n", 0644);
-	put(f, "old.egg-link", "/work/old\n.", 0644);
+	put(f, "old.egg-link", "/home/u/old\n.", 0644);
 	put(f, "__editable___p_finder.py", "", 0644);
 	put(f, "_q_editable_loader.py", "", 0644);
 	put(f, "p-1.dist-info/direct_url.json",
@@ -236,9 +236,9 @@ static void test_installs_that_lead_elsewhere(void **state)
 	check(f, PX_STRAY_PTH,
 	      "a.pth|../up\n"
 	      "a.pth|./sub/../..\n"
-	      "a.pth|/work/src\n"
+	      "a.pth|/home/u/src\n"
 	      "a.pth|import sys; sys.path.insert(0, '/x')\n");
-	check(f, PX_STRAY_EGG_LINK, "old.egg-link|/work/old\n");
+	check(f, PX_STRAY_EGG_LINK, "old.egg-link|/home/u/old\n");
 	check(f, PX_STRAY_EDITABLE,
 	      "__editable___p_finder.py|finder\n"
 	      "_q_editable_loader.py|finder\n"
