@@ -148,7 +148,32 @@ def records():
         put("record", str(n), text.encode())
 
 
+def manifests():
+    head = "pycfs-sources 1 python=3.12.1 magic=168627659 prefix=%s dir=%s\n"
+    for n, text in enumerate((
+            head % ("/site-packages", "") +
+            "0123456789abcdef pkg/core.py\n- pkg/timed.py\n",
+            head % ("/a\\u0020b", "python/lib") + "- a\\\\b\\u000ac.py\n",
+            head % ("", "") + "0123 short.py\n",
+            "pycfs-sources 2 python=3\n",
+    )):
+        put("manifest", str(n), text.encode())
+
+
+def traces():
+    for n, text in enumerate((
+            '  File "/site-packages/a.py", line 3, in f\n    x = 1',
+            'app | 12:01 |   File "a.py", line 1\napp | 12:02 |     x',
+            '  File "/a.py", line 4294967296, in f\n',
+            '  File "/a.py", line 7 in <module>\n  File "b", line 1',
+            '    | File "',
+    )):
+        put("trace", str(n), text.encode())
+
+
 if __name__ == "__main__":
+    manifests()
+    traces()
     marshal()
     frames()
     opts()
