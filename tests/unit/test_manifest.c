@@ -2,6 +2,8 @@
 #include "unit.h"
 #include "pycfs/manifest.h"
 
+#include <stdio.h>
+
 static const struct px_manifest_head head = {
 	.python = "3.12.1",
 	.magic = 168627659,
@@ -105,9 +107,9 @@ static void test_bad_ones(void **state PX_UNUSED)
 		free(text);
 	}
 	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
-		char *text = malloc(strlen(GOOD) + strlen(rows[i]) + 1);
+		char *text;
 
-		strcpy(stpcpy(text, GOOD), rows[i]);
+		assert_true(asprintf(&text, "%s%s", GOOD, rows[i]) > 0);
 		assert_int_equal(px_manifest_open(&m, text, &why), 0);
 		if (px_manifest_next(&m, &row) != -EBADMSG)
 			fail_msg("\"%s\" is taken", rows[i]);

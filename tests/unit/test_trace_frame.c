@@ -8,7 +8,8 @@ static char *exact(const char *text)
 	const size_t n = strlen(text);
 	char *copy = malloc(n ? n : 1);
 
-	memcpy(copy, text, n);
+	assert_non_null(copy);
+	mempcpy(copy, text, n);
 	return copy;
 }
 

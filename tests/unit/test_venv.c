@@ -156,7 +156,7 @@ static void test_no_file(void **state)
 	assert_int_equal(unlink(at(f, "v/pyvenv.cfg")), 0);
 	assert_non_null(large);
 	memset(large, ' ', 199999);
-	memcpy(large, "version = 3.12\n", 15);
+	mempcpy(large, "version = 3.12\n", 15);
 	put_file(f, "v/pyvenv.cfg", large);
 	check(f, "v/site", NULL, "", "");
 	free(large);
@@ -284,7 +284,8 @@ static void check_site(struct fixture *f, const char *path, bool project, int r,
 	print_message("%s: %s\n", path, f->why.text);
 	assert_true((r < 0) == (f->why.text[0] != '\0'));
 	assert_true((r > 0) == (site != NULL));
-	if (site)
+	assert_true((found != NULL) == (site != NULL));
+	if (site && found)
 		assert_string_equal(site, at(f, found));
 	free(site);
 }

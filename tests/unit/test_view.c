@@ -14,25 +14,25 @@ struct view_case {
 	const char *noted[MAX_ROWS];	   /* in byte order */
 };
 
-#define REG(n)                                                         \
-	{                                                              \
-		.name = n, .type = PX_TYPE_REG, .leads_to_file = false \
+#define REG(n)                                                           \
+	{                                                                \
+		.name = (n), .type = PX_TYPE_REG, .leads_to_file = false \
 	}
-#define DIR(n)                                                         \
-	{                                                              \
-		.name = n, .type = PX_TYPE_DIR, .leads_to_file = false \
+#define DIR(n)                                                           \
+	{                                                                \
+		.name = (n), .type = PX_TYPE_DIR, .leads_to_file = false \
 	}
-#define LNK(n)                                                         \
-	{                                                              \
-		.name = n, .type = PX_TYPE_LNK, .leads_to_file = false \
+#define LNK(n)                                                           \
+	{                                                                \
+		.name = (n), .type = PX_TYPE_LNK, .leads_to_file = false \
 	}
-#define LNKF(n)                                                       \
-	{                                                             \
-		.name = n, .type = PX_TYPE_LNK, .leads_to_file = true \
+#define LNKF(n)                                                         \
+	{                                                               \
+		.name = (n), .type = PX_TYPE_LNK, .leads_to_file = true \
 	}
-#define SPC(n)                                                             \
-	{                                                                  \
-		.name = n, .type = PX_TYPE_SPECIAL, .leads_to_file = false \
+#define SPC(n)                                                               \
+	{                                                                    \
+		.name = (n), .type = PX_TYPE_SPECIAL, .leads_to_file = false \
 	}
 
 static const struct px_view_options no_rules = {.cache_tag = "cpython-312"};
