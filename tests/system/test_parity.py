@@ -31,6 +31,12 @@ def with_stdlib(tree, target):
         else:
             os.makedirs(os.path.dirname(to), exist_ok=True)
             shutil.copy2(source, to)
+    # Programs among the modules would stay sources as scripts.
+    for top, _, names in os.walk(os.path.join(tree, "std")):
+        for name in names:
+            path = os.path.join(top, name)
+            if name.endswith(".py") and not os.path.islink(path):
+                os.chmod(path, 0o644)
     trees.age(os.path.join(tree, "std"))
     return tree
 
