@@ -222,3 +222,10 @@ def mirror(target, site, names, to):
                                 *(("test", "tests") if own else ())))
         else:
             shutil.copy2(where, os.path.join(to, name))
+    if own:
+        # Some modules are programs too: pycfs would keep them as scripts.
+        for top, _, names in os.walk(to):
+            for name in names:
+                path = os.path.join(top, name)
+                if name.endswith(".py") and not os.path.islink(path):
+                    os.chmod(path, 0o644)

@@ -134,7 +134,9 @@ def test_a_full_stdout_is_an_error(pycfs, scratch):
     assert p.returncode == 1 and b"No space" in p.stderr
 
 
-@pytest.mark.parametrize("verb", [["cache", "stat"], ["report", "SITE"]])
+@pytest.mark.parametrize("verb", [
+    ["cache", "stat"],
+    ["report", "--python", DEBIAN_PYTHON, "SITE"]], ids=["stat", "report"])
 def test_a_reader_that_has_enough(verb, pycfs, scratch):
     """`pycfs cache stat | head`: it ends as any program does, in silence."""
     site = fill(pycfs, scratch, ["a"])

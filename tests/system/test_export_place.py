@@ -199,7 +199,7 @@ def test_a_parent_that_may_not_be_written(pycfs, small, place):
     os.chmod(place, 0o555)
     for dest in ("out", "out.zip"):
         path = os.path.join(place, dest)
-        refused(as_nobody(pycfs, "export", small, path), 1, path, "permi")
+        refused(as_nobody(pycfs, "export", "-q", small, path), 1, path, "permi")
     os.chmod(place, 0o777)
     assert os.listdir(place) == []
 
@@ -221,7 +221,7 @@ def test_without_root(pycfs, small, place):
         assert sorted(os.listdir(place)) == ["out", "root"]
     trees.write(os.path.join(small, "secret.txt"), "x", 0o000)
     if os.geteuid() == 0:
-        refused(as_nobody(pycfs, "export", "--force", small, out), 1,
+        refused(as_nobody(pycfs, "export", "-q", "--force", small, out), 1,
                 "secret.txt", "permi")
     assert not left_over(place)
     layers.same(wanted, layers.facts(out))
@@ -289,7 +289,8 @@ def test_no_tar_for_a_terminal(pycfs, small):
     ids=["full", "closed", "pipe"])
 def test_output_that_nobody_takes(how, word, pycfs, tree):
     trees.write(os.path.join(tree, "big"), bytes(1 << 20))
-    p = pycfs.run("export", "--exclude", trees.LONG_NAME, tree, "-",
+    p = pycfs.run("export", "-q", "--exclude", trees.LONG_NAME,
+                  tree, "-",
                   prefix=["bash", "-c", '"$@" ' + how, "bash"])
     refused(p, 1, "stdout", word)
 
@@ -344,7 +345,7 @@ def test_many_at_once(dest, pycfs, small, place):
     wanted = digest(pycfs.exported(small, path))
     for _ in range(5):
         running = [subprocess.Popen(
-            pycfs.command("export", *force(dest), small, path),
+            pycfs.command("export", "-q", *force(dest), small, path),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env=pycfs.env()) for _ in range(6)]
         said = [(p.communicate(timeout=60)[1], p.returncode) for p in running]

@@ -202,7 +202,9 @@ def timed(what, *args):
 def test_a_compile_that_does_not_end(target, mount, small, scratch):
     """Two at once, so that every worker is stuck in one."""
     for name in ("endless1", "endless2"):
-        trees.write(os.path.join(small, name + ".py"), hostile.endless())
+        # Equal sources would be compiled once.
+        trees.write(os.path.join(small, name + ".py"),
+                    hostile.endless() + b"# %s\n" % name.encode())
     with mount(small, "--jobs", "2", "--timeout", "2", "--no-ahead",
                python=target.exe) as m:
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
