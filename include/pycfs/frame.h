@@ -12,7 +12,7 @@
  *
  *   frame    ::= le32 type, le32 length, length bytes of payload
  *   hello    ::= le32 protocol, le32 magic, le32 hexversion,
- *                le32 sandboxed, str version
+ *                le32 sandboxed, str version, str canary
  *   compile  ::= le64 id, u8 optimize, u8 mode, u8 canonical, u8 0,
  *                le32 mtime, str co_filename, str source
  *   result   ::= le64 id, le32 status, le32 line, le32 column, le32 name_at,
@@ -30,13 +30,13 @@
 #include "pycfs/pyc.h"
 #include "pycfs/util.h"
 
-#define PX_FRAME_PROTOCOL    3
+#define PX_FRAME_PROTOCOL    4
 #define PX_FRAME_HEADER_SIZE 8
 /* The maximum size of a frame's payload, in bytes. Real sources and code
  * objects are far smaller; anything larger is refused before it is sent. */
 #define PX_FRAME_MAX (1u << 30)
 /* The maximum size of a hello's payload, in bytes. The version in it is a line
- * of about 60 bytes. */
+ * of about 60 bytes, the canary 16. */
 #define PX_FRAME_HELLO_MAX 4096
 
 enum px_frame_type {
@@ -57,6 +57,7 @@ struct px_frame_hello {
 	uint32_t hexversion;   /* sys.hexversion */
 	bool sandboxed;	       /* a seccomp filter is active */
 	struct px_str version; /* sys.version, UTF-8 */
+	struct px_str canary;  /* px_python.canary */
 };
 
 struct px_frame_compile {

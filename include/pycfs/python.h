@@ -19,6 +19,8 @@ struct px_python {
 			   * sys.base_exec_prefix if that is another */
 	char *version;	  /* sys.version, one line */
 	char *cache_tag;  /* sys.implementation.cache_tag */
+	char *canary;	  /* what its compiler makes of a given text, as a
+			   * digest (canary.py): 16 hexadecimal digits */
 	uint32_t magic;	  /* le32 of importlib.util.MAGIC_NUMBER */
 	uint32_t hexversion;
 	bool free_threaded; /* a build without the global interpreter lock */

@@ -2,7 +2,7 @@
 #include "pycfs/frame.h"
 
 /* The fixed part of each payload, length prefixes of strings included. */
-#define HELLO_FIXED   (4 * 4 + 4)
+#define HELLO_FIXED   (4 * 4 + 4 + 4)
 #define COMPILE_FIXED (8 + 1 + 1 + 2 + 4 + 4 + 4)
 #define RESULT_FIXED  (8 + 4 * 4 + 4)
 
@@ -75,7 +75,8 @@ static void add_str(struct px_buf *b, const struct px_str *s)
 
 int px_frame_put_hello(struct px_buf *b, const struct px_frame_hello *h)
 {
-	int r = begin(b, PX_FRAME_HELLO, HELLO_FIXED, h->version.size, 0);
+	int r = begin(b, PX_FRAME_HELLO, HELLO_FIXED, h->version.size,
+		      h->canary.size);
 
 	if (r < 0)
 		return r;
@@ -84,6 +85,7 @@ int px_frame_put_hello(struct px_buf *b, const struct px_frame_hello *h)
 	px_buf_add_le32(b, h->hexversion);
 	px_buf_add_le32(b, h->sandboxed);
 	add_str(b, &h->version);
+	add_str(b, &h->canary);
 	return 0;
 }
 
@@ -160,6 +162,7 @@ int px_frame_get_hello(const uint8_t *p, size_t n, struct px_frame_hello *ret)
 	h.hexversion = take_u32(&c);
 	sandboxed = take_u32(&c);
 	h.version = take_str(&c);
+	h.canary = take_str(&c);
 	r = finish(&c);
 	if (r < 0)
 		return r;

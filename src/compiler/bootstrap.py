@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs once in each worker, before the sandbox closes. py.c takes job() from its
-# names, which compiles one module, and version, cache_tag, magic and hexversion.
+# names, which compiles one module, and version, cache_tag, canary_text, magic and
+# hexversion. The text of canary.py comes before this one.
 #
 # Afterwards nothing can be opened, but a source may still need a codec for its
 # coding cookie, or unicodedata for \N{...} and identifiers. So extension modules
@@ -192,3 +193,5 @@ def job(source, name, optimize, mode, mtime):
 version = text(' '.join(sys.version.split()))
 cache_tag = text(sys.implementation.cache_tag)
 hexversion = sys.hexversion
+canary_text = text(canary())
+del CANARY, canary

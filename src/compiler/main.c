@@ -42,9 +42,10 @@ static void print_probe(const struct py *py, const struct py_options *o)
 	struct px_frame_hello hello;
 
 	px_py_describe(py, &hello);
-	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n", hello.magic,
+	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n%s\n", hello.magic,
 	       hello.hexversion, (const char *)hello.version.data,
-	       px_py_cache_tag(py), o->home ? o->home : "", o->libpython);
+	       px_py_cache_tag(py), (const char *)hello.canary.data,
+	       o->home ? o->home : "", o->libpython);
 }
 
 static int send_hello(struct worker *w, bool sandboxed)

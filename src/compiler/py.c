@@ -47,6 +47,7 @@ struct py {
 	uint32_t hexversion;
 	char version[512];
 	char cache_tag[64];
+	char canary[32];
 };
 
 /* src/compiler/bootstrap.py, risks.py and analysis.py, by tools/embed. */
@@ -217,7 +218,9 @@ static int run_bootstrap(struct py *py, bool analyse)
 	    get_text(py, globals, "version", py->version, sizeof(py->version)) <
 		    0 ||
 	    get_text(py, globals, "cache_tag", py->cache_tag,
-		     sizeof(py->cache_tag)) < 0)
+		     sizeof(py->cache_tag)) < 0 ||
+	    get_text(py, globals, "canary_text", py->canary,
+		     sizeof(py->canary)) < 0)
 		return -EIO;
 	py->magic = (uint32_t)api->PyLong_AsUnsignedLong(
 		api->PyDict_GetItemString(globals, "magic"));
@@ -265,6 +268,7 @@ void px_py_describe(const struct py *py, struct px_frame_hello *ret)
 		.magic = py->magic,
 		.hexversion = py->hexversion,
 		.version = {(const uint8_t *)py->version, strlen(py->version)},
+		.canary = {(const uint8_t *)py->canary, strlen(py->canary)},
 	};
 }
 

@@ -45,7 +45,12 @@ int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
 	k->nameless = o->canonical && px_marshal_knows(py->magic);
 	px_digest_init(&d);
 	px_digest_u64(&d, "format", FORMAT);
-	px_digest_field(&d, "python", py->version, strlen(py->version));
+	/* The first word of sys.version: two versions with one magic number
+	 * compile some modules differently (3.11.2 and 3.11.7 do). What follows
+	 * it, the date of the build, does not matter. */
+	px_digest_field(&d, "python", py->version, strcspn(py->version, " "));
+	px_digest_u64(&d, "free-threaded", py->free_threaded);
+	px_digest_field(&d, "canary", py->canary, strlen(py->canary));
 	px_digest_u64(&d, "magic", py->magic);
 	px_digest_u64(&d, "ranges", ranges);
 	px_digest_u64(&d, "canonical", o->canonical);

@@ -105,6 +105,18 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
 	}
+	/* The keys of the cache have what the interpreter has said. */
+	if (h.canary.size != strlen(want->canary) ||
+	    memcmp(h.canary.data, want->canary, h.canary.size) != 0) {
+		px_because(&why, 0,
+			   "%s does not compile as the interpreter does, "
+			   "although both are Python %u.%u.%u: install the "
+			   "libpython that belongs to it",
+			   want->libpython, h.hexversion >> 24,
+			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
+		px_start_report(p, -ELIBBAD, false, why.text);
+		return -ELIBBAD;
+	}
 	if (!h.sandboxed && p->o.require_sandbox) {
 		px_start_report(
 			p, -EPERM, false,

@@ -2,9 +2,9 @@
 #
 # Asks an interpreter what it is. python_probe.c runs it as `python -I -S -c`,
 # isolated and without site, so that none of the user's code runs. It prints
-# eight lines: "pycfs", the implementation, the magic number, the hexversion, the
-# version, the cache tag, the home, and the path of libpython (empty: there is
-# none).
+# nine lines: "pycfs", the implementation, the magic number, the hexversion, the
+# version, the cache tag, the canary of canary.py, whose text comes before this
+# one, the home, and the path of libpython (empty: there is none).
 #
 # Every Python must be able to run it, also one that is too old for us, so that
 # the user is told its version.
@@ -59,4 +59,4 @@ if 't' in sys.abiflags:
     name += '-t'
 print('pycfs', name, int.from_bytes(MAGIC_NUMBER, 'little'),
       sys.hexversion, ' '.join(sys.version.split()),
-      sys.implementation.cache_tag, home, find(), sep='\n')
+      sys.implementation.cache_tag, canary(), home, find(), sep='\n')

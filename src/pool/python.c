@@ -25,6 +25,7 @@ void px_python_free(struct px_python *p)
 	free(p->home);
 	free(p->version);
 	free(p->cache_tag);
+	free(p->canary);
 	free(p);
 }
 

@@ -15,7 +15,7 @@
  * cold network disk may take seconds. */
 #define PROBE_TIMEOUT_MS 10000
 #define PROBE_MAX	 65536 /* bytes of its answer */
-#define PROBE_LINES	 8     /* of the answer: see probe.py */
+#define PROBE_LINES	 9     /* of the answer: see probe.py */
 
 /* src/pool/probe.py, by tools/embed. */
 extern const unsigned char px_probe_py[];
@@ -127,7 +127,7 @@ static int take_text(const char *text, char **ret)
 	return *text != '\0' && !*ret ? -ENOMEM : 0;
 }
 
-/* Finds the answer's eight lines, of which the first is "pycfs", in what was
+/* Finds the answer's nine lines, of which the first is "pycfs", in what was
  * written, and ends each with a NUL. -EIO: they are not all there. */
 static int split(char *text, char *line[PROBE_LINES])
 {
@@ -163,10 +163,12 @@ static int fill(struct px_python *py, char *line[PROBE_LINES])
 	if (r == 0)
 		r = take_text(line[5], &py->cache_tag);
 	if (r == 0)
-		r = take_text(line[6], &py->home);
+		r = take_text(line[6], &py->canary);
 	if (r == 0)
-		r = take_text(line[7], &py->libpython);
-	if (r == 0 && (!py->version || !py->cache_tag))
+		r = take_text(line[7], &py->home);
+	if (r == 0)
+		r = take_text(line[8], &py->libpython);
+	if (r == 0 && (!py->version || !py->cache_tag || !py->canary))
 		r = -EIO;
 	return r;
 }

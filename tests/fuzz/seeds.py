@@ -42,7 +42,8 @@ def marshal():
 
 
 def frames():
-    hello = struct.pack("<IIII", 3, 0x0a0d0dcb, 0x030c01f0, 1) + string(b"3.12.1")
+    hello = struct.pack("<IIII", 4, 0x0a0d0dcb, 0x030c01f0, 1) + \
+        string(b"3.12.1") + string(b"0123456789abcdef")
     put("frame", "hello", frame(1, hello))
     for mode in (0, 1, 3):
         put("frame", "compile%d" % mode, frame(2, struct.pack(

@@ -69,10 +69,13 @@ static void say_hello(const char *how)
 				 : 1 + (strcmp(how, "magic") == 0),
 		.hexversion = 0x030900f0,
 		.version = {(const uint8_t *)"fake", 4},
+		.canary = {(const uint8_t *)"0123", 4},
 	};
 
 	if (strcmp(how, "hexversion") == 0)
 		h.hexversion = 0x030801f0;
+	if (strcmp(how, "canary") == 0)
+		h.canary.data = (const uint8_t *)"0124";
 	while (n-- > 0)
 		px_frame_put_hello(&b, &h);
 	put_buf(&b);

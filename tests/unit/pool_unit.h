@@ -125,6 +125,7 @@ static inline int unit_try_fake(struct unit_pool *u, const char *how,
 	u->fake.libpython = (char *)(uintptr_t)how;
 	u->fake.magic = 1;
 	u->fake.hexversion = 0x030900f0;
+	u->fake.canary = (char *)(uintptr_t) "0123";
 	u->o.python = &u->fake;
 	u->o.n_workers = n_workers;
 	u->o.timeout_ms = timeout_ms;

@@ -136,6 +136,7 @@ static int setup(void **state)
 		.libpython = (char *)(uintptr_t) "ok",
 		.version = (char *)(uintptr_t) "3.9.0 (fake)",
 		.cache_tag = (char *)(uintptr_t) "cpython-39",
+		.canary = (char *)(uintptr_t) "0123",
 		.magic = 1,
 		.hexversion = 0x030900f0,
 	};
@@ -624,7 +625,18 @@ static void test_profile_is_part_of_the_key(void **state)
 	again(u);
 	bytes(u, "echo a.py");
 	assert_int_equal(count(u, PX_COUNT_compiled), 1);
-	u->fake.version = (char *)(uintptr_t) "3.9.0 (another fake)";
+	u->fake.version = (char *)(uintptr_t) "3.9.0+ (fake)";
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 1);
+	/* Another build of the same Python. */
+	u->fake.version = (char *)(uintptr_t) "3.9.0+ (another day)";
+	again(u);
+	bytes(u, "echo a.py");
+	assert_int_equal(count(u, PX_COUNT_compiled), 0);
+	/* One that compiles differently. */
+	u->fake.canary = (char *)(uintptr_t) "0124";
+	u->fake.libpython = (char *)(uintptr_t) "canary";
 	again(u);
 	bytes(u, "echo a.py");
 	assert_int_equal(count(u, PX_COUNT_compiled), 1);

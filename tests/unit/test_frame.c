@@ -13,6 +13,7 @@ static const struct px_frame_hello hello = {
 	.hexversion = 0x030c01f0,
 	.sandboxed = true,
 	.version = STR("3.12.1 (main)"),
+	.canary = STR("0123456789abcdef"),
 };
 
 static const struct px_frame_compile compile = {
@@ -96,6 +97,7 @@ static void test_hello(void **state PX_UNUSED)
 	assert_int_equal(h.hexversion, hello.hexversion);
 	assert_true(h.sandboxed);
 	assert_str_equal(&h.version, &hello.version);
+	assert_str_equal(&h.canary, &hello.canary);
 	/* Neither yes nor no. */
 	b.data[PX_FRAME_HEADER_SIZE + 12] = 2;
 	assert_int_equal(px_frame_get_hello(b.data + PX_FRAME_HEADER_SIZE,

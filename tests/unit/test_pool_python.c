@@ -268,6 +268,7 @@ static void test_missing_libpython(void **state)
 	struct unit_pool *u = *state;
 	struct px_python py = {
 		.libpython = (char *)(uintptr_t) "/nonexistent/libpython3.so",
+		.canary = (char *)(uintptr_t) "0123",
 		.magic = 1,
 	};
 

@@ -27,6 +27,7 @@ static void test_start_errors(void **state)
 	} cases[] = {
 		{"protocol", "another version"},
 		{"magic", "libpython"},
+		{"canary", "does not compile as"},
 		{"hexversion", "3.8.1"},
 		{"garbage", "worker"},
 		{"result", "worker"},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "python_unit.h"
 
-/* What a good interpreter answers; line 8 is its libpython. */
+/* What a good interpreter answers; line 9 is its libpython. */
 #define ANSWER(implementation, hexversion, version)                    \
 	"printf 'pycfs\\n" implementation "\\n168627659\\n" hexversion \
-	"\\n" version " (fake)\\ncpython-312\\n/opt/python\\n/opt/lib" \
-	"python3.12.so\\n'\n"
+	"\\n" version " (fake)\\ncpython-312\\n0123456789abcdef\\n"    \
+	"/opt/python\\n/opt/libpython3.12.so\\n'\n"
 #define GOOD ANSWER("cpython", "51118576", "3.12.1") /* 0x030c01f0 */
 
 static int find_script(struct fixture *f, const char *body)
@@ -30,6 +30,8 @@ static void check_real(const struct px_python *py)
 	assert_int_equal(py->version[strlen(version)], ' ');
 	assert_null(strchr(py->version, '\n'));
 	assert_memory_equal(py->cache_tag, "cpython-3", 9);
+	assert_int_equal(strspn(py->canary, "0123456789abcdef"), 16);
+	assert_int_equal(strlen(py->canary), 16);
 	assert_non_null(strstr(py->libpython, "libpython3"));
 }
 
@@ -180,6 +182,7 @@ static void test_good_answer(void **state)
 	assert_int_equal(f->py->hexversion, 0x030c01f0);
 	assert_string_equal(f->py->version, "3.12.1 (fake)");
 	assert_string_equal(f->py->cache_tag, "cpython-312");
+	assert_string_equal(f->py->canary, "0123456789abcdef");
 	assert_string_equal(f->py->home, "/opt/python");
 	assert_string_equal(f->py->libpython, "/opt/libpython3.12.so");
 	px_python_short(f->py, version, sizeof(version));
@@ -214,18 +217,20 @@ static void test_bad_answers(void **state)
 		{"kill -9 $$\n", -EIO, "no usable Python"},
 		{GOOD "exit 1\n", -EIO, "no usable Python"},
 		{"echo pycfs\n", -EIO, "no usable Python"},
-		{"printf 'pycfs\\ncpython\\n1\\n2\\n3\\n4\\n5\\n6'\n", -EIO,
+		{"printf 'pycfs\\ncpython\\n1\\n2\\n3\\n4\\n5\\n6\\n7'\n", -EIO,
 		 "no usable Python"},
-		{"printf 'pycfs\\ncpython\\nx\\n2\\n3\\n4\\n5\\n6\\n'\n", -EIO,
-		 "nobody understands"},
-		{"printf 'pycfs\\ncpython\\n1\\n2x\\n3\\n4\\n5\\n6\\n'\n", -EIO,
-		 "nobody understands"},
+		{"printf 'pycfs\\ncpython\\nx\\n2\\n3\\n4\\n5\\n6\\n7\\n'\n",
+		 -EIO, "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n1\\n2x\\n3\\n4\\n5\\n6\\n7\\n'\n",
+		 -EIO, "nobody understands"},
 		{"printf 'pycfs\\ncpython\\n99999999999\\n2\\n3\\n4\\n5\\n6"
-		 "\\n'\n",
+		 "\\n7\\n'\n",
 		 -EIO, "nobody understands"},
-		{"printf 'pycfs\\ncpython\\n1\\n51118576\\n\\n4\\n5\\n6\\n'\n",
+		{"printf "
+		 "'pycfs\\ncpython\\n1\\n51118576\\n\\n4\\n5\\n6\\n7\\n'\n",
 		 -EIO, "nobody understands"},
-		{"printf 'pycfs\\ncpython\\n1\\n51118576\\n3.12.1\\nt\\nh\\n"
+		{"printf "
+		 "'pycfs\\ncpython\\n1\\n51118576\\n3.12.1\\nt\\nc\\nh\\n"
 		 "\\n'\n",
 		 -ELIBACC, "libpython3.12"},
 		{ANSWER("cpython", "50792944", "3.7.9"), -EPROTONOSUPPORT,
