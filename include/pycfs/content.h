@@ -27,6 +27,7 @@
 
 #include "pycfs/cache.h"
 #include "pycfs/pool.h"
+#include "pycfs/scripts.h"
 #include "pycfs/stray.h"
 #include "pycfs/view.h"
 
@@ -66,6 +67,8 @@ struct px_content_options {
 	bool may_lose;	 /* a module lost to a link is logged as a warning */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename begins with; "" for nothing */
+	/* Scripts that were put into the tree, for RECORDs; NULL: none. */
+	const struct px_scripts *scripts;
 };
 
 /* `o` is copied; everything it points to outlives the content. -errno. */

@@ -50,6 +50,12 @@ void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
 
 #define PX_CHECKSUM_SIZE 16
 
+/* The text of such a digest in a RECORD: base64 with "-" and "_", and nothing
+ * at its end to fill it up. */
+#define PX_SHA256_RECORD_SIZE 44
+void px_sha256_for_record(const uint8_t sha256[PX_SHA256_SIZE],
+			  char ret[PX_SHA256_RECORD_SIZE]);
+
 /* The XXH3-128 checksum of `n` bytes, in its canonical (big-endian) form. */
 void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE]);
 

@@ -13,6 +13,7 @@
 #include "pycfs/choose.h"
 #include "pycfs/content.h"
 #include "pycfs/opt.h"
+#include "pycfs/scripts.h"
 
 /* Must be all zero before px_engine_start. A member that was not reached is
  * NULL, as is choice.python. */
@@ -21,7 +22,8 @@ struct px_engine {
 	char *compiler; /* path of the program pycfs-compiler */
 	struct px_tree *tree;
 	struct px_cache *cache;
-	struct px_choice choice; /* the Python, and why that one */
+	struct px_choice choice;    /* the Python, and why that one */
+	struct px_scripts *scripts; /* NULL: not asked for */
 	struct px_pool *pool;
 	struct px_content *content;
 };

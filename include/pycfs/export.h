@@ -31,6 +31,8 @@ struct px_export_options {
 	unsigned jobs;	  /* number of worker processes */
 	/* directory of the sink to write into; "" for its root */
 	const char *prefix_dir;
+	/* Of these, what is not in the view is written beside it. */
+	const struct px_scripts *scripts;
 	/* write equal files as hard links to one file */
 	bool hardlink_dupes;
 	/* An archive that gets the source of every module, and a manifest.

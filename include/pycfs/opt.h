@@ -99,8 +99,10 @@ struct px_opt {
 	unsigned fail_on;	   /* grade: 2 may break, 3 breaks; 0: never */
 	int64_t max_growth;	   /* bytes; -1: no limit */
 	double max_growth_percent; /* negative: no limit */
-	const char *prefix_dir;	   /* directory inside DEST; "": its top */
-	uint64_t max_size;	   /* bytes; 0: no limit */
+	const char *scripts; /* directory inside DEST; NULL: none wanted */
+	const char *scripts_python;   /* NULL: from PATH where they run */
+	const char *prefix_dir;	      /* directory inside DEST; "": its top */
+	uint64_t max_size;	      /* bytes; 0: no limit */
 	uint64_t max_compressed_size; /* bytes; 0: no limit */
 	bool fuse_debug;
 	bool fake; /* -f of mount(8): check the command line, do not mount */
@@ -159,7 +161,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 57
+#define PX_N_OPTS 59
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -6,9 +6,9 @@
  * Paths are relative to SOURCE, without a leading slash; "" is SOURCE itself.
  * No lookup ever leaves SOURCE, neither by ".." nor through a symlink, and a
  * symlink to a directory is never followed; px_tree_follow makes exceptions,
- * and px_tree_leads_to_modules is one. A pycfs mount below SOURCE is not
- * entered (-EXDEV): two mounts that show each other would wait for each other
- * forever.
+ * and px_tree_leads_to_modules is one; px_tree_put adds files of our own. A
+ * pycfs mount below SOURCE is not entered (-EXDEV): two mounts that show each
+ * other would wait for each other forever.
  *
  * Unless stated otherwise a function returns 0 or -errno, and leaves its
  * results unset on failure.
@@ -61,6 +61,16 @@ void px_tree_close(struct px_tree *t);
  * in itself stays a link. Other links stay what they are. Call it before other
  * threads use the tree. On failure `why` has a sentence. */
 int px_tree_follow(struct px_tree *t, const char *path, struct px_why *why);
+
+/* Puts a regular file at `path` that SOURCE does not have, or in place of one
+ * that it has: the `n` bytes of `data`, which is copied, with the permissions,
+ * the owner and the time of `like`. Directories that SOURCE lacks are there
+ * from then on, too. If it is not `listed`, it can be opened, and no listing
+ * has it; then its directory need not be there. Call it before other threads
+ * use the tree. -ENOTDIR: something else is where a directory has to be;
+ * -ENOMEM. */
+int px_tree_put(struct px_tree *t, const char *path, const void *data, size_t n,
+		const struct px_stat *like, bool listed);
 
 /* Returns the absolute path of SOURCE without symlinks. The tree owns the
  * string. */

@@ -59,6 +59,7 @@ struct px_item *px_walk_fetch(struct px_walk *w, int ms, bool *ret_end);
  * is the walk's. */
 int px_walk_error(struct px_walk *w, const char **ret_path);
 void px_item_free(struct px_item *i); /* NULL is fine */
+void px_item_freep(struct px_item **i);
 /* Stops the walk, waits until every module that was asked for has answered, and
  * frees. NULL is fine. */
 void px_walk_free(struct px_walk *w);

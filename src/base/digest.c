@@ -108,6 +108,13 @@ static void write_checksum(XXH128_hash_t h, uint8_t ret[PX_CHECKSUM_SIZE])
 	memcpy(ret, &c, sizeof(c));
 }
 
+void px_sha256_for_record(const uint8_t sha256[PX_SHA256_SIZE],
+			  char ret[PX_SHA256_RECORD_SIZE])
+{
+	sodium_bin2base64(ret, PX_SHA256_RECORD_SIZE, sha256, PX_SHA256_SIZE,
+			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
 void px_checksum(const void *data, size_t n, uint8_t ret[PX_CHECKSUM_SIZE])
 {
 	write_checksum(XXH3_128bits(data, n), ret);

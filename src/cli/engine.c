@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/engine.h"
+#include "scripts.h"
 
 #include "pycfs/choose.h"
 #include "pycfs/cpus.h"
@@ -213,6 +214,7 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.may_lose = o->may_lose,
 		.mode = o->mode,
 		.prefix = o->prefix,
+		.scripts = e->scripts,
 	};
 	int r = px_content_new(&options, &e->content);
 
@@ -246,6 +248,9 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	if (r == 0)
 		r = start_pool(e, o, why);
 	if (r == 0)
+		r = px_scripts_begin(o, e->tree, e->choice.python, &e->scripts,
+				     why);
+	if (r == 0)
 		r = make_content(e, o, needs, why);
 	if (r == 0 && !needs->later)
 		r = px_engine_ready(e, why);
@@ -277,6 +282,7 @@ void px_engine_stop(struct px_engine *e)
 	px_content_free(e->content);
 	px_pool_free(e->pool);
 	px_cache_close(e->cache);
+	px_scripts_free(e->scripts);
 	px_choice_fini(&e->choice);
 	px_tree_close(e->tree);
 	free(e->compiler);

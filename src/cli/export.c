@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "faults.h"
+#include "scripts.h"
 #include "strays.h"
 
 #include "pycfs/verbs.h"
@@ -191,6 +192,7 @@ static void print_json(const struct running *run, bool done)
 		       (ull)sum->parts[i].files, (ull)sum->parts[i].bytes);
 	}
 	putchar(']');
+	px_scripts_print_json(run->engine.scripts, stdout);
 	px_faults_print_json(sum->faults, stdout);
 	if (run->engine.content)
 		px_strays_print_json(px_content_strays(run->engine.content),
@@ -299,6 +301,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.dest = name_of(run->job),
 		.jobs = px_engine_jobs(o),
 		.prefix_dir = o->prefix_dir,
+		.scripts = run->engine.scripts,
 		.hardlink_dupes = o->hardlink_dupes,
 		.sources = sink == run->sink ? run->sources : NULL,
 		.sources_head = &head,

@@ -158,6 +158,12 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"follow-links", 0, "ROOT", VIEW,
 	 "ship what links into this directory lead to, as if it stood there; "
 	 "may be repeated", SET(px_opt_follow_links)},
+	{"scripts", 0, "DIR", MOUNT | EXPORT,
+	 "also ship the console scripts of the distributions, made anew, in this "
+	 "directory of the mount or DEST, such as bin", SET(px_opt_scripts)},
+	{"scripts-python", 0, "PATH", MOUNT | EXPORT,
+	 "the Python that runs them (default: python3.X of PATH, the version that "
+	 "compiles)", SET(px_opt_scripts_python)},
 	{"jobs", 'j', "N", VIEW,
 	 "compile processes (default: as many as there are CPUs, or as the "
 	 "cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS)},

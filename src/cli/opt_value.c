@@ -6,6 +6,7 @@
 #include "opt_value.h"
 
 #include "pycfs/export.h"
+#include "pycfs/scripts.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -62,6 +63,29 @@ int px_opt_prefix_dir(struct px_opt *o, const char *v)
 {
 	o->prefix_dir = v;
 	return px_export_check_prefix(v);
+}
+
+int px_opt_scripts(struct px_opt *o, const char *v)
+{
+	o->scripts = v;
+	if (px_export_check_prefix(v) == 0)
+		return 0;
+	return px_because(&o->bad, -EINVAL,
+			  "bad --scripts '%s': name a directory of the mount "
+			  "or of DEST, such as bin",
+			  v);
+}
+
+int px_opt_scripts_python(struct px_opt *o, const char *v)
+{
+	o->scripts_python = v;
+	if (px_scripts_check_python(v) == 0)
+		return 0;
+	return px_because(&o->bad, -EINVAL,
+			  "bad --scripts-python '%s': give an absolute path of "
+			  "at most 125 bytes and without blanks, as the "
+			  "kernel reads no other",
+			  v);
 }
 
 /* The largest function that AWS Lambda accepts, in bytes, unzipped and zipped

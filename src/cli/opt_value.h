@@ -28,6 +28,8 @@ int px_opt_timeout(struct px_opt *o, const char *value);
 int px_opt_owner(struct px_opt *o, const char *value);
 int px_opt_mtime(struct px_opt *o, const char *value);
 int px_opt_prefix_dir(struct px_opt *o, const char *value);
+int px_opt_scripts(struct px_opt *o, const char *value);
+int px_opt_scripts_python(struct px_opt *o, const char *value);
 int px_opt_max_size(struct px_opt *o, const char *value);
 int px_opt_max_compressed(struct px_opt *o, const char *value);
 int px_opt_max_growth(struct px_opt *o, const char *value);

@@ -287,6 +287,38 @@ static int plan_path(struct record *rec, const char *name, char *path,
 	return e ? plan_module(rec, name, path, rest, n_rest) : 0;
 }
 
+/* Whether `path` is where a script was made, which has a row of its own. */
+static bool is_script(const struct record *rec, const char *path)
+{
+	const struct px_scripts *s = rec->rs->o.o->scripts;
+	size_t i;
+
+	for (i = 0; i < px_scripts_count(s); i++)
+		if (strcmp(px_scripts_at(s, i)->source, path) == 0)
+			return true;
+	return false;
+}
+
+/* Plans the rows of the scripts that were made of this distribution. */
+static int plan_scripts(struct record *rec)
+{
+	const struct px_scripts *s = rec->rs->o.o->scripts;
+	const size_t n = px_path_parent_length(rec->path);
+	struct row *row;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < px_scripts_count(s) && r == 0; i++) {
+		const struct px_script *script = px_scripts_at(s, i);
+
+		if (strlen(script->dist_info) == n &&
+		    memcmp(script->dist_info, rec->path, n) == 0)
+			r = add_row(rec, strdup(script->row), script->rest,
+				    strlen(script->rest), &row);
+	}
+	return r;
+}
+
 static int make_plan(struct record *rec)
 {
 	struct px_record_reader reader = {(const char *)rec->source.data,
@@ -298,13 +330,14 @@ static int make_plan(struct record *rec)
 	int r;
 
 	while ((r = px_record_next(&reader, &name, &rest, &n_rest)) > 0) {
-		if (resolve(rec->site, (const char *)name.data, path))
+		if (resolve(rec->site, (const char *)name.data, path) &&
+		    !is_script(rec, path))
 			r = plan_path(rec, (const char *)name.data, path, rest,
 				      n_rest);
 		if (r < 0)
 			return r;
 	}
-	return r;
+	return r < 0 ? r : plan_scripts(rec);
 }
 
 static int write_rows(struct record *rec, const bool *rejected,

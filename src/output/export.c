@@ -29,7 +29,11 @@ struct run {
 	struct px_sources *sources; /* NULL: they are not wanted */
 	/* struct twin, by the first 8 bytes of the digest */
 	struct px_map twins;
-	char *path;	 /* of the current item, in the sink */
+	char *path; /* of the current item, in the sink */
+	/* Of the root of the view, and the path beside it that was written
+	 * last; NULL: none. */
+	struct px_attr root;
+	char *beside;
 	uint8_t *buffer; /* of HASH_CHUNK bytes; NULL until needed */
 };
 
@@ -285,25 +289,99 @@ static int put_source(struct run *run, const struct px_item *i)
 	return px_sources_put(run->sources, i);
 }
 
-/* Writes the root and the directories of the prefix, which all get the
- * attributes of the root. */
-static int put_prefix(struct run *run, const struct px_item *root)
-{
-	const char *prefix = run->o->prefix_dir;
-	struct px_sink_entry e = {.path = run->path, .attr = &root->attr};
-	size_t n = 0;
-	int r;
+/* ------------------------------------------------------ beside the view */
 
-	run->path[0] = '\0';
-	r = px_sink_put(run->o->sink, &e, NULL);
-	while (r == 0 && prefix[n] != '\0') {
-		n += strcspn(prefix + n, "/");
-		memcpy(run->path, prefix, n);
-		run->path[n] = '\0';
-		r = px_sink_put(run->o->sink, &e, NULL);
-		n += prefix[n] == '/';
+/* Writes the directories that `path` names, those excepted that the path
+ * written before it (run->beside) was in. They get the attributes of the root.
+ * `path` may name a file, whose name has no slash behind it. */
+static int put_dirs(struct run *run, const char *path)
+{
+	const char *end = strchr(path, '/');
+	int r = 0;
+
+	for (; end && r == 0; end = strchr(end + 1, '/')) {
+		const size_t n = (size_t)(end - path);
+		PX_AUTOFREE char *dir = strndup(path, n);
+		const struct px_sink_entry e = {.path = dir,
+						.attr = &run->root};
+
+		if (!dir)
+			return -ENOMEM;
+		if (!run->beside || strncmp(run->beside, path, n + 1) != 0)
+			r = px_sink_put(run->o->sink, &e, NULL);
+	}
+	free(run->beside);
+	run->beside = strdup(path);
+	return r == 0 && !run->beside ? -ENOMEM : r;
+}
+
+/* Writes a script that is not in the view. */
+static int put_script(struct run *run, const struct px_script *s)
+{
+	const size_t n = strlen(s->path) + 1;
+	PX_AUTO(px_item_freep) struct px_item *i = calloc(1, sizeof(*i) + n);
+	int r = i ? put_dirs(run, s->path) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	memcpy(i->path, s->path, n);
+	i->source = s->source;
+	free(run->path);
+	run->path = strdup(s->path);
+	r = run->path ? px_content_attr(run->o->content, s->source, NULL,
+					PX_KIND_FILE, &i->attr)
+		      : -ENOMEM;
+	return r < 0 ? r : put_file(run, i);
+}
+
+/* Writes the scripts that are not in the view and come before it, or behind it,
+ * in the order that a sink wants. */
+static int put_scripts(struct run *run, const char *view, bool before)
+{
+	const struct px_scripts *all = run->o->scripts;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < px_scripts_count(all) && r == 0; i++) {
+		const struct px_script *s = px_scripts_at(all, i);
+
+		if (!s->in_view && (strcmp(s->path, view) < 0) == before)
+			r = put_script(run, s);
 	}
 	return r;
+}
+
+/* The prefix with a slash at its end; "" if there is none. NULL: no memory. */
+static char *prefix_of(const struct run *run)
+{
+	const char *dir = run->o->prefix_dir;
+	char *prefix;
+
+	return asprintf(&prefix, "%s%s", dir, *dir ? "/" : "") < 0 ? NULL
+								   : prefix;
+}
+
+/* Writes the root, what comes before the view, and the directories of the
+ * prefix. */
+static int put_prefix(struct run *run, const struct px_item *root)
+{
+	const struct px_sink_entry e = {.path = "", .attr = &root->attr};
+	PX_AUTOFREE char *prefix = prefix_of(run);
+	int r = prefix ? px_sink_put(run->o->sink, &e, NULL) : -ENOMEM;
+
+	run->root = root->attr;
+	if (r == 0)
+		r = put_scripts(run, prefix, true);
+	return r < 0 ? r : put_dirs(run, prefix);
+}
+
+/* Writes what comes behind the view. */
+static int put_rest(struct run *run)
+{
+	PX_AUTOFREE char *prefix = prefix_of(run);
+	int r = prefix ? put_scripts(run, prefix, false) : -ENOMEM;
+
+	return r < 0 ? cannot(run, r, run->path ? run->path : "") : 0;
 }
 
 /* Writes one item, or records why it cannot be written, and frees it. */
@@ -351,7 +429,7 @@ static int write_all(struct run *run, struct px_walk *w)
 		if (r < 0)
 			cannot(run, r, path);
 	}
-	return r;
+	return r == 0 && run->sum->n_faults == 0 ? put_rest(run) : r;
 }
 
 int px_export(const struct px_export_options *o, struct px_export_summary *ret,
@@ -389,6 +467,7 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 	px_sources_free(run.sources);
 	free_twins(&run.twins);
 	free(run.path);
+	free(run.beside);
 	free(run.buffer);
 	if (r == 0 && ret->n_faults > 0)
 		r = px_because(why, -ENOEXEC, "%zu module%s not compile",

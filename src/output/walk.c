@@ -67,6 +67,11 @@ void px_item_free(struct px_item *i)
 	free(i);
 }
 
+void px_item_freep(struct px_item **i)
+{
+	px_item_free(*i);
+}
+
 static void free_items(struct px_item *i)
 {
 	struct px_item *next;

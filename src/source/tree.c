@@ -160,6 +160,7 @@ void px_tree_close(struct px_tree *t)
 		next = root->next;
 		px_tree_close(root);
 	}
+	px_made_fini(&t->made);
 	close(t->fd);
 	free(t->root);
 	free(t->given);
@@ -180,13 +181,18 @@ int px_tree_statfs(struct px_tree *t, struct statvfs *ret)
 
 int px_tree_stat(struct px_tree *t, const char *path, struct px_stat *ret)
 {
+	const struct px_made *m = px_made_find(&t->made, path);
 	struct stat st;
-	int r = px_tree_lstat(t, path, &st);
+	int r;
 
-	if (r < 0)
-		return r;
-	px_stat_fill(&st, ret);
-	return 0;
+	if (m) {
+		*ret = *px_made_stat(m);
+		return 0;
+	}
+	r = px_tree_lstat(t, path, &st);
+	if (r == 0)
+		px_stat_fill(&st, ret);
+	return r;
 }
 
 static int try_stat_file(struct px_tree *t, const char *path,
@@ -208,10 +214,15 @@ static int try_stat_file(struct px_tree *t, const char *path,
 static int open_regular(struct px_tree *t, const char *path, int *ret_fd,
 			struct px_stat *ret)
 {
+	const struct px_made *m = px_made_find(&t->made, path);
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st = {.mode = 0};
 	int r;
 
+	if (m) {
+		*ret = *px_made_stat(m);
+		return px_made_open(m, ret_fd);
+	}
 	r = px_tree_open_path(t, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
 	if (r < 0)
 		return r == -ENXIO ? -EINVAL : r;
@@ -330,7 +341,9 @@ static int try_read(struct px_tree *t, const char *path, struct px_buf *b,
 	if (n < 0)
 		return (int)n;
 	b->size = (size_t)n;
-	r = px_stat_fd(fd, &after);
+	after = before;
+	if (!px_made_find(&t->made, path))
+		r = px_stat_fd(fd, &after);
 	if (r < 0)
 		return r;
 	if (b->size != after.fp.size ||
@@ -350,4 +363,43 @@ int px_tree_read(struct px_tree *t, const char *path, struct px_buf *b,
 	if (r < 0)
 		b->size = 0;
 	return r;
+}
+
+/* ---------------------------------------------------------- files of our own
+ */
+
+/* Sees to it that directory `path` is there, in SOURCE or made. */
+static int put_dir(struct px_tree *t, const char *path)
+{
+	PX_AUTOFREE char *parent = NULL;
+	struct px_stat st;
+	int r = px_tree_stat(t, path, &st);
+
+	if (r == 0)
+		return st.type == PX_TYPE_DIR ? 0 : -ENOTDIR;
+	if (r != -ENOENT)
+		return r;
+	parent = px_path_parent(path);
+	r = parent ? put_dir(t, parent) : -ENOMEM;
+	if (r == 0)
+		r = px_tree_stat(t, parent, &st);
+	if (r < 0)
+		return r;
+	st.mode = 0755;
+	return px_made_put(&t->made, path, &st, NULL, 0, true);
+}
+
+int px_tree_put(struct px_tree *t, const char *path, const void *data, size_t n,
+		const struct px_stat *like, bool listed)
+{
+	PX_AUTOFREE char *parent = px_path_parent(path);
+	int r = px_tree_check_path(path);
+
+	if (r == 0 && !parent)
+		r = -ENOMEM;
+	if (r == 0 && listed)
+		r = put_dir(t, parent);
+	if (r < 0)
+		return r;
+	return px_made_put(&t->made, path, like, data, n, listed);
 }

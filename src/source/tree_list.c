@@ -132,21 +132,58 @@ static int look_along(const struct lister *l, const char *name,
 	return 0;
 }
 
+static int add_item(struct lister *l, const char *name, struct item *item)
+{
+	int r;
+
+	item->name = l->text.size;
+	r = px_buf_add(&l->text, name, strlen(name) + 1);
+	return r < 0 ? r : px_buf_add(&l->items, item, sizeof(*item));
+}
+
 static int lister_add(struct lister *l, const struct dirent *e)
 {
-	struct item item = {.name = l->text.size};
+	struct item item = {.name = 0};
 	int r = look_at(l, e, &item);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0 && item.type == PX_TYPE_LNK)
 		r = look_along(l, e->d_name, &item);
-	if (r < 0)
-		return r;
-	r = px_buf_add(&l->text, e->d_name, strlen(e->d_name) + 1);
-	if (r < 0)
-		return r;
-	return px_buf_add(&l->items, &item, sizeof(item));
+	return r < 0 ? r : add_item(l, e->d_name, &item);
+}
+
+/* Whether px_tree_put has put something in the place of entry `name`. */
+static bool is_made(const struct lister *l, const char *name)
+{
+	const struct px_made *m;
+	size_t at = 0;
+
+	while ((m = px_made_next(&l->t->made, l->path, &at)))
+		if (strcmp(px_made_name(m), name) == 0)
+			return true;
+	return false;
+}
+
+static int add_made(struct lister *l)
+{
+	const struct px_made *m;
+	size_t at = 0;
+	int r = 0;
+
+	while (r == 0 && (m = px_made_next(&l->t->made, l->path, &at))) {
+		const char *name = px_made_name(m);
+		struct item item = {
+			.type = px_made_stat(m)->type,
+			.executable = (px_made_stat(m)->mode & 0111) &&
+				      px_ends_in(name, ".py"),
+			.stat_known = true,
+			.st = *px_made_stat(m),
+		};
+
+		r = add_item(l, name, &item);
+	}
+	return r;
 }
 
 static bool is_dot_or_dotdot(const char *name)
@@ -156,20 +193,23 @@ static bool is_dot_or_dotdot(const char *name)
 
 static int lister_read(struct lister *l)
 {
-	for (;;) {
+	while (l->dir) {
 		const struct dirent *e;
 		int r;
 
 		errno = 0;
 		e = readdir(l->dir);
-		if (!e)
+		if (!e && errno != 0)
 			return -errno;
-		if (is_dot_or_dotdot(e->d_name))
+		if (!e)
+			break;
+		if (is_dot_or_dotdot(e->d_name) || is_made(l, e->d_name))
 			continue;
 		r = lister_add(l, e);
 		if (r < 0)
 			return r;
 	}
+	return add_made(l);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -214,6 +254,24 @@ static int lister_finish(struct lister *l, struct px_listing *ret)
 	return 0;
 }
 
+/* Opens a directory of SOURCE, which no px_tree_put has made. */
+static int open_dir(struct lister *l, struct px_listing *ret)
+{
+	PX_AUTOCLOSE int fd = -1;
+	int r = px_tree_open_path(l->t, l->path, O_RDONLY | O_DIRECTORY, &fd);
+
+	if (r == 0)
+		r = px_stat_fd(fd, &ret->dir);
+	if (r < 0)
+		return r;
+	l->dev = ret->dir.fp.dev;
+	l->dir = fdopendir(fd);
+	if (!l->dir)
+		return -errno;
+	px_steal_fd(&fd);
+	return 0;
+}
+
 int px_tree_list(struct px_tree *t, const char *path, bool stats,
 		 struct px_listing *ret)
 {
@@ -225,25 +283,18 @@ int px_tree_list(struct px_tree *t, const char *path, bool stats,
 		.text.max = SIZE_MAX,
 		.items.max = SIZE_MAX,
 	};
-	PX_AUTOCLOSE int fd = -1;
 	struct px_listing listing = {.n = 0};
 	/* The time is read before the directory, so that a change in between
 	 * makes the directory count as young. */
 	int64_t now_ns = px_wall_ns();
-	int r = px_tree_open_path(t, path, O_RDONLY | O_DIRECTORY, &fd);
+	int r = px_made_find(&t->made, path)
+			? px_tree_stat(t, path, &listing.dir)
+			: open_dir(&l, &listing);
 
 	if (r < 0)
 		return r;
-	r = px_stat_fd(fd, &listing.dir);
-	if (r < 0)
-		return r;
-	l.dev = listing.dir.fp.dev;
 	listing.young = px_tree_young(&listing.dir.fp, now_ns);
-	l.dir = fdopendir(fd);
-	if (!l.dir)
-		return -errno;
-	px_steal_fd(&fd);
-	r = lister_read(&l);
+	r = listing.dir.type == PX_TYPE_DIR ? lister_read(&l) : -ENOTDIR;
 	if (r < 0)
 		return r;
 	r = lister_finish(&l, &listing);

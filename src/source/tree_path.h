@@ -10,6 +10,8 @@
  * is -EXDEV.
  */
 
+#include "made.h"
+
 #include "pycfs/mounts.h"
 #include "pycfs/tree.h"
 
@@ -28,6 +30,7 @@ struct px_tree {
 	 * own, linked by `next`; a root of these has none itself. */
 	struct px_tree *roots;
 	struct px_tree *next;
+	struct px_made_set made; /* of px_tree_put */
 	/* True once openat2(2) has turned out to be missing or forbidden; paths
 	 * are then opened name by name. Tests set it as well. */
 	_Atomic bool walk;

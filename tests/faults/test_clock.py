@@ -128,6 +128,6 @@ def exports(a, site):
     for name in ("out", "out.tar", "out.zip"):
         dest = a.new("") + name
         r = a.call("export", "--python", faults.PYTHON, "--cache", a.cache,
-                   site, dest)
+                   "--on-lost", "warn", site, dest)
         a.expect(r and r.returncode == 0, "export: %s" % r)
         a.saw_export(dest)

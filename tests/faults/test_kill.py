@@ -118,7 +118,7 @@ def test_export(rig):
             os.mkdir(place)
             dest = os.path.join(place, kinds[a.n % 3])
             args = ["--python", faults.PYTHON, "--cache", a.cache,
-                    rig.source, dest]
+                    "--on-lost", "warn", rig.source, dest]
             run = faults.Run(a, "export", *args)
             a.doze(rig.cold)
             kill((faults.family(run.guard) or [run.guard])[0]
@@ -129,7 +129,7 @@ def test_export(rig):
                 a.add("wrong", "export says 0 and wrote nothing")
             if os.path.exists(dest):
                 a.saw_export(dest)
-            again = a.call("export", *args[:4], "--force", *args[4:])
+            again = a.call("export", "--force", *args)
             a.expect(again and again.returncode == 0, "not again: %s" % again)
             a.saw_export(dest)
             a.expect(os.listdir(place) == [os.path.basename(dest)],

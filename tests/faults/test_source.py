@@ -220,7 +220,7 @@ def test_export_of_what_changes(rig):
             os.mkdir(place)
             dest = os.path.join(place, kinds[a.n % 3])
             args = ["--python", faults.PYTHON, "--on-error", "omit",
-                    "--cache", a.cache, site, dest]
+                    "--on-lost", "warn", "--cache", a.cache, site, dest]
             run = faults.Run(a, "export", *args)
             changed = change(rig, a, site, 16)
             status = run.status()

@@ -149,6 +149,16 @@ def records():
         put("record", str(n), text.encode())
 
 
+def entry_points():
+    for n, text in enumerate((
+            "[console_scripts]\na = b.c:d [e]\n\n[gui_scripts]\nf=g:h.i\n",
+            "# x\n[other]\na = b:c\n[console_scripts]\r\n a:b = c : d \r\n",
+            "[console_scripts]\n../a = b:c\n = b:c\na = b\nz = b:c;d\n",
+            "[console_scripts]\n\u00e9 = \u00e9.b:c\n=\n[",
+    )):
+        put("entry_points", str(n), text.encode())
+
+
 def manifests():
     head = "pycfs-sources 1 python=3.12.1 magic=168627659 prefix=%s dir=%s\n"
     for n, text in enumerate((
@@ -173,6 +183,7 @@ def traces():
 
 
 if __name__ == "__main__":
+    entry_points()
     manifests()
     traces()
     marshal()

@@ -147,6 +147,9 @@ IS(lazy, o->lazy)
 IS(modes, o->normal_modes)
 IS(force, o->force)
 IS(prefix_dir, strcmp(o->prefix_dir, "opt/x") == 0)
+IS(scripts, o->scripts &&strcmp(o->scripts, "usr/bin") == 0)
+IS(scripts_python,
+   o->scripts_python &&strcmp(o->scripts_python, "/usr/bin/python3") == 0)
 IS(hardlink_dupes, o->hardlink_dupes)
 IS(max_age, o->max_age == 30)
 IS(suggest, o->suggest)
@@ -247,6 +250,14 @@ static const struct sample {
 	 "opt/x",
 	 is_prefix_dir,
 	 {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/..", "a/./b"}},
+	{"scripts",
+	 "usr/bin",
+	 is_scripts,
+	 {"", "/", "/a", "a/", "a//b", ".", "..", "./a", "a/..", "a/./b"}},
+	{"scripts-python",
+	 "/usr/bin/python3",
+	 is_scripts_python,
+	 {"", "python3", "/a b", "./python3"}},
 	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
 	{"sources", "s.tar", is_sources, {""}},
 	{"layer", "l.zip", is_layer, {""}},
