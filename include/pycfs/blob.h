@@ -23,7 +23,7 @@
  * new magic.
  *
  * Threads: any. Reference counts are atomic, and a blob does not change once
- * other threads can see it. No function here blocks.
+ * more than one reference to it exists. No function here blocks.
  */
 
 #include "pycfs/digest.h"
@@ -50,6 +50,7 @@ struct px_blob {
 	 * in place of. 0: it is whole as it is. */
 	uint32_t name_at;
 	size_t size;
+	size_t room; /* bytes of `data` that are there; `size` or more */
 	uint8_t data[];
 };
 
@@ -72,9 +73,9 @@ struct px_blob *px_blob_new(enum px_blob_kind kind, uint32_t line,
 bool px_blob_is_name_at(enum px_blob_kind kind, const uint8_t *data, size_t n,
 			uint32_t name_at);
 
-/* Returns the same blob with the co_filename `name`, with a reference that the
- * caller owns: a copy if it is nameless, else the blob itself. NULL if out of
- * memory. */
+/* Takes a reference over and returns one to the same blob with the co_filename
+ * `name`: the blob itself if it has a name, or if nobody else has a reference
+ * and there is room for it; else a copy. NULL if out of memory. */
 struct px_blob *px_blob_with_name(struct px_blob *b, const char *name);
 /* The size in bytes that its data has, given that of a blob's data and whether
  * the blob is nameless. */

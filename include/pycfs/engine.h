@@ -26,6 +26,13 @@ struct px_engine {
 	struct px_scripts *scripts; /* NULL: not asked for */
 	struct px_pool *pool;
 	struct px_content *content;
+	/* Whether the Python fits is found out by a thread, until
+	 * px_engine_ready or px_engine_quiet. */
+	const struct px_opt *o;
+	pthread_t checker;
+	bool is_checking;
+	_Atomic int check;
+	struct px_why check_why;
 };
 
 /* What the verb decides, and not the user. */
@@ -37,8 +44,8 @@ struct px_engine_needs {
 	bool immutable;
 	bool silent;
 	bool gathers;
-	/* px_engine_start shall not wait until the first worker is ready. The
-	 * caller calls px_engine_ready itself, before it publishes anything
+	/* px_engine_start shall not wait for what px_engine_ready waits for.
+	 * The caller calls px_engine_ready itself, before it publishes anything
 	 * that was compiled. */
 	bool later;
 };
@@ -65,10 +72,15 @@ struct px_engine_needs {
 int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why);
-/* Waits until the first worker is ready to compile. Returns 0, or -errno with a
- * sentence in `why` if no worker can be started; -ECANCELED after
- * px_engine_quiet. Logs a warning if the workers have no seccomp filter. */
+/* Waits until the first worker is ready to compile, and until it is known
+ * whether the Python fits the native modules of SOURCE. Returns 0, or -errno
+ * with a sentence in `why` if no worker can be started, or it does not fit
+ * (px_choose_check); -ECANCELED after px_engine_quiet. Logs a warning if the
+ * workers have no seccomp filter. */
 int px_engine_ready(struct px_engine *e, struct px_why *why);
+/* Whether it is known already that px_engine_ready will say that the Python
+ * does not fit. */
+bool px_engine_is_unfit(const struct px_engine *e);
 /* Stops all compiling: every request that still waits for a module, and every
  * later one, fails with -ECANCELED. Blocks until the workers and their threads
  * have ended. It may be called twice. */

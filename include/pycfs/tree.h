@@ -167,10 +167,22 @@ struct px_listing {
 	struct px_stat *stats;
 };
 
-/* Lists the directory `path`. With `stats` each entry has its attributes too,
- * which is cheaper here than one px_tree_stat for each. The caller frees the
- * listing with px_listing_fini. */
-int px_tree_list(struct px_tree *t, const char *path, bool stats,
+/* What a listing tells of each entry. The more, the longer it takes. */
+enum px_list {
+	/* Its name, and its type as the directory has it: a pycfs mount is a
+	 * directory, and of a symlink it is not known where it leads, except
+	 * into the directories of px_tree_follow. */
+	PX_LIST_NAMES,
+	/* All but the attributes. */
+	PX_LIST_KINDS,
+	/* Its attributes too, which is cheaper here than one px_tree_stat for
+	 * each. */
+	PX_LIST_STATS,
+};
+
+/* Lists the directory `path`. The caller frees the listing with
+ * px_listing_fini. */
+int px_tree_list(struct px_tree *t, const char *path, enum px_list what,
 		 struct px_listing *ret);
 void px_listing_fini(struct px_listing *l);
 

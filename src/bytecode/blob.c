@@ -6,6 +6,10 @@
 
 #include <stdatomic.h>
 
+/* Room that a blob has behind its data: most names fit, and a module that is
+ * read from the cache need not be copied to put one in. In bytes. */
+#define ROOM_FOR_NAME	128
+
 #define STORED_MAGIC	0x33425850u /* "PXB3" */
 #define STORED_NUMBERS	4	    /* offsets in the header, in bytes */
 #define STORED_CHECKSUM 20
@@ -17,15 +21,16 @@ struct px_blob *px_blob_alloc(size_t n)
 {
 	struct px_blob *b;
 
-	if (n > SIZE_MAX - sizeof(*b))
+	if (n > SIZE_MAX - sizeof(*b) - ROOM_FOR_NAME)
 		return NULL;
-	b = malloc(sizeof(*b) + n);
+	b = malloc(sizeof(*b) + n + ROOM_FOR_NAME);
 	if (!b)
 		return NULL;
 	atomic_init(&b->refs, 1);
 	b->kind = 0;
 	b->line = b->column = b->name_at = 0;
 	b->size = n;
+	b->room = n + ROOM_FOR_NAME;
 	return b;
 }
 
@@ -76,20 +81,33 @@ uint64_t px_blob_size_with_name(uint64_t size, bool nameless, const char *name)
 
 struct px_blob *px_blob_with_name(struct px_blob *b, const char *name)
 {
-	struct px_blob *whole;
-	size_t at, n;
+	const size_t at = b->name_at;
+	struct px_blob *whole = b;
+	size_t n, rest;
+	uint8_t mark;
 
-	if (b->name_at == 0)
-		return px_blob_ref(b);
-	at = b->name_at;
+	if (at == 0)
+		return b;
 	n = px_filename_size(name);
-	whole = px_blob_alloc(b->size - 1 + n);
-	if (!whole)
-		return NULL;
-	whole->kind = b->kind;
-	memcpy(whole->data, b->data, at);
-	px_filename_write(name, b->data[at], whole->data + at);
-	memcpy(whole->data + at + n, b->data + at + 1, b->size - at - 1);
+	rest = b->size - at - 1;
+	mark = b->data[at];
+	/* Whoever has the only reference is alone with the blob. */
+	if (atomic_load_explicit(&b->refs, memory_order_acquire) == 1 &&
+	    b->room >= at + n + rest) {
+		memmove(b->data + at + n, b->data + at + 1, rest);
+		b->size = at + n + rest;
+		b->name_at = 0;
+	} else {
+		whole = px_blob_alloc(at + n + rest);
+		if (whole) {
+			whole->kind = b->kind;
+			memcpy(whole->data, b->data, at);
+			memcpy(whole->data + at + n, b->data + at + 1, rest);
+		}
+		px_blob_unref(b);
+	}
+	if (whole)
+		px_filename_write(name, mark, whole->data + at);
 	return whole;
 }
 

@@ -7,6 +7,7 @@
 #include "pycfs/log.h"
 #include "pycfs/marshal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 int px_engine_cache_dir(const struct px_opt *o, char **ret)
@@ -181,9 +182,37 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		return r;
 	options.compiler = e->compiler;
 	options.python = e->choice.python;
-	r = px_pool_start(&options, &e->pool, why);
-	/* This reads directories while the workers start. */
-	return r < 0 ? r : px_choose_check(o, e->tree, &e->choice, why);
+	return px_pool_start(&options, &e->pool, why);
+}
+
+/* Looks whether the Python fits, which reads directories, while the workers
+ * start and the first modules are found in the cache. */
+static void *check_choice(void *arg)
+{
+	struct px_engine *e = arg;
+
+	e->check = px_choose_check(e->o, e->tree, &e->choice, &e->check_why);
+	return NULL;
+}
+
+static int begin_check(struct px_engine *e, const struct px_opt *o,
+		       struct px_why *why)
+{
+	int r;
+
+	e->o = o;
+	r = pthread_create(&e->checker, NULL, check_choice, e);
+	if (r != 0)
+		return px_because(why, -r, "cannot start: %s", strerror(r));
+	e->is_checking = true;
+	return 0;
+}
+
+static void end_check(struct px_engine *e)
+{
+	if (e->is_checking)
+		pthread_join(e->checker, NULL);
+	e->is_checking = false;
 }
 
 static int make_content(struct px_engine *e, const struct px_opt *o,
@@ -250,6 +279,9 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	if (r == 0)
 		r = px_scripts_begin(o, e->tree, e->choice.python, &e->scripts,
 				     why);
+	/* From here on nothing is put into the tree. */
+	if (r == 0)
+		r = begin_check(e, o, why);
 	if (r == 0)
 		r = make_content(e, o, needs, why);
 	if (r == 0 && !needs->later)
@@ -257,10 +289,20 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	return r;
 }
 
+bool px_engine_is_unfit(const struct px_engine *e)
+{
+	return atomic_load(&e->check) < 0;
+}
+
 int px_engine_ready(struct px_engine *e, struct px_why *why)
 {
 	int r = px_pool_ready(e->pool, why);
 
+	end_check(e);
+	if ((r == 0 || r == -ECANCELED) && px_engine_is_unfit(e)) {
+		*why = e->check_why;
+		return e->check;
+	}
 	if (r == 0 && !px_pool_is_sandboxed(e->pool))
 		px_log(PX_LOG_WARNING,
 		       "no seccomp here: compile workers are not kept from "
@@ -275,6 +317,7 @@ void px_engine_quiet(struct px_engine *e)
 	px_pool_stop(e->pool);
 	if (e->content)
 		px_content_stop(e->content);
+	end_check(e);
 }
 
 void px_engine_stop(struct px_engine *e)

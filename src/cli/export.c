@@ -87,7 +87,8 @@ static bool tick(void *arg, const struct px_export_progress *p)
 		run->shown = now;
 		if (run->shows)
 			show(run, p, now);
-		if (read(run->signal_fd, &si, sizeof(si)) > 0)
+		if (read(run->signal_fd, &si, sizeof(si)) > 0 ||
+		    px_engine_is_unfit(&run->engine))
 			return false;
 	}
 	return true;
@@ -261,7 +262,8 @@ static int start(struct running *run, struct px_why *why)
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
-		.later = true,
+		/* What was written to stdout cannot be taken back. */
+		.later = !run->job->to_stdout,
 		.silent = o->on_error == PX_ON_ERROR_FAIL,
 		.gathers = true,
 	};

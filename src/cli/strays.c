@@ -89,7 +89,7 @@ static bool has_modules(struct px_tree *t, const char *dir)
 	bool found = false;
 	size_t i;
 
-	if (px_tree_list(t, dir, false, &l) < 0)
+	if (px_tree_list(t, dir, PX_LIST_KINDS, &l) < 0)
 		return false;
 	for (i = 0; i < l.n && !found; i++) {
 		const struct px_name *e = &l.names[i];

@@ -171,7 +171,7 @@ static char *find_cached(struct px_layer *l, const char *module)
 	struct px_listing list;
 	size_t i;
 
-	if (!full || px_tree_list(l->tree, full, false, &list) < 0)
+	if (!full || px_tree_list(l->tree, full, PX_LIST_KINDS, &list) < 0)
 		return NULL;
 	for (i = 0; i < list.n && !found; i++) {
 		path = px_path_join(dir, list.names[i].name);

@@ -156,7 +156,6 @@ int px_content_bytes(struct px_content *c, const char *path,
 	if (px_cache_get(c->o.cache, key, &b) < 0)
 		return -ENOENT;
 	*ret = px_blob_with_name(b, name);
-	px_blob_unref(b);
 	return *ret ? 0 : -ENOMEM;
 }
 

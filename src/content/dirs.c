@@ -90,7 +90,9 @@ static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
 		.cache_tag = d->o->python->cache_tag,
 	};
 	struct px_listing l = {.n = 0};
-	int r = px_tree_list(d->o->tree, path, shown && d->o->immutable, &l);
+	int r = px_tree_list(
+		d->o->tree, path,
+		shown && d->o->immutable ? PX_LIST_STATS : PX_LIST_KINDS, &l);
 
 	*ret = NULL;
 	if (r < 0)

@@ -128,8 +128,8 @@ static void land(struct flight *f, int err, struct px_blob *b)
 		if (err < 0)
 			w->done(w->arg, err, NULL);
 		else
-			px_reply_blob(fs->o.o, &f->id, &f->st, f->key, b,
-				      w->done, w->arg);
+			px_reply_blob(fs->o.o, &f->id, &f->st, f->key,
+				      px_blob_ref(b), w->done, w->arg);
 		free(w);
 	}
 	px_room_resize(fs->o.room, &f->ticket, 0);

@@ -58,7 +58,6 @@ int px_module_peek(const struct px_modules *ms, const char *path,
 		return r;
 	if (b) {
 		whole = px_blob_with_name(b, l.id.name);
-		px_blob_unref(b);
 		if (!whole)
 			return -ENOMEM;
 	}
@@ -91,7 +90,6 @@ static bool answer_from_cache(const struct px_modules *ms, const struct look *l,
 	px_stats_add(ms->o->stats, PX_COUNT_stat_hits, 1);
 	px_reply_log(ms->o, ms->said, l->id.path, e.key, b);
 	px_reply_blob(ms->o, &l->id, &l->st, e.key, b, done, arg);
-	px_blob_unref(b);
 	return true;
 }
 

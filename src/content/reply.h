@@ -24,7 +24,8 @@ struct px_cache_entry px_reply_entry(const struct px_blob *b,
 				     bool with_mark);
 
 /* Calls `done` with a module whose blob `b` is there, under `key`: with its
- * co_filename in the bytes. With -ENOMEM, if there is no memory for them. */
+ * co_filename in the bytes. Takes a reference to `b` over. With -ENOMEM, if
+ * there is no memory for them. */
 void px_reply_blob(const struct px_content_options *o,
 		   const struct px_module_id *id, const struct px_stat *st,
 		   const uint8_t key[PX_DIGEST_SIZE], struct px_blob *b,

@@ -133,7 +133,7 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 {
 	struct px_listing l;
 	size_t i;
-	int err = px_tree_list(t, "", false, &l);
+	int err = px_tree_list(t, "", PX_LIST_KINDS, &l);
 
 	if (err < 0)
 		return err;

@@ -101,7 +101,7 @@ static void sum_hidden(struct px_tree *t, const char *path,
 		h->bytes += st.type == PX_TYPE_REG ? st.fp.size : 0;
 		return;
 	}
-	if (px_tree_list(t, path, true, &l) < 0)
+	if (px_tree_list(t, path, PX_LIST_STATS, &l) < 0)
 		return;
 	for (i = 0; i < l.n; i++) {
 		PX_AUTOFREE char *below = NULL;

@@ -21,7 +21,7 @@ static bool has_modules(struct look *k, const char *dir, int depth)
 	bool found = false;
 	size_t i;
 
-	if (px_tree_list(k->all, dir, false, &l) < 0)
+	if (px_tree_list(k->all, dir, PX_LIST_KINDS, &l) < 0)
 		return false;
 	k->n += l.n;
 	for (i = 0; i < l.n && !found; i++)

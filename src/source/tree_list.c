@@ -14,7 +14,7 @@ struct lister {
 	const char *path;
 	DIR *dir;
 	dev_t dev; /* device number of `dir` */
-	bool stats;
+	enum px_list what;
 	struct px_buf text;
 	struct px_buf items; /* struct item */
 };
@@ -52,7 +52,8 @@ static int look_at(const struct lister *l, const struct dirent *e,
 
 	/* Only directories can be pycfs mount points. If this is one, it must
 	 * not receive a request, so fstatat is not called. */
-	if (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) {
+	if (e->d_type == DT_UNKNOWN ||
+	    (e->d_type == DT_DIR && l->what != PX_LIST_NAMES)) {
 		dev_t dev = l->dev;
 
 		r = px_tree_cross(dirfd(l->dir), e->d_name, &dev);
@@ -61,8 +62,9 @@ static int look_at(const struct lister *l, const struct dirent *e,
 		if (r < 0)
 			return r == -EXDEV ? 0 : r;
 	}
-	if (e->d_type != DT_UNKNOWN && !l->stats &&
-	    !(e->d_type == DT_REG && px_ends_in(e->d_name, ".py"))) {
+	if (e->d_type != DT_UNKNOWN && l->what != PX_LIST_STATS &&
+	    (l->what == PX_LIST_NAMES || e->d_type != DT_REG ||
+	     !px_ends_in(e->d_name, ".py"))) {
 		item->type = px_type_of(DTTOIF(e->d_type));
 		return 0;
 	}
@@ -148,7 +150,8 @@ static int lister_add(struct lister *l, const struct dirent *e)
 
 	if (r == -ENOENT)
 		return 0;
-	if (r == 0 && item.type == PX_TYPE_LNK)
+	if (r == 0 && item.type == PX_TYPE_LNK &&
+	    (l->what != PX_LIST_NAMES || l->t->roots))
 		r = look_along(l, e->d_name, &item);
 	return r < 0 ? r : add_item(l, e->d_name, &item);
 }
@@ -224,9 +227,10 @@ static int lister_finish(struct lister *l, struct px_listing *ret)
 {
 	size_t n = l->items.size / sizeof(struct item);
 	struct px_name *names = calloc(n + 1, sizeof(*names));
-	struct px_stat *stats = l->stats ? calloc(n + 1, sizeof(*stats)) : NULL;
+	const bool wanted = l->what == PX_LIST_STATS;
+	struct px_stat *stats = wanted ? calloc(n + 1, sizeof(*stats)) : NULL;
 
-	if (!names || (l->stats && !stats)) {
+	if (!names || (wanted && !stats)) {
 		free(names);
 		free(stats);
 		return -ENOMEM;
@@ -272,14 +276,14 @@ static int open_dir(struct lister *l, struct px_listing *ret)
 	return 0;
 }
 
-int px_tree_list(struct px_tree *t, const char *path, bool stats,
+int px_tree_list(struct px_tree *t, const char *path, enum px_list what,
 		 struct px_listing *ret)
 {
 	PX_AUTO(lister_fini)
 	struct lister l = {
 		.t = t,
 		.path = path,
-		.stats = stats,
+		.what = what,
 		.text.max = SIZE_MAX,
 		.items.max = SIZE_MAX,
 	};

@@ -131,7 +131,7 @@ static int find_lib(struct px_tree *t, const struct version *want,
 	struct version v = {0};
 	int n = 0;
 
-	if (px_tree_list(t, "lib", false, &l) < 0)
+	if (px_tree_list(t, "lib", PX_LIST_KINDS, &l) < 0)
 		return 0;
 	for (size_t i = 0; i < l.n; i++) {
 		const char *name = l.names[i].name;

@@ -195,7 +195,7 @@ static struct owned *read_owned(struct px_tree *t, const char *dir)
 	if (!d)
 		return NULL;
 	memcpy(d->dir, dir, n);
-	if (px_tree_list(t, dir, false, &l) < 0)
+	if (px_tree_list(t, dir, PX_LIST_KINDS, &l) < 0)
 		return d;
 	d->fp = l.dir.fp;
 	for (i = 0; i < l.n; i++) {

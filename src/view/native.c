@@ -83,7 +83,7 @@ static int look_in(struct search *s, const char *dir)
 	struct px_listing l;
 	int r = 0;
 
-	if (px_tree_list(s->tree, dir, false, &l) < 0)
+	if (px_tree_list(s->tree, dir, PX_LIST_NAMES, &l) < 0)
 		return 0;
 	for (size_t i = 0; i < l.n && r == 0 && !s->ret->fits; i++)
 		r = look_at(s, dir, &l.names[i]);

@@ -57,7 +57,7 @@ static struct px_view *view_of(const struct making *m, const char *path,
 	struct px_view *v = NULL;
 	struct px_listing l;
 
-	if (px_tree_list(m->o->tree, path, false, &l) < 0)
+	if (px_tree_list(m->o->tree, path, PX_LIST_KINDS, &l) < 0)
 		return NULL;
 	if (px_view_new(&l, path, &o, &v) < 0)
 		v = NULL;
@@ -301,7 +301,7 @@ static int make_all(struct making *m)
 {
 	struct px_listing l;
 	size_t i;
-	int r = px_tree_list(m->o->tree, "", false, &l);
+	int r = px_tree_list(m->o->tree, "", PX_LIST_KINDS, &l);
 
 	if (r < 0)
 		return r;

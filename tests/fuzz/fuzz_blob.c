@@ -15,7 +15,7 @@ static const uint8_t key[PX_DIGEST_SIZE] = "the fuzzer's key";
 static void put_name(struct px_blob *b)
 {
 	static const char name[] = "a\xff/b.py";
-	struct px_blob *whole = px_blob_with_name(b, name);
+	struct px_blob *whole = px_blob_with_name(px_blob_ref(b), name);
 	const size_t n = px_filename_size(name);
 
 	MUST(whole);

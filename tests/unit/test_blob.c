@@ -176,6 +176,28 @@ static int decode_with(struct px_blob *b, uint32_t name_at,
 	return r;
 }
 
+/* Whoever has the only reference gets the blob itself, if there is room. */
+static void check_in_place(struct px_blob *first, struct px_blob *second,
+			   const struct px_blob *wanted, const char *name)
+{
+	struct px_blob *b;
+	char large[300];
+
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	b = px_blob_with_name(px_blob_ref(first), large);
+	assert_ptr_not_equal(b, first);
+	assert_int_equal(b->size, first->size - 1 + 5 + 299);
+	px_blob_unref(b);
+	px_blob_unref(first);
+	b = px_blob_with_name(second, name);
+	assert_ptr_equal(b, second);
+	assert_int_equal(b->name_at, 0);
+	assert_int_equal(b->size, wanted->size);
+	assert_memory_equal(b->data, wanted->data, b->size);
+	px_blob_unref(b);
+}
+
 static void test_name_is_put_in(void **state PX_UNUSED)
 {
 	static const uint8_t marks[] = {PX_FILENAME_MARK,
@@ -188,7 +210,8 @@ static void test_name_is_put_in(void **state PX_UNUSED)
 
 		assert_int_equal(decode_with(b, NAME_AT, &back), 0);
 		assert_int_equal(back->name_at, NAME_AT);
-		whole = px_blob_with_name(back, name);
+		/* Somebody else has it, too: it is copied. */
+		whole = px_blob_with_name(px_blob_ref(back), name);
 		n = strlen("the header: 16 B(z") + 1 + strlen(name);
 		assert_int_equal(whole->kind, PX_BLOB_CODE);
 		assert_int_equal(whole->name_at, 0);
@@ -207,11 +230,10 @@ static void test_name_is_put_in(void **state PX_UNUSED)
 		assert_memory_equal(back->data, b->data, b->size);
 		/* One that is whole has its name. */
 		assert_ptr_equal(px_blob_with_name(whole, "other"), whole);
-		assert_int_equal(whole->refs, 2);
+		assert_int_equal(whole->refs, 1);
 		assert_int_equal(px_blob_size_with_name(7, false, name), 7);
+		check_in_place(px_blob_ref(back), back, whole, name);
 		px_blob_unref(whole);
-		px_blob_unref(whole);
-		px_blob_unref(back);
 		px_blob_unref(b);
 	}
 }

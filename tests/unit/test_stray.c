@@ -92,7 +92,7 @@ static void look(struct fixture *f, const char *dir)
 	struct px_listing l = {.n = 0};
 	struct px_view *v = NULL;
 
-	assert_int_equal(px_tree_list(f->t, dir, true, &l), 0);
+	assert_int_equal(px_tree_list(f->t, dir, PX_LIST_STATS, &l), 0);
 	assert_int_equal(px_mark_scripts(f->owners, f->t, dir, &l), 0);
 	assert_int_equal(px_mark_lost(f->t, dir, &l), 0);
 	assert_int_equal(px_view_new(&l, dir, &o, &v), 0);

@@ -431,7 +431,7 @@ static void test_unreadable(void **state)
 	assert_int_equal(chmod(f->top, 0755), 0);
 	if (root && seteuid(65534) < 0)
 		skip();
-	assert_int_equal(px_tree_list(f->t, "d", false, &l), -EACCES);
+	assert_int_equal(px_tree_list(f->t, "d", PX_LIST_KINDS, &l), -EACCES);
 	assert_int_equal(px_tree_stat(f->t, "d", &st), 0);
 	assert_int_equal(px_tree_stat(f->t, "d/m.py", &st), -EACCES);
 	assert_int_equal(px_tree_stat_file(f->t, "m.py", &st), 0);

@@ -210,7 +210,7 @@ static enum px_leads leads_of(struct px_tree *t, const char *dir,
 	struct px_listing l;
 	bool found = false;
 
-	assert_int_equal(px_tree_list(t, dir, true, &l), 0);
+	assert_int_equal(px_tree_list(t, dir, PX_LIST_STATS, &l), 0);
 	for (size_t i = 0; i < l.n; i++)
 		if (strcmp(l.names[i].name, name) == 0) {
 			leads = l.names[i].leads;

@@ -7,7 +7,7 @@ static void check_listing(struct px_tree *t, const char *path,
 	struct px_listing l;
 	struct px_stat st;
 
-	assert_int_equal(px_tree_list(t, path, false, &l), 0);
+	assert_int_equal(px_tree_list(t, path, PX_LIST_KINDS, &l), 0);
 	assert_int_equal(l.n, n);
 	for (size_t i = 0; i < n; i++) {
 		assert_string_equal(l.names[i].name, expected[i].name);
@@ -88,10 +88,12 @@ static void test_list_errors(void **state)
 	put_dir(f->fd, "d");
 	put_link(f->fd, "dl", "d");
 	put_file(f->fd, "file", "");
-	assert_int_equal(px_tree_list(f->t, "absent", false, &l), -ENOENT);
-	assert_int_equal(px_tree_list(f->t, "file", false, &l), -ENOTDIR);
-	assert_int_equal(px_tree_list(f->t, "dl", false, &l), -ELOOP);
-	assert_int_equal(px_tree_list(f->t, "..", false, &l), -EXDEV);
+	assert_int_equal(px_tree_list(f->t, "absent", PX_LIST_KINDS, &l),
+			 -ENOENT);
+	assert_int_equal(px_tree_list(f->t, "file", PX_LIST_KINDS, &l),
+			 -ENOTDIR);
+	assert_int_equal(px_tree_list(f->t, "dl", PX_LIST_KINDS, &l), -ELOOP);
+	assert_int_equal(px_tree_list(f->t, "..", PX_LIST_KINDS, &l), -EXDEV);
 	assert_int_equal(n_open_fds(), before);
 }
 
@@ -103,13 +105,13 @@ static void test_list_old_directory(void **state)
 
 	/* ctime cannot be set: only waiting makes a directory old. */
 	put_dir(f->fd, "d");
-	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", PX_LIST_KINDS, &l), 0);
 	assert_true(l.young);
 	px_listing_fini(&l);
 	assert_int_equal(px_tree_stat(f->t, "d", &st), 0);
 	while (px_tree_young(&st.fp, px_wall_ns()))
 		usleep(50000);
-	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", PX_LIST_KINDS, &l), 0);
 	assert_false(l.young);
 	px_listing_fini(&l);
 }
@@ -126,7 +128,7 @@ static void test_list_many(void **state)
 		snprintf(name, sizeof(name), "f%d", i);
 		put_file(f->fd, name, "");
 	}
-	assert_int_equal(px_tree_list(f->t, "", false, &l), 0);
+	assert_int_equal(px_tree_list(f->t, "", PX_LIST_KINDS, &l), 0);
 	assert_int_equal(l.n, N_MANY);
 	for (size_t i = 1; i < l.n; i++)
 		assert_true(strcmp(l.names[i - 1].name, l.names[i].name) < 0);
@@ -149,7 +151,7 @@ static void test_longest_names(void **state)
 	put_file(f->fd, name, "long");
 	check_file(f->t, name, 0, "long");
 	check_file(f->t, path, 0, "long");
-	assert_int_equal(px_tree_list(f->t, "d", false, &l), 0);
+	assert_int_equal(px_tree_list(f->t, "d", PX_LIST_KINDS, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_string_equal(l.names[0].name, name);
 	px_listing_fini(&l);
@@ -195,7 +197,7 @@ static void test_deep_paths(void **state)
 	put_file(fd, "mm.py", "deep");
 	put_link(fd, "l.py", "m.py");
 	close(fd);
-	assert_int_equal(px_tree_list(f->t, path, false, &l), 0);
+	assert_int_equal(px_tree_list(f->t, path, PX_LIST_KINDS, &l), 0);
 	assert_int_equal(l.n, 3);
 	assert_string_equal(l.names[0].name, "l.py");
 	assert_true(l.names[0].leads_to_file);

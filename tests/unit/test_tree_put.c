@@ -23,7 +23,7 @@ static void names(struct fixture *f, const char *dir, char ret[200])
 	char *end = ret;
 
 	*ret = '\0';
-	assert_int_equal(px_tree_list(f->t, dir, true, &l), 0);
+	assert_int_equal(px_tree_list(f->t, dir, PX_LIST_STATS, &l), 0);
 	for (size_t i = 0; i < l.n; i++) {
 		assert_non_null(l.names[i].st);
 		assert_int_equal(l.names[i].st->type, l.names[i].type);
