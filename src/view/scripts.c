@@ -384,7 +384,8 @@ int px_scripts_make(const struct px_scripts_options *o, struct px_scripts **ret,
 	if (r < 0)
 		return px_because(why, r, "--scripts %s: %s", o->dir,
 				  strerror(-r));
-	qsort(m.ret->all, m.ret->n, sizeof(*m.ret->all), compare);
+	if (m.ret->n > 0)
+		qsort(m.ret->all, m.ret->n, sizeof(*m.ret->all), compare);
 	*ret = PX_STEAL(m.ret);
 	return 0;
 }
