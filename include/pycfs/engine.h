@@ -78,6 +78,9 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
  * (px_choose_check); -ECANCELED after px_engine_quiet. Logs a warning if the
  * workers have no seccomp filter. */
 int px_engine_ready(struct px_engine *e, struct px_why *why);
+/* Waits until it is known whether the Python fits the native modules of SOURCE,
+ * and for nothing else. Returns 0, or -errno with a sentence in `why`. */
+int px_engine_fits(struct px_engine *e, struct px_why *why);
 /* Whether it is known already that px_engine_ready will say that the Python
  * does not fit. */
 bool px_engine_is_unfit(const struct px_engine *e);

@@ -65,4 +65,8 @@ const char *px_stray_remedy(enum px_stray_kind kind);
  * NULL if there are none or memory is out. The caller frees it. */
 char *px_strays_sentence(struct px_strays *s, enum px_stray_kind kind);
 
+/* Logs such a sentence for each kind, as a warning; modules that are lost are
+ * an error unless `may_lose`. */
+void px_strays_log(struct px_strays *s, bool may_lose);
+
 #endif

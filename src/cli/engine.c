@@ -294,14 +294,23 @@ bool px_engine_is_unfit(const struct px_engine *e)
 	return atomic_load(&e->check) < 0;
 }
 
+int px_engine_fits(struct px_engine *e, struct px_why *why)
+{
+	end_check(e);
+	if (px_engine_is_unfit(e))
+		*why = e->check_why;
+	return e->check;
+}
+
 int px_engine_ready(struct px_engine *e, struct px_why *why)
 {
 	int r = px_pool_ready(e->pool, why);
 
-	end_check(e);
-	if ((r == 0 || r == -ECANCELED) && px_engine_is_unfit(e)) {
-		*why = e->check_why;
-		return e->check;
+	if (r == 0 || r == -ECANCELED) {
+		const int unfit = px_engine_fits(e, why);
+
+		if (unfit < 0)
+			return unfit;
 	}
 	if (r == 0 && !px_pool_is_sandboxed(e->pool))
 		px_log(PX_LOG_WARNING,

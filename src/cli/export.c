@@ -262,8 +262,7 @@ static int start(struct running *run, struct px_why *why)
 		.ahead = o->on_error != PX_ON_ERROR_FAIL,
 		.ahead_tree = o->on_error != PX_ON_ERROR_FAIL,
 		.immutable = true,
-		/* What was written to stdout cannot be taken back. */
-		.later = !run->job->to_stdout,
+		.later = true,
 		.silent = o->on_error == PX_ON_ERROR_FAIL,
 		.gathers = true,
 	};
@@ -276,6 +275,9 @@ static int start(struct running *run, struct px_why *why)
 	int r;
 
 	r = px_engine_start(&run->engine, o, run->job->source, &needs, why);
+	/* What was written to stdout cannot be taken back. */
+	if (r == 0 && run->job->to_stdout)
+		r = px_engine_fits(&run->engine, why);
 	if (r == 0)
 		r = px_sink_open(&sink, &run->sink, why);
 	if (r == 0 && o->sources)
@@ -400,8 +402,8 @@ static int export(struct running *run, struct px_why *why)
 	/* What compiles ahead also looks for strays. */
 	px_engine_quiet(&run->engine);
 	if (r == 0 || r == -ENOEXEC)
-		px_strays_tell(px_content_strays(run->engine.content),
-			       run->job->o);
+		px_strays_log(px_content_strays(run->engine.content),
+			      run->job->o->may_lose);
 	if (r == 0)
 		r = px_strays_check(&run->engine, run->job->o,
 				    name_of(run->job), run->sum.modules, why);

@@ -7,21 +7,6 @@
 
 #define MAX_LISTED 20 /* of each kind, in the text of a report */
 
-void px_strays_tell(struct px_strays *s, const struct px_opt *o)
-{
-	enum px_stray_kind kind;
-
-	for (kind = 0; kind < PX_N_STRAYS; kind++) {
-		PX_AUTOFREE char *said = px_strays_sentence(s, kind);
-
-		if (said)
-			px_log(kind == PX_STRAY_LOST && !o->may_lose
-				       ? PX_LOG_ERROR
-				       : PX_LOG_WARNING,
-			       "%s", said);
-	}
-}
-
 static void print_kind(struct px_strays *s, enum px_stray_kind kind, FILE *to)
 {
 	const size_t count = px_strays_count(s, kind);

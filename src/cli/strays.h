@@ -13,10 +13,6 @@
 
 #include <stdio.h>
 
-/* Logs one line for each kind. Modules that are lost are an error unless the
- * options let them pass. */
-void px_strays_tell(struct px_strays *s, const struct px_opt *o);
-
 /* Prints a section for each kind. */
 void px_strays_print(struct px_strays *s, FILE *to);
 

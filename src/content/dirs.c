@@ -43,22 +43,6 @@ static void log_notes(struct px_dirs *d, const char *dir,
 	}
 }
 
-/* Says what is astray in one directory: one line for each kind. */
-static void log_strays(const struct px_dirs *d, struct px_strays *found)
-{
-	enum px_stray_kind kind;
-
-	for (kind = 0; kind < PX_N_STRAYS; kind++) {
-		PX_AUTOFREE char *said = px_strays_sentence(found, kind);
-
-		if (said)
-			px_log(kind == PX_STRAY_LOST && !d->o->may_lose
-				       ? PX_LOG_ERROR
-				       : PX_LOG_WARNING,
-			       "%s", said);
-	}
-}
-
 /* Looks once for what is astray in a directory, and collects or logs it. */
 static int find_strays(const struct px_dirs *d, const char *path,
 		       const struct px_listing *l, const struct px_view *v)
@@ -73,7 +57,7 @@ static int find_strays(const struct px_dirs *d, const char *path,
 		r = px_strays_look(found, d->o->tree, path, l, v,
 				   !d->o->normal_modes);
 	if (r == 0 && !d->strays)
-		log_strays(d, found);
+		px_strays_log(found, d->o->may_lose);
 	if (!d->strays)
 		px_strays_free(found);
 	return r;

@@ -3,6 +3,8 @@
 
 #include "zip.h"
 
+#include "pycfs/log.h"
+
 #include <stdio.h>
 
 #define MAX_KEPT 1000 /* of each kind */
@@ -488,4 +490,19 @@ char *px_strays_sentence(struct px_strays *s, enum px_stray_kind kind)
 		r = px_buf_add(&text, kinds[kind].remedy,
 			       strlen(kinds[kind].remedy) + 1);
 	return r < 0 ? NULL : (char *)PX_STEAL(text.data);
+}
+
+void px_strays_log(struct px_strays *s, bool may_lose)
+{
+	enum px_stray_kind kind;
+
+	for (kind = 0; kind < PX_N_STRAYS; kind++) {
+		PX_AUTOFREE char *said = px_strays_sentence(s, kind);
+
+		if (said)
+			px_log(kind == PX_STRAY_LOST && !may_lose
+				       ? PX_LOG_ERROR
+				       : PX_LOG_WARNING,
+			       "%s", said);
+	}
 }
