@@ -27,6 +27,10 @@ struct px_spawn {
 	bool own_group; /* a process group of its own */
 	/* It blocks the signals that the calling thread blocks; else none. */
 	bool keep_signal_mask;
+	/* Where memory runs out, the kernel ends it before all others
+	 * (oom_score_adj 1000, proc(5)); where there is no /proc, it chooses as
+	 * it likes. */
+	bool ends_first;
 };
 
 /* Starts it: 0 and *ret, for which somebody has to wait, or -errno. The kernel

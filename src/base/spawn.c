@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 /* How long a wait with a deadline sleeps between two looks at the child. */
@@ -44,6 +45,20 @@ static int set_actions(const struct px_spawn *s, const int *from,
 	return r;
 }
 
+/* What the child could say of itself only when its loader is done: until then
+ * the kernel would take the larger process, which is this one. */
+static void end_first(pid_t pid)
+{
+	PX_AUTOCLOSE int fd = -1;
+	char path[48];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : write(fd, "1000", 4);
+	(void)n;
+}
+
 static int start(const struct px_spawn *s, const int *from, pid_t *ret)
 {
 	extern char **environ;
@@ -67,6 +82,8 @@ static int start(const struct px_spawn *s, const int *from, pid_t *ret)
 		posix_spawnattr_destroy(&attr);
 	}
 	posix_spawn_file_actions_destroy(&actions);
+	if (r == 0 && s->ends_first)
+		end_first(*ret);
 	return -r;
 }
 

@@ -14,7 +14,9 @@
 
 /* Makes this the first process that the kernel kills if memory runs out, rather
  * than the daemon that files are read from. To be called before Python is
- * loaded, which takes memory. */
+ * loaded, which takes memory. Who starts a worker says the same of it, which is
+ * earlier, but the kernel lets nobody but root do so where the program may not
+ * be read. */
 void px_sandbox_go_first(void);
 
 /* The user ID that a worker of root changes to. */

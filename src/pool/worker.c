@@ -37,6 +37,7 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 		.fds = {PX_SPAWN_NULL, PX_SPAWN_NULL, stderr_fd, socket_fd},
 		.n_fds = 4,
 		.own_group = true,
+		.ends_first = true,
 	};
 	char cpu_seconds[24];
 	int n = 3;

@@ -61,10 +61,15 @@ class Cgroup:
 @pytest.mark.root
 def test_a_cgroup_without_memory(rig):
     """The kernel kills workers, and not the daemon; what they compiled then
-    fails and is tried again, and the rest is right."""
+    fails and is tried again, and the rest is right.
+
+    The daemon and one worker need 9 MB. With less, every worker is killed, and
+    there are moments in which the kernel still counts the memory of one that
+    is ending, but not the worker (exit_mmap, Linux 6.18): then only the daemon
+    is left to choose."""
     for a in rig.tries("memory limit of a cgroup", ci=2, full=30):
         with a:
-            group = Cgroup("memory", (12, 8, 10, 14)[a.n % 4] * MB)
+            group = Cgroup("memory", (12, 10, 11, 14)[a.n % 4] * MB)
             run = a.mount("--jobs", 2)
             daemon = run.daemon
             for pid in (daemon, *run.workers()):

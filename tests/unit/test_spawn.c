@@ -172,6 +172,34 @@ static void test_waiting(void **state PX_UNUSED)
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
+static void test_the_first_to_end(void **state PX_UNUSED)
+{
+	const char *argv[] = {
+		"sh", "-c", "read x; exec grep -qx $0 /proc/self/oom_score_adj",
+		"1000", NULL};
+	const char line = '\n';
+	int fds[2];
+
+	for (int first = 0; first < 2; first++) {
+		struct px_spawn s = {.program = "sh",
+				     .argv = argv,
+				     .n_fds = 1,
+				     .ends_first = first};
+		pid_t pid;
+		int status;
+
+		assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+		s.fds[0] = fds[0];
+		assert_int_equal(px_spawn(&s, &pid), 0);
+		assert_int_equal(write(fds[1], &line, 1), 1);
+		status = px_spawn_wait(pid, INT64_MAX);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), first ? 0 : 1);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_descriptors_that_overlap),
 		cmocka_unit_test(test_what_cannot_start),
 		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_the_first_to_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
