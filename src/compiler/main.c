@@ -3,8 +3,10 @@
  * pycfs-compiler, the worker: compiles the sources that it is sent, with the
  * Python that it was started for, and can reach nothing else. The pool starts
  * it with a socket as descriptor 3. With --probe it only prints what the Python
- * is, with --self-test what the sandbox refuses.
+ * is, with --self-test what the sandbox refuses; with --confine it runs what
+ * `pycfs check` tries (confine.h).
  */
+#include "confine.h"
 #include "py.h"
 #include "sandbox.h"
 
@@ -30,6 +32,9 @@ static int usage(void)
 	      "[--debug-ranges] [--compileall] [--analyse]\n"
 	      "                      [--cpu SECONDS] [--probe]\n"
 	      "       pycfs-compiler --self-test\n"
+	      "       pycfs-compiler --confine DIR [--memory BYTES] "
+	      "[--seconds N] PROGRAM...\n"
+	      "       pycfs-compiler --confine-probe\n"
 	      "Started by pycfs; compiles frames from descriptor 3. "
 	      "--self-test shows\nwhat the sandbox keeps it from.\n",
 	      stderr);
@@ -201,18 +206,24 @@ int main(int argc, char **argv)
 		{"cpu", required_argument, NULL, 'u'},
 		{"probe", no_argument, NULL, 'p'},
 		{"self-test", no_argument, NULL, 's'},
+		{"confine", required_argument, NULL, 'C'},
+		{"keep", no_argument, NULL, 'k'},
+		{"memory", required_argument, NULL, 'm'},
+		{"seconds", required_argument, NULL, 't'},
+		{"confine-probe", no_argument, NULL, 'P'},
 		{NULL, 0, NULL, 0},
 	};
 	struct worker w = {.in = {.max = PX_FRAME_MAX},
 			   .out = {.max = PX_FRAME_MAX},
 			   .code = {.max = PX_FRAME_MAX}};
 	struct py_options o = {0};
+	struct px_confine confine = {.memory = UINT64_MAX, .seconds = 60};
 	struct px_why why;
 	unsigned cpu_seconds = 0;
 	bool probe = false;
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		switch (c) {
 		case 'l':
 			o.libpython = optarg;
@@ -237,10 +248,26 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			return px_sandbox_self_test();
+		case 'C':
+			confine.scratch = optarg;
+			break;
+		case 'k':
+			confine.keep = true;
+			break;
+		case 'm':
+			confine.memory = strtoull(optarg, NULL, 10);
+			break;
+		case 't':
+			confine.seconds = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'P':
+			return px_confine_probe();
 		default:
 			return usage();
 		}
 	}
+	if (confine.scratch && optind < argc)
+		return px_confine_run(&confine, argv + optind);
 	if (!o.libpython || optind != argc)
 		return usage();
 	px_sandbox_go_first();

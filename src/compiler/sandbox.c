@@ -76,21 +76,30 @@ static int leave_root(const struct __user_cap_data_struct *caps)
 								       : 0;
 }
 
+int px_sandbox_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
+		0};
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
 int px_sandbox_drop_privileges(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
-		0};
 	int r;
 
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return -errno;
 	r = leave_root(caps);
 	(void)r; /* if it stays root, it loses its capabilities all the same */
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	return px_sandbox_drop_capabilities();
 }
 
 /* Lowers the limit to `n`; it is never raised. */

@@ -27,6 +27,9 @@ void px_sandbox_go_first(void);
  * descriptors stay usable. -errno. */
 int px_sandbox_drop_privileges(void);
 
+/* Gives up all capabilities. -errno. */
+int px_sandbox_drop_capabilities(void);
+
 /*
  * Makes this process end with its parent; drops its privileges; keeps other
  * processes of its user from reading its memory; and limits it: no core dumps,
