@@ -55,6 +55,9 @@ int px_temp_commit(struct px_temp *t, struct px_why *why);
  * directory, belongs to another user, or is open to others, so that somebody
  * must have replaced the new directory. */
 int px_temp_mkdir(int parent, const char *name, int *ret_fd);
+/* Removes `path` and all that is in it, without following symlinks. Returns 0
+ * or -errno. */
+int px_temp_remove(const char *path);
 /* Removes the temporary file or directory if it has not been renamed, and the
  * directories that were made for it; closes and frees everything. */
 void px_temp_fini(struct px_temp *t);

@@ -3,9 +3,9 @@
 #define PX_UNARCHIVE_H
 /*
  * Reads an archive in one go: a zip, or a tar that is plain or compressed by
- * gzip or zstd. Nothing is unpacked into the file system. What is read is not
- * trusted: an archive of more than 8 million entries or 64 GiB is refused, and
- * the caller says how much of an entry it takes.
+ * gzip or zstd. Only px_unarchive_to unpacks into the file system. What is read
+ * is not trusted: an archive of more than 8 million entries or 64 GiB is
+ * refused, and the caller says how much of an entry it takes.
  *
  * Threads: one at a time. All functions but px_unarchive_close read the file,
  * and may block.
@@ -40,6 +40,14 @@ int px_unarchive_read(struct px_unarchive *u, struct px_buf *b,
  * less than `n` if the file is shorter; else as px_unarchive_next. */
 ssize_t px_unarchive_head(struct px_unarchive *u, void *data, size_t n,
 			  struct px_why *why);
+/* Unpacks all of it below the directory `dir`, an absolute path without links:
+ * directories, regular files and links, with their permissions and times, owned
+ * by this user. Nothing is written outside of it, whatever the archive says:
+ * -EXDEV for a path or a link that would lead there by "..", or through a
+ * symlink. Other kinds of files are passed over. Errors are those of
+ * px_unarchive_next. */
+int px_unarchive_to(struct px_unarchive *u, const char *dir,
+		    struct px_why *why);
 void px_unarchive_close(struct px_unarchive *u); /* NULL is fine */
 
 #endif

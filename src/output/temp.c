@@ -42,6 +42,11 @@ static int empty_dir(int fd, unsigned depth)
 	return r;
 }
 
+int px_temp_remove(const char *path)
+{
+	return remove_at(AT_FDCWD, path, 0);
+}
+
 /* Removes a file or a whole directory. Symlinks are not followed. */
 static int remove_at(int parent, const char *name, unsigned depth)
 {

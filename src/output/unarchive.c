@@ -175,6 +175,126 @@ int px_unarchive_read(struct px_unarchive *u, struct px_buf *b,
 	return r < 0 ? px_because(why, r, "%s: %s", u->name, strerror(-r)) : 0;
 }
 
+/* Whether a path of an archive may be put behind that of a directory. */
+static bool stays_inside(const char *path)
+{
+	size_t n;
+
+	if (!path || *path == '/')
+		return false;
+	for (; *path; path += n, path += *path == '/') {
+		n = strcspn(path, "/");
+		if (n == 2 && strncmp(path, "..", 2) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Puts `dir` before the paths of an entry. */
+static int move_below(struct archive_entry *e, const char *dir)
+{
+	const char *path = archive_entry_pathname(e);
+	const char *target = archive_entry_hardlink(e);
+	PX_AUTOFREE char *full = NULL;
+	PX_AUTOFREE char *full_target = NULL;
+
+	if (!stays_inside(path) || (target && !stays_inside(target)))
+		return -EXDEV;
+	full = px_path_join(dir, path);
+	if (!full)
+		return -ENOMEM;
+	archive_entry_set_pathname(e, full);
+	if (target) {
+		full_target = px_path_join(dir, target);
+		if (!full_target)
+			return -ENOMEM;
+		archive_entry_set_hardlink(e, full_target);
+	}
+	/* Whoever unpacks may delete it again. */
+	archive_entry_set_perm(
+		e,
+		(archive_entry_perm(e) & 0777) |
+			(archive_entry_filetype(e) == AE_IFDIR ? 0700 : 0600));
+	return 0;
+}
+
+static bool is_unpacked(struct archive_entry *e)
+{
+	const mode_t type = archive_entry_filetype(e);
+
+	return type == AE_IFREG || type == AE_IFDIR || type == AE_IFLNK ||
+	       archive_entry_hardlink(e);
+}
+
+static int copy_data(struct px_unarchive *u, struct archive *to,
+		     struct px_why *why)
+{
+	const void *data;
+	int64_t offset;
+	size_t n;
+	int r;
+
+	for (;;) {
+		r = archive_read_data_block(u->a, &data, &n, &offset);
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r < ARCHIVE_WARN)
+			return damaged(u, why);
+		if (archive_write_data_block(to, data, n, offset) < ARCHIVE_OK)
+			return px_because(why, -EIO, "cannot unpack %s: %s",
+					  u->name, archive_error_string(to));
+	}
+}
+
+static int unpack_entry(struct px_unarchive *u, struct archive *to,
+			struct archive_entry *e, const char *dir,
+			struct px_why *why)
+{
+	int r;
+
+	if (!fits(u, e))
+		return too_large(u, why);
+	if (!is_unpacked(e))
+		return 0;
+	r = move_below(e, dir);
+	if (r == -EXDEV)
+		return px_because(why, r,
+				  "%s is not unpacked: it has a path that "
+				  "leads out of it",
+				  u->name);
+	if (r == 0 && archive_write_header(to, e) < ARCHIVE_WARN)
+		return px_because(why, -EIO, "cannot unpack %s: %s", u->name,
+				  archive_error_string(to));
+	return r < 0 ? px_because(why, r, "out of memory")
+		     : copy_data(u, to, why);
+}
+
+int px_unarchive_to(struct px_unarchive *u, const char *dir, struct px_why *why)
+{
+	struct archive *to = archive_write_disk_new();
+	struct archive_entry *e;
+	int r = 0, next;
+
+	if (!to)
+		return px_because(why, -ENOMEM, "out of memory");
+	archive_write_disk_set_options(
+		to, ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+			    ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+			    ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	while (r == 0) {
+		next = archive_read_next_header(u->a, &e);
+		if (next == ARCHIVE_EOF)
+			break;
+		r = next < ARCHIVE_WARN ? damaged(u, why)
+					: unpack_entry(u, to, e, dir, why);
+	}
+	if (r == 0 && archive_write_close(to) != ARCHIVE_OK)
+		r = px_because(why, -EIO, "cannot unpack %s: %s", u->name,
+			       archive_error_string(to));
+	archive_write_free(to);
+	return r;
+}
+
 void px_unarchive_close(struct px_unarchive *u)
 {
 	if (!u)
