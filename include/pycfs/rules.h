@@ -49,6 +49,9 @@ enum px_rule_verb {
 /* Creates an empty list of rules, which the caller frees. Returns 0 or
  * -ENOMEM. */
 int px_rules_new(struct px_rules **ret);
+/* Creates a list with the rules of `r`, which may be NULL. The caller frees it
+ * in any case. Returns 0 or -ENOMEM. */
+int px_rules_copy(const struct px_rules *r, struct px_rules **ret);
 /* Appends the rules of `more` to `r` and frees `more`. Returns 0, or -ENOMEM,
  * and then neither has changed. */
 int px_rules_append(struct px_rules *r, struct px_rules *more);

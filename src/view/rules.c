@@ -13,7 +13,8 @@ struct rule {
 	bool any_depth; /* the pattern has no slash */
 	unsigned n_segments;
 	char **segments; /* these point into `text` */
-	char *text;	 /* the pattern */
+	char *text;	 /* the pattern, in pieces */
+	char *pattern;	 /* as it was given */
 };
 
 struct px_rules {
@@ -407,12 +408,14 @@ static const char *split(struct rule *r)
 static void rule_fini(struct rule *r)
 {
 	free(r->text);
+	free(r->pattern);
 	free(r->segments);
 }
 
 static int rule_init(struct rule *r, const char *pattern, size_t n,
 		     const char **ret_what)
 {
+	r->pattern = strndup(pattern, n);
 	if (n > 0 && *pattern == '!') {
 		r->negated = true;
 		pattern++;
@@ -420,7 +423,7 @@ static int rule_init(struct rule *r, const char *pattern, size_t n,
 	}
 	r->text = strndup(pattern, n);
 	r->segments = calloc(n + 1, sizeof(*r->segments));
-	if (!r->text || !r->segments)
+	if (!r->text || !r->segments || !r->pattern)
 		return -ENOMEM;
 	*ret_what = split(r);
 	return *ret_what ? -EINVAL : 0;
@@ -564,6 +567,17 @@ int px_rules_new(struct px_rules **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
 	return *ret ? 0 : -ENOMEM;
+}
+
+int px_rules_copy(const struct px_rules *r, struct px_rules **ret)
+{
+	const char *what;
+	int err = px_rules_new(ret);
+
+	for (size_t i = 0; r && i < r->n && err == 0; i++)
+		err = px_rules_add(*ret, r->rules[i].verb, r->rules[i].level,
+				   r->rules[i].pattern, &what);
+	return err;
 }
 
 void px_rules_free(struct px_rules *r)
