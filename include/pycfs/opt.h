@@ -23,6 +23,7 @@ enum px_verb_bit {
 	PX_VERB_REPORT = 16,
 	PX_VERB_EXPORT = 32,
 	PX_VERB_TRACEBACK = 64,
+	PX_VERB_CHECK = 128,
 };
 
 /* The columns of the table that `pycfs report` prints. */
@@ -89,9 +90,13 @@ struct px_opt {
 	const char *sources;
 	const char *layer; /* to compare sources with; NULL: none */
 	bool print_digest;
-	unsigned max_age; /* days; UINT_MAX: no limit */
-	const char *html; /* file to write; NULL: no page */
-	const char *diff; /* earlier report's file; NULL: do not compare */
+	bool check;	   /* export, run: check first */
+	bool all_modules;  /* check: not only those at the top */
+	unsigned deadline; /* check: seconds for one process; 0: default */
+	const char *junit; /* check: file to write; NULL: none */
+	unsigned max_age;  /* days; UINT_MAX: no limit */
+	const char *html;  /* file to write; NULL: no page */
+	const char *diff;  /* earlier report's file; NULL: do not compare */
 	bool all_files;
 	bool suggest;
 	enum px_column sort;
@@ -161,7 +166,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 59
+#define PX_N_OPTS 65
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -5,7 +5,8 @@
  * The verbs. Each function runs one verb with the options in `o`, which it may
  * change, and returns the exit status of pycfs: 0 if it is done,
  * PX_EXIT_FAILED or PX_EXIT_USAGE otherwise (term.h); px_cmd_run returns the
- * status of the user's command, and px_cmd_traceback also PX_EXIT_PARTLY. An
+ * status of the user's command, px_cmd_traceback also PX_EXIT_PARTLY, and
+ * px_cmd_check also PX_EXIT_FOUND. An
  * error has been printed by then. They block until the verb is done.
  *
  * Threads: the main thread, and no other thread may run, because they fork.
@@ -20,8 +21,9 @@ int px_cmd_cache(struct px_opt *o);
 int px_cmd_report(struct px_opt *o);
 int px_cmd_export(struct px_opt *o);
 int px_cmd_traceback(struct px_opt *o);
+int px_cmd_check(struct px_opt *o);
 
-#define PX_N_VERBS 7
+#define PX_N_VERBS 8
 /* All verbs, in the order of `pycfs --help`. main() relies on `mount` being the
  * first one. */
 extern const struct px_verb px_verbs[PX_N_VERBS];

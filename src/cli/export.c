@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "check.h"
 #include "faults.h"
 #include "scripts.h"
 #include "strays.h"
@@ -557,6 +558,7 @@ int px_cmd_export(struct px_opt *o)
 		.to_stdout = strcmp(o->args[1], "-") == 0,
 	};
 	struct px_why why;
+	int status;
 
 	if (o->quiet)
 		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
@@ -568,6 +570,9 @@ int px_cmd_export(struct px_opt *o)
 	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
 	if (check(&job, &why) < 0)
 		return px_fail(PX_EXIT_USAGE, &why);
+	status = o->check ? px_check_first(o) : 0;
+	if (status != 0)
+		return status;
 	/* An archive is for other machines, on which the owners that files have
 	 * here mean nothing. */
 	if (job.format != PX_SINK_DIR && o->uid < 0)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "check.h"
+
 #include "pycfs/verbs.h"
 #include "pycfs/choose.h"
 #include "pycfs/term.h"
@@ -86,6 +88,9 @@ int px_cmd_mount(struct px_opt *o)
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (o->fuse_debug)
 		px_log_init(PX_LOG_STDERR, PX_LOG_DEBUG);
+	r = o->check ? px_check_first(o) : 0;
+	if (r != 0)
+		return r;
 	if (!o->foreground && !o->fuse_debug)
 		return mount_detached(o, source, mountpoint);
 	if (px_guard_start(&g, o, source, mountpoint, false) < 0)

@@ -16,6 +16,7 @@
 #define REPORT PX_VERB_REPORT
 #define CACHE  PX_VERB_CACHE
 #define TRACE  PX_VERB_TRACEBACK
+#define CHECK  PX_VERB_CHECK
 #define ALL    (VIEW | PX_VERB_UMOUNT | CACHE | TRACE)
 
 /* The largest source that can be compiled, in bytes. A message to a worker has
@@ -230,6 +231,19 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"max-compressed-size", 0, "BYTES", EXPORT,
 	 "fail if the archive is larger; K, M, G, or lambda (50M)",
 	 SET(px_opt_max_compressed)},
+	{"layer", 0, "LAYER", CHECK,
+	 "check this directory, tar or zip, whoever made it (default: what a "
+	 "mount of SOURCE shows)", TEXT(layer)},
+	{"check", 0, NULL, EXPORT | MOUNT,
+	 "first check, as pycfs check does, that the layer does what its source "
+	 "does: it runs the code of both", FLAG(check)},
+	{"all", 0, NULL, CHECK,
+	 "import every module, and not only those at the top", FLAG(all_modules)},
+	{"deadline", 0, "SECONDS", CHECK,
+	 "stop what has not ended after this time (default: 60; of COMMAND: "
+	 "never)", COUNT(deadline, 86400)},
+	{"junit", 0, "FILE", CHECK,
+	 "also write what was found to this file, as JUnit XML", TEXT(junit)},
 	{"print-digest", 0, NULL, EXPORT,
 	 "print the sha256 of the archive, and of the tar in it (diff_id)",
 	 FLAG(print_digest)},
@@ -260,14 +274,17 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"html", 0, "FILE", REPORT,
 	 "write a page with a picture of the layer, for any browser",
 	 TEXT(html)},
+	{"suggest", 0, NULL, CHECK,
+	 "look for rules that cure what was found, by trying, and print them",
+	 FLAG(suggest)},
 	{"suggest", 0, NULL, REPORT,
 	 "print the rules that keep what breaks from breaking; with "
 	 "--fail-on may-break, those for what may break too", FLAG(suggest)},
 	{"fail-on", 0, "GRADE", REPORT, "fail if a risk is found of this grade",
 	 CHOICE(fail_on, {"breaks", 3, NULL}, {"may-break", 2, "or worse"})},
-	{"quiet", 'q', NULL, EXPORT | REPORT,
+	{"quiet", 'q', NULL, EXPORT | REPORT | CHECK,
 	 "errors and warnings only, even on a terminal", FLAG(quiet)},
-	{"json", 0, NULL, CACHE | REPORT | EXPORT,
+	{"json", 0, NULL, CACHE | REPORT | EXPORT | CHECK,
 	 "print JSON", FLAG(json)},
 	{"help", 'h', NULL, ALL, "print this help", FLAG(help)},
 };

@@ -8,7 +8,8 @@
 #include "pycfs/opt.h"
 
 #define PX_VERBS_MOUNT (PX_VERB_MOUNT | PX_VERB_RUN)
-#define PX_VERBS_VIEW  (PX_VERBS_MOUNT | PX_VERB_EXPORT | PX_VERB_REPORT)
+#define PX_VERBS_VIEW \
+	(PX_VERBS_MOUNT | PX_VERB_EXPORT | PX_VERB_REPORT | PX_VERB_CHECK)
 
 /* The values of options that are not given. */
 extern const struct px_opt px_opt_defaults;

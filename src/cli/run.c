@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "check.h"
+
 #include "pycfs/verbs.h"
 #include "pycfs/choose.h"
 #include "pycfs/term.h"
@@ -70,6 +72,9 @@ int px_cmd_run(struct px_opt *o)
 		return px_fail(PX_EXIT_FAILED, &why);
 	if (o->verbose || isatty(2))
 		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
+	r = o->check ? px_check_first(o) : 0;
+	if (r != 0)
+		return r;
 	if (px_guard_start(&g, o, source, mountpoint, false) < 0)
 		return PX_EXIT_FAILED;
 	fflush(NULL);

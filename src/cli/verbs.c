@@ -19,6 +19,14 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "
 	 "X.tar.zst, - (a tar on stdout), or else a directory. DEST is "
 	 "replaced once all of it is there, or left as it was."},
+	{"check", PX_VERB_CHECK, px_cmd_check, 1, -1, "SOURCE [-- COMMAND...]",
+	 "import everything from the source and from the layer",
+	 "Runs the code that you are about to ship. Imports every top-level "
+	 "module and loads every entry point, from SOURCE and from what a "
+	 "mount of it shows, and prints what fails in the layer alone. "
+	 "Each runs in a process of its own, which is confined as far as this "
+	 "system allows. With COMMAND, also runs that with each of the two as "
+	 "PYTHONPATH, and compares how it ends and its JUnit XML."},
 	{"traceback", PX_VERB_TRACEBACK, px_cmd_traceback, 0, 0, "< LOG",
 	 "put source lines back into tracebacks",
 	 "Copies a log from stdin to stdout, and puts below each frame of the "

@@ -50,6 +50,7 @@ NOT_RUN = {
 
 # What must have been done before, by how the first command begins.
 BEFORE = {
+    "pycfs check": "rm */doc.py && pycfs export site-packages layer.zip",
     "pycfs cache gc": "pycfs export site-packages layer.zip",
     "pycfs traceback": "pycfs export --force --sources src.tar.zst "
         "site-packages layer.zip && touch app.log",
@@ -348,7 +349,7 @@ def options_in(name):
 def test_every_option_exists(name, pycfs):
     known = set().union({"--help", "--version"}, *FOREIGN_OPTIONS.values())
     for verb in ("mount", "run", "umount", "export", "report", "cache",
-                 "traceback"):
+                 "check", "traceback"):
         known |= set(re.findall(r"--[a-z][a-z-]*",
                                 pycfs.ok(verb, "--help").stdout))
     for command in filter(skipped, COMMANDS):

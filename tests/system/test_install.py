@@ -30,6 +30,7 @@ FILES = {
     "share/man/man1/pycfs-mount.1",
     "share/man/man1/pycfs-report.1",
     "share/man/man1/pycfs-run.1",
+    "share/man/man1/pycfs-check.1",
     "share/man/man1/pycfs-traceback.1",
     "share/man/man1/pycfs-umount.1",
     "share/man/man1/pycfs.1",

@@ -9,7 +9,7 @@ import harness
 
 BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
 VERBS = ["mount", "run", "umount", "export", "report", "cache",
-         "traceback"]
+         "check", "traceback"]
 PAGES = ["pycfs.1", "pycfs-rules.5"] + ["pycfs-%s.1" % v for v in VERBS]
 
 

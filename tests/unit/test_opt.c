@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define MAX_ARGS 16
+#define MAX_ARGS 32
 
 static const struct px_verb verbs[] = {
 	{"mount", PX_VERB_MOUNT, NULL, 2, 2, "SOURCE MOUNTPOINT", "mount it",
@@ -22,6 +22,8 @@ static const struct px_verb verbs[] = {
 	{"export", PX_VERB_EXPORT, NULL, 2, 2, "SOURCE DEST", "write it",
 	 "Writes it."},
 	{"traceback", PX_VERB_TRACEBACK, NULL, 0, 0, "< LOG", "fill", "Fills."},
+	{"check", PX_VERB_CHECK, NULL, 1, -1, "SOURCE [-- COMMAND...]", "check",
+	 "Checks."},
 };
 
 #define MOUNT  (&verbs[0])
@@ -147,6 +149,10 @@ IS(lazy, o->lazy)
 IS(modes, o->normal_modes)
 IS(force, o->force)
 IS(prefix_dir, strcmp(o->prefix_dir, "opt/x") == 0)
+IS(check, o->check)
+IS(all, o->all_modules)
+IS(deadline, o->deadline == 3)
+IS(junit, o->junit &&strcmp(o->junit, "j.xml") == 0)
 IS(scripts, o->scripts &&strcmp(o->scripts, "usr/bin") == 0)
 IS(scripts_python,
    o->scripts_python &&strcmp(o->scripts_python, "/usr/bin/python3") == 0)
@@ -258,6 +264,10 @@ static const struct sample {
 	 "/usr/bin/python3",
 	 is_scripts_python,
 	 {"", "python3", "/a b", "./python3"}},
+	{"check", NULL, is_check, {0}},
+	{"all", NULL, is_all, {0}},
+	{"deadline", "3", is_deadline, {"", "-1", "x", "86401", "1.5"}},
+	{"junit", "j.xml", is_junit, {""}},
 	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
 	{"sources", "s.tar", is_sources, {""}},
 	{"layer", "l.zip", is_layer, {""}},
