@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "facts.h"
+#include "result.h"
 #include "runs.h"
 
 #define MAX_FACTS 20 /* of each sign, in one finding */
@@ -176,40 +177,23 @@ static int try_again(struct check *c)
 
 /* ------------------------------------------------------------- findings */
 
-static char *text_of(const char *s)
-{
-	return strdup(s ? s : "");
-}
-
 static int add_finding(struct check *c, enum px_finding_kind kind,
 		       const struct px_check_item *item,
 		       const struct px_outcome *o)
 {
-	struct px_check_result *ret = c->ret;
-	struct px_finding *all =
-		reallocarray(ret->findings, ret->n_findings + 1, sizeof(*all));
-	struct px_finding *f;
-
-	if (!all)
-		return -ENOMEM;
-	ret->findings = all;
-	f = &all[ret->n_findings++];
-	*f = (struct px_finding){
-		.kind = kind,
-		.is_entry_point = item->is_entry_point,
-		.name = text_of(item->name),
-		.owner = text_of(item->owner),
-		.type = text_of(o->type),
-		.text = text_of(o->text),
-		.file = text_of(o->file),
-		.function = text_of(o->function),
-		.frames = text_of(o->frames),
-		.line = o->line,
-	};
-	return f->name && f->owner && f->type && f->text && f->file &&
-			       f->function && f->frames
-		       ? 0
-		       : -ENOMEM;
+	return px_result_add(c->ret,
+			     &(struct px_finding){
+				     .kind = kind,
+				     .is_entry_point = item->is_entry_point,
+				     .name = item->name,
+				     .owner = item->owner,
+				     .type = o->type,
+				     .text = o->text,
+				     .file = o->file,
+				     .function = o->function,
+				     .frames = o->frames,
+				     .line = o->line,
+			     });
 }
 
 static int judge_item(struct check *c, const struct px_check_item *i)
@@ -297,25 +281,4 @@ int px_check_run(const struct px_check_options *o, struct px_check_result *ret,
 	if (r < 0)
 		return px_because(why, r, "cannot check: %s", strerror(-r));
 	return 0;
-}
-
-void px_check_result_fini(struct px_check_result *r)
-{
-	size_t i;
-
-	for (i = 0; i < r->n_findings; i++) {
-		free(r->findings[i].name);
-		free(r->findings[i].owner);
-		free(r->findings[i].type);
-		free(r->findings[i].text);
-		free(r->findings[i].file);
-		free(r->findings[i].function);
-		free(r->findings[i].frames);
-	}
-	free(r->findings);
-	for (i = 0; i < r->n_missing; i++)
-		free(r->missing[i]);
-	free(r->missing);
-	for (int side = 0; side < PX_N_SIDES; side++)
-		free(r->output[side]);
 }

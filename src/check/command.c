@@ -5,6 +5,7 @@
  */
 #include "facts.h"
 #include "process.h"
+#include "result.h"
 
 #include "pycfs/spawn.h"
 
@@ -127,32 +128,15 @@ static bool same(const struct px_buf *a, const struct px_buf *b)
 	       (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
 
-static int add(struct command *c, enum px_finding_kind kind, const char *name,
-	       const char *text)
+static int add(struct command *c, enum px_finding_kind kind, char *name,
+	       char *text)
 {
-	struct px_check_result *ret = c->ret;
-	struct px_finding *all =
-		reallocarray(ret->findings, ret->n_findings + 1, sizeof(*all));
-	struct px_finding *f;
-
-	if (!all)
-		return -ENOMEM;
-	ret->findings = all;
-	f = &all[ret->n_findings++];
-	*f = (struct px_finding){
-		.kind = kind,
-		.name = strdup(name),
-		.owner = strdup(c->argv[0]),
-		.type = strdup(""),
-		.text = strdup(text),
-		.file = strdup(""),
-		.function = strdup(""),
-		.frames = strdup(""),
-	};
-	return f->name && f->owner && f->type && f->text && f->file &&
-			       f->function && f->frames
-		       ? 0
-		       : -ENOMEM;
+	return px_result_add(c->ret, &(struct px_finding){
+					     .kind = kind,
+					     .name = name,
+					     .owner = c->argv[0],
+					     .text = text,
+				     });
 }
 
 /* What the lines of `text` say, each of which is a test with its outcome. */
@@ -165,7 +149,7 @@ static int add_tests(struct command *c, char *text)
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
-		r = add(c, PX_FINDING_TEST, line + 1, "");
+		r = add(c, PX_FINDING_TEST, line + 1, NULL);
 	}
 	return r;
 }
