@@ -3,7 +3,9 @@
  * Rules that cure what a check has found. Of each finding the candidates are
  * tried from the narrowest on, those of all findings at a time: a layer is
  * written with them, and what had failed is tried anew in it. What is cured
- * keeps its rule. In the end all rules that were kept are tried together.
+ * keeps its rule. What none of its candidates cures is tried with rules for all
+ * top-level names at once, of which then one half after the other is left out.
+ * In the end all rules that were kept are tried together.
  */
 #include "check.h"
 
@@ -17,8 +19,11 @@ struct patient {
 	const struct px_finding *f;
 	char **remedies;
 	size_t n;
-	const char *cure; /* one of these; NULL: none was found yet */
-	bool by_level;	  /* -OO cures it as well */
+	/* One of these, or `own`, which is several lines; NULL: none was found
+	 * yet. */
+	const char *cure;
+	char *own;
+	bool by_level; /* -OO cures it as well */
 };
 
 struct search {
@@ -34,6 +39,7 @@ static void search_fini(struct search *s)
 		for (size_t k = 0; k < s->all[i].n; k++)
 			free(s->all[i].remedies[k]);
 		free(s->all[i].remedies);
+		free(s->all[i].own);
 	}
 	free(s->all);
 }
@@ -92,6 +98,21 @@ static int add_rule(struct px_buf *text, const char *rule)
 	return r < 0 ? r : px_buf_add(text, "\n", 1);
 }
 
+/* Adds each line of `rules`. */
+static int add_rules(struct px_buf *text, const char *rules)
+{
+	int r = 0;
+
+	while (*rules && r == 0) {
+		const size_t n = strcspn(rules, "\n");
+		PX_AUTOFREE char *rule = strndup(rules, n);
+
+		r = rule ? add_rule(text, rule) : -ENOMEM;
+		rules += n + (rules[n] == '\n');
+	}
+	return r;
+}
+
 /* Writes a layer with these rules behind the user's, and tries in it what had
  * failed. */
 static int try_rules(struct search *s, const struct px_buf *text,
@@ -105,6 +126,7 @@ static int try_rules(struct search *s, const struct px_buf *text,
 	size_t line;
 	int r = dest ? px_rules_copy(c->o->rules, &rules) : -ENOMEM;
 
+	*ret = (struct px_check_result){.n_findings = 0};
 	s->trials++;
 	if (r == 0)
 		r = px_rules_parse(rules, (char *)text->data, text->size, &line,
@@ -139,7 +161,7 @@ static int collect(const struct search *s, size_t k, struct px_buf *text)
 		for (size_t i = 0; i < s->n && r == 0; i++)
 			if (s->all[i].cure &&
 			    (strstr(s->all[i].cure, "/**") == NULL) == narrow)
-				r = add_rule(text, s->all[i].cure);
+				r = add_rules(text, s->all[i].cure);
 	return r;
 }
 
@@ -147,7 +169,7 @@ static int collect(const struct search *s, size_t k, struct px_buf *text)
 static int try_candidates(struct search *s, size_t k, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = SIZE_MAX};
-	struct px_check_result result;
+	struct px_check_result result = {.n_findings = 0};
 	int r = collect(s, k, &text);
 
 	if (r < 0)
@@ -161,18 +183,137 @@ static int try_candidates(struct search *s, size_t k, struct px_why *why)
 	return r;
 }
 
+/* Whether nothing is left that has a candidate `k`; SIZE_MAX: nothing at all.
+ */
 static bool is_done(const struct search *s, size_t k)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->all[i].cure && k < s->all[i].n)
+		if (!s->all[i].cure && (k == SIZE_MAX || k < s->all[i].n))
 			return false;
 	return true;
+}
+
+/* --------------------------------------------------------------- halving */
+
+/* The top-level names of SOURCE that are, or have, modules: as patterns. */
+static int list_tops(const struct search *s, struct px_tree **tree,
+		     struct px_listing *l, struct px_why *why)
+{
+	int r = px_tree_open(s->c->source, tree, why);
+
+	if (r < 0)
+		return r;
+	r = px_tree_list(*tree, "", PX_LIST_NAMES, l);
+	return r < 0 ? px_because(why, r, "%s: %s", s->c->source, strerror(-r))
+		     : 0;
+}
+
+static bool is_top(const struct px_name *e)
+{
+	if (e->type == PX_TYPE_DIR)
+		return strchr(e->name, '.') == NULL &&
+		       strcmp(e->name, "__pycache__") != 0;
+	return px_ends_in(e->name, ".py");
+}
+
+/* The rule `verb` for names `from` to `to` of the listing. */
+static int put_tops(const struct px_listing *l, size_t from, size_t to,
+		    const char *verb, struct px_buf *text)
+{
+	int r = 0;
+
+	for (size_t i = from; i < to && r == 0; i++) {
+		PX_AUTOFREE char *rule = NULL;
+
+		if (!is_top(&l->names[i]))
+			continue;
+		if (asprintf(&rule, "%s /%s%s", verb, l->names[i].name,
+			     l->names[i].type == PX_TYPE_DIR ? "/**" : "") < 0)
+			return rule = NULL, -ENOMEM;
+		r = add_rule(text, rule);
+	}
+	return r;
+}
+
+/* Whether the rule for these names cures `p`: 1, 0 or -errno. */
+static int cures(struct search *s, const struct patient *p,
+		 const struct px_listing *l, size_t from, size_t to,
+		 const char *verb, struct px_why *why)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = SIZE_MAX};
+	struct px_check_result result = {.n_findings = 0};
+	int r = put_tops(l, from, to, verb, &text);
+
+	if (r == 0)
+		r = collect(s, SIZE_MAX, &text);
+	if (r < 0)
+		return px_because(why, r, "out of memory");
+	if (text.size == 0)
+		return 0;
+	r = try_rules(s, &text, &result, why);
+	if (r == 0)
+		r = !is_found(&result, p->f);
+	px_check_result_fini(&result);
+	return r;
+}
+
+/* Looks for the fewest top-level names whose rule `verb` cures `p`. */
+static int halve(struct search *s, struct patient *p,
+		 const struct px_listing *l, const char *verb,
+		 struct px_why *why)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = SIZE_MAX};
+	size_t from = 0, to = l->n;
+	int r = cures(s, p, l, from, to, verb, why);
+
+	if (r <= 0)
+		return r;
+	while (to - from > 1) {
+		const size_t middle = from + (to - from) / 2;
+
+		r = cures(s, p, l, from, middle, verb, why);
+		if (r == 1) {
+			to = middle;
+			continue;
+		}
+		if (r == 0)
+			r = cures(s, p, l, middle, to, verb, why);
+		if (r != 1)
+			break;
+		from = middle;
+	}
+	if (r >= 0)
+		r = put_tops(l, from, to, verb, &text);
+	if (r < 0 || text.size == 0)
+		return px_because(why, -ENOMEM, "out of memory");
+	/* Without its last newline. */
+	text.data[text.size - 1] = '\0';
+	p->own = (char *)PX_STEAL(text.data);
+	p->cure = p->own;
+	return 1;
+}
+
+static int halve_all(struct search *s, struct px_why *why)
+{
+	static const char *const verbs[] = {"optimize 1", "keep-source",
+					    "optimize 0"};
+	struct px_listing l = {.n = 0};
+	struct px_tree *tree = NULL;
+	int r = is_done(s, SIZE_MAX) ? 0 : list_tops(s, &tree, &l, why);
+
+	for (size_t i = 0; i < s->n && r >= 0; i++)
+		for (size_t v = 0;
+		     v < PX_ARRAY_LEN(verbs) && r >= 0 && !s->all[i].cure; v++)
+			r = halve(s, &s->all[i], &l, verbs[v], why);
+	px_listing_fini(&l);
+	px_tree_close(tree);
+	return r < 0 ? r : 0;
 }
 
 /* What works if the layer is run by an interpreter of its own level. */
 static int try_level(struct search *s, struct px_why *why)
 {
-	struct px_check_result result;
+	struct px_check_result result = {.n_findings = 0};
 	int r = px_check_try(s->c, s->c->layer, 2, &s->c->result, &result, why);
 
 	for (size_t i = 0; r == 0 && i < s->n; i++)
@@ -265,6 +406,8 @@ int px_check_suggest(struct px_checking *c, struct px_why *why)
 	r = try_level(&s, why);
 	for (size_t k = 0; r == 0 && !is_done(&s, k); k++)
 		r = try_candidates(&s, k, why);
+	if (r == 0)
+		r = halve_all(&s, why);
 	if (r < 0)
 		return r;
 	puts("# Rules that make the layer do what its source does, from "

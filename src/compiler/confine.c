@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 
 #define MAX_PROCESSES 400
-#define LOOK_EVERY_US 20000
+#define LOOK_EVERY_NS 20000000 /* while nothing ends */
 /* The largest file, and all files in memory together, in bytes. */
 #define MAX_FILE  (1ull << 30)
 #define MEMORY_FS "size=1g,nr_inodes=100k,mode=0700"
@@ -197,9 +197,13 @@ static void kill_rest(const struct space *s)
 static int watch(const struct px_confine *c, const struct space *s, pid_t child)
 {
 	const int64_t deadline = px_now_ms() + (int64_t)c->seconds * 1000;
+	const struct timespec look = {.tv_nsec = LOOK_EVERY_NS};
+	sigset_t ends;
 	int status, why = 0;
 	pid_t ended;
 
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGCHLD);
 	for (;;) {
 		ended = waitpid(-1, &status, WNOHANG);
 		if (ended == child)
@@ -214,7 +218,8 @@ static int watch(const struct px_confine *c, const struct space *s, pid_t child)
 			kill(child, SIGKILL);
 			break;
 		}
-		usleep(LOOK_EVERY_US);
+		/* Wakes at once when a child ends. */
+		(void)sigtimedwait(&ends, NULL, &look);
 	}
 	kill_rest(s);
 	return why ? why : to_exit_status(status);
@@ -258,6 +263,7 @@ static _Noreturn void become(const struct px_confine *c, char **argv)
 static _Noreturn void be_first(const struct px_confine *c,
 			       const struct space *s, char **argv)
 {
+	sigset_t ends, before;
 	pid_t child;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -276,9 +282,14 @@ static _Noreturn void be_first(const struct px_confine *c,
 				    MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV,
 				    NULL);
 	}
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ends, &before);
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
 		become(c, argv);
+	}
 	if (child < 0)
 		_exit(CONFINE_BROKEN);
 	/* Only the program may hold the socket: its end is the end. */

@@ -148,6 +148,19 @@ def test_suggestions_cure(check, bad, scratch):
                                  status=0).stdout
 
 
+def test_what_only_halving_finds(check, scratch):
+    """It fails because of a package that no frame and no message names."""
+    names = ["p%02d" % n for n in range(20)]
+    site = put(os.path.join(scratch, "site"), {
+        **{n + "/__init__.py": "def f():\n    'doc'\n" for n in names},
+        "reader.py": "import importlib\nif not importlib.import_module("
+                     "'p' + str(26 // 2)).f.__doc__:\n"
+                     "    raise OSError('no')\n"})
+    r = check(site, "--suggest", status=3)
+    assert [line for line in r.stdout.splitlines() if line[0] != "#"] == \
+        ["optimize 1 /p13/**"], r.stdout
+
+
 def test_what_nothing_cures(check, scratch):
     site = put(os.path.join(scratch, "site"), {
         "own.py": "if not __file__.endswith('.py') or "
