@@ -122,11 +122,39 @@ static bool is_stable(const struct px_buf *const *lists, size_t n,
 	return true;
 }
 
+/* Modules that were found, each below the one before it: "a", "a.b". */
+struct modules {
+	struct line at[16];
+	size_t n;
+};
+
+/* Whether `l` tells what a module has that was found before it, in the order of
+ * names; else, if it is a module itself, it is one of these from now on. */
+static bool belongs(struct modules *m, const struct line *l)
+{
+	const size_t name = name_length(l);
+
+	for (; m->n > 0; m->n--) {
+		const struct line *top = &m->at[m->n - 1];
+
+		if (name > top->n && memcmp(l->p, top->p, top->n) == 0 &&
+		    l->p[top->n] == '.')
+			break;
+	}
+	if (name < l->n)
+		return m->n > 0 && !memchr(l->p + m->at[m->n - 1].n + 1, '.',
+					   name - m->at[m->n - 1].n - 1);
+	if (m->n < PX_ARRAY_LEN(m->at))
+		m->at[m->n++] = *l;
+	return false;
+}
+
 int px_facts_only(const struct px_buf *const *with,
 		  const struct px_buf *const *without, size_t n, char sign,
 		  size_t max, struct px_buf *out)
 {
 	size_t at_with[MAX_LISTS] = {0}, at_without[MAX_LISTS] = {0};
+	struct modules modules = {.n = 0};
 	size_t found = 0, at = 0, i;
 	struct line l;
 	int r = 0;
@@ -138,7 +166,8 @@ int px_facts_only(const struct px_buf *const *with,
 			only &= has(with[i], &at_with[i], &l);
 		for (i = 0; i < n; i++)
 			only &= !has(without[i], &at_without[i], &l);
-		if (!only || !is_stable(without, n, &l) || ++found > max)
+		if (!only || belongs(&modules, &l) ||
+		    !is_stable(without, n, &l) || ++found > max)
 			continue;
 		r = px_buf_add(out, &sign, 1);
 		if (r == 0)

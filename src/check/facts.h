@@ -16,7 +16,8 @@ int px_facts_sort(struct px_buf *facts);
 /* Appends to `out` the lines that all of `with` have and none of `without`,
  * each behind `sign` and with a newline; `n` of each, 4 at most; all are
  * sorted. A line "NAME: TEXT" does not count if those of `without` differ among
- * themselves in what they have of that name. Stops at `max` lines and then says
+ * themselves in what they have of that name; nor does what a module has that is
+ * a line itself. Stops at `max` lines and then says
  * how many more there are. Returns how many there are in all, or -ENOMEM. */
 int px_facts_only(const struct px_buf *const *with,
 		  const struct px_buf *const *without, size_t n, char sign,

@@ -59,6 +59,13 @@ static void test_only(void **state PX_UNUSED)
 		 "-a\n-b\n-... and 2 more\n",
 		 4},
 		{{"", ""}, {"a\n", "a\n"}, "", 0},
+		/* What a module has goes without saying, if all of it is
+		 * missing. */
+		{{"m\nm.a: int\nm.s\nm.s.b: int\nm.z: int\nn.a: int\n",
+		  "m\nm.a: int\nm.s\nm.s.b: int\nm.z: int\nn.a: int\n"},
+		 {"n\n", "n\n"},
+		 "-m\n-m.s\n-... and 1 more\n",
+		 3},
 	};
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
