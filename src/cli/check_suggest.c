@@ -284,10 +284,14 @@ static int halve(struct search *s, struct patient *p,
 	}
 	if (r >= 0)
 		r = put_tops(l, from, to, verb, &text);
-	if (r < 0 || text.size == 0)
-		return px_because(why, -ENOMEM, "out of memory");
-	/* Without its last newline. */
-	text.data[text.size - 1] = '\0';
+	/* Without its last newline; empty, if the rules that were kept for
+	 * others cure it as well. */
+	if (r == 0 && text.size > 0)
+		text.size--;
+	if (r == 0)
+		r = px_buf_add(&text, "", 1);
+	if (r < 0)
+		return px_because(why, r, "out of memory");
 	p->own = (char *)PX_STEAL(text.data);
 	p->cure = p->own;
 	return 1;
@@ -356,7 +360,7 @@ static void print_rules(const struct search *s)
 		for (size_t i = 0; i < s->n; i++) {
 			const char *cure = s->all[i].cure;
 
-			if (!cure || is_printed(s, i) ||
+			if (!cure || !*cure || is_printed(s, i) ||
 			    (strstr(cure, "/**") == NULL) != narrow)
 				continue;
 			for (size_t k = i; k < s->n; k++)
