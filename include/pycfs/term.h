@@ -14,7 +14,7 @@
 #define PX_EXIT_FAILED 1
 #define PX_EXIT_USAGE  2 /* the command line is wrong */
 #define PX_EXIT_PARTLY 3 /* traceback: some frames of ours have no line */
-#define PX_EXIT_FOUND  3 /* check: something fails in the layer alone */
+#define PX_EXIT_FOUND  3 /* a gate, such as --check, found something */
 #define PX_EXIT_CANNOT 4 /* check: the layer cannot be checked here */
 /* Only a child that pycfs has forked exits with this: a process in another PID
  * namespace that has the same PID uses the cache (px_cache_open). The parent

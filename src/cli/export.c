@@ -40,6 +40,7 @@ struct running {
 	struct px_sink_result result;
 	int signal_fd;
 	bool shows; /* whether to show progress on stderr */
+	bool found; /* a gate found what it looks for */
 	/* When the export began, and when progress was last shown (px_now_ms).
 	 */
 	int64_t started, shown;
@@ -237,6 +238,7 @@ static bool fits(struct running *run)
 			o->max_compressed_size);
 	if (!over)
 		return true;
+	run->found = true;
 	if (run->job->format != PX_SINK_DIR && !run->job->to_stdout)
 		px_log(PX_LOG_ERROR, "files %llu bytes, %s %llu bytes",
 		       (ull)sum->total.bytes, run->job->dest,
@@ -456,6 +458,7 @@ static int work(void *arg, int signal_fd)
 	px_engine_stop(&run.engine);
 	px_export_summary_fini(&run.sum);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
+	       : run.found	? PX_EXIT_FOUND
 	       : r < 0		? PX_EXIT_FAILED
 				: 0;
 }

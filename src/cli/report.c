@@ -267,7 +267,8 @@ static int work(void *arg, int signal_fd)
 	px_engine_stop(&run.engine);
 	px_report_fini(&run.report);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
-	       : r != 0		? PX_EXIT_FAILED
+	       : r > 0		? PX_EXIT_FOUND
+	       : r < 0		? PX_EXIT_FAILED
 				: 0;
 }
 

@@ -37,7 +37,7 @@ TOTAL = 78500
 
 def refusal(run, dest):
     """Lines of a refused export, without what all of them begin with."""
-    assert run.returncode == 1 and run.stdout == ""
+    assert run.returncode == 3 and run.stdout == ""
     lines = run.stderr.splitlines()
     assert all(line.startswith("pycfs: error: ") for line in lines)
     lines = [line[len("pycfs: error: "):] for line in lines]
@@ -68,7 +68,7 @@ def test_max_size(dest, pycfs, sized, scratch):
     pycfs.exported(sized, path, *force, "--max-size", "77K", "--exclude",
                    "last/")
     assert pycfs.export(sized, path, *force, "--max-size",
-                        "76K").returncode == 1
+                        "76K").returncode == 3
 
 
 def test_max_size_of_stdout(pycfs, sized, scratch):
@@ -79,7 +79,7 @@ def test_max_size_of_stdout(pycfs, sized, scratch):
                           sized, "-"), stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=60, env=pycfs.env())
     r = tar("--max-size", str(TOTAL - 1))
-    assert r.returncode == 1 and r.stdout == b""
+    assert r.returncode == 3 and r.stdout == b""
     lines = [line.partition("error: ")[2]
              for line in r.stderr.decode().splitlines()]
     assert lines[0] == "--max-size: 78500 bytes, 1 more than the 78499 allowed"
@@ -145,7 +145,7 @@ def test_links_are_counted_once(pycfs, scratch):
         trees.write(os.path.join(root, name, "data"), b"x" * 1000)
     path = os.path.join(scratch, "x.tar")
     options = ["--mtime", "1500000000", "--max-size", "1000"]
-    assert pycfs.export(root, path, *options).returncode == 1
+    assert pycfs.export(root, path, *options).returncode == 3
     pycfs.exported(root, path, *options, "--hardlink-dupes")
 
 
@@ -286,7 +286,7 @@ def test_json_of_faults(pycfs, small, scratch):
 
 def test_json_of_what_is_too_large(pycfs, sized, scratch):
     out = as_json(pycfs.export(sized, os.path.join(scratch, "out"), "--json",
-                               "--max-size", "1K"), 1)
+                               "--max-size", "1K"), 3)
     assert out["bytes"] == TOTAL and out["faults"] == []
     assert len(out["parts"]) == 13 and out["files"] == 14
     assert not os.path.exists(os.path.join(scratch, "out"))
