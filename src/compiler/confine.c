@@ -40,7 +40,8 @@ static int write_file(const char *path, const char *text)
 	return px_write_full(fd, text, strlen(text));
 }
 
-/* Maps this user and group to themselves. */
+/* Maps this user and group to themselves. Root without CAP_SETFCAP may not be
+ * mapped (Linux 5.12, user_namespaces(7)). */
 static int map_user(uid_t uid, gid_t gid)
 {
 	char text[64];
@@ -76,12 +77,16 @@ static struct space unshare_all(void)
 	const uid_t uid = geteuid();
 	const gid_t gid = getegid();
 	struct space s = {false, false, false};
+	bool known = true;
 
-	if ((uid != 0 || unshare(all) < 0) &&
-	    (unshare(CLONE_NEWUSER | all) < 0 || map_user(uid, gid) < 0))
-		return s;
+	if (uid != 0 || unshare(all) < 0) {
+		if (unshare(CLONE_NEWUSER | all) < 0)
+			return s;
+		/* A user whom it does not know can mount nothing. */
+		known = map_user(uid, gid) == 0;
+	}
 	s.processes = s.network = true;
-	s.files = make_read_only() == 0;
+	s.files = known && make_read_only() == 0;
 	return s;
 }
 
@@ -212,7 +217,7 @@ static int watch(const struct px_confine *c, const struct space *s, pid_t child)
 			continue;
 		if (px_now_ms() >= deadline)
 			why = CONFINE_TOO_LATE;
-		else if (s->processes && look_at_processes(0) > MAX_PROCESSES)
+		else if (s->files && look_at_processes(0) > MAX_PROCESSES)
 			why = CONFINE_TOO_MANY;
 		if (why) {
 			kill(child, SIGKILL);
