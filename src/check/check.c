@@ -4,6 +4,7 @@
 #include "runs.h"
 
 #define MAX_FACTS 20 /* of each sign, in one finding */
+#define MAX_ALONE 3  /* failures of a group, to be tried again one by one */
 
 /* What a group's modules have, in each tree and round. */
 struct had {
@@ -149,27 +150,52 @@ static int try_groups_again(struct check *c, int round)
 	return r < 0 ? r : px_runs_do(&c->runs);
 }
 
-/* Tries once more, each in a process of its own, what fails in one tree alone;
- * and whole groups whose modules differ, twice. */
+static bool fails_in_one(const struct px_check_item *i)
+{
+	return works(i, PX_SIDE_SOURCE, 0) != works(i, PX_SIDE_LAYER, 0);
+}
+
+/* Tries some items once more, in both trees. */
+static int add_second(struct check *c, size_t from, size_t to)
+{
+	int r = 0;
+
+	for (int side = 0; side < PX_N_SIDES && r == 0; side++)
+		r = px_runs_add(&c->runs,
+				&(struct px_run){
+					.side = (enum px_tree_side)side,
+					.round = 1,
+					.from = from,
+					.to = to,
+				});
+	return r;
+}
+
+/* Tries once more what fails in one tree alone: a few of a group each in a
+ * process of its own, more of them as the group was tried before. */
+static int add_failures(struct check *c, const struct px_group *g)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = g->from; i < g->to; i++)
+		n += fails_in_one(&c->items.all[i]);
+	if (n > MAX_ALONE)
+		return add_second(c, g->from, g->to);
+	for (size_t i = g->from; i < g->to && r == 0; i++)
+		if (fails_in_one(&c->items.all[i]))
+			r = add_second(c, i, i + 1);
+	return r;
+}
+
+/* Tries once more what fails in one tree alone, and groups whose modules
+ * differ, twice. */
 static int try_again(struct check *c)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < c->items.n && r == 0; i++) {
-		const struct px_check_item *item = &c->items.all[i];
-
-		if (works(item, PX_SIDE_SOURCE, 0) ==
-		    works(item, PX_SIDE_LAYER, 0))
-			continue;
-		for (int side = 0; side < PX_N_SIDES && r == 0; side++)
-			r = px_runs_add(&c->runs,
-					&(struct px_run){
-						.side = (enum px_tree_side)side,
-						.round = 1,
-						.from = i,
-						.to = i + 1,
-					});
-	}
+	for (size_t g = 0; g < c->items.n_groups && r == 0; g++)
+		r = add_failures(c, &c->items.groups[g]);
 	for (int round = 0; round + 1 < PX_ROUNDS && r == 0; round++)
 		r = try_groups_again(c, round);
 	return r;
