@@ -101,7 +101,7 @@ struct px_opt {
 	bool suggest;
 	enum px_column sort;
 	unsigned top;		   /* rows to print; 0: all of them */
-	unsigned fail_on;	   /* grade: 2 may break, 3 breaks; 0: never */
+	unsigned fail_on;	   /* PX_FAIL_*, ORed; 0: never */
 	int64_t max_growth;	   /* bytes; -1: no limit */
 	double max_growth_percent; /* negative: no limit */
 	const char *scripts; /* directory inside DEST; NULL: none wanted */
@@ -138,16 +138,24 @@ struct px_opt_choice {
 	const char *help; /* NULL: the name needs no explanation */
 };
 
+/* What --fail-on looks for. */
+enum px_fail {
+	PX_FAIL_BREAKS = 1,
+	PX_FAIL_MAY_BREAK = 2, /* or breaks */
+	PX_FAIL_UNUSED_RULE = 4,
+};
+
 /* The type of an option's value, and of the member of struct px_opt that it
  * sets. */
 enum px_opt_type {
-	PX_OPT_FLAG,   /* a bool, set to true; the option has no value */
-	PX_OPT_CHOICE, /* an unsigned: the value of a word in `choices` */
-	PX_OPT_TEXT,   /* a const char *; "" is accepted only if `max` is 0 */
-	PX_OPT_COUNT,  /* an unsigned from 0 to `max` */
-	PX_OPT_BYTES,  /* a uint64_t from 1 to `max`; `max` 0: no upper limit */
-	PX_OPT_OTHER,  /* any member: the function `set` parses the value */
-	PX_OPT_LIST,   /* -o: other options, separated by commas */
+	PX_OPT_FLAG,	/* a bool, set to true; the option has no value */
+	PX_OPT_CHOICE,	/* an unsigned: the value of a word in `choices` */
+	PX_OPT_CHOICES, /* the same, ORed if the option is repeated */
+	PX_OPT_TEXT,	/* a const char *; "" is accepted only if `max` is 0 */
+	PX_OPT_COUNT,	/* an unsigned from 0 to `max` */
+	PX_OPT_BYTES, /* a uint64_t from 1 to `max`; `max` 0: no upper limit */
+	PX_OPT_OTHER, /* any member: the function `set` parses the value */
+	PX_OPT_LIST,  /* -o: other options, separated by commas */
 };
 
 /* One option of some verbs. */
@@ -172,7 +180,7 @@ struct px_opt_row {
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];
 
 /* Whether `choice` of `row` is the default, which holds if the option is not
- * given. `row` is of type PX_OPT_CHOICE. */
+ * given. `row` has choices. */
 bool px_opt_is_default(const struct px_opt_row *row,
 		       const struct px_opt_choice *choice);
 

@@ -84,4 +84,21 @@ unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 /* Whether there is a rule that can exclude anything. */
 bool px_rules_hide(const struct px_rules *r);
 
+/* The rules themselves, in their order, for a list of what each of them does.
+ * `i` is less than px_rules_count; no rules (NULL) are 0. */
+size_t px_rules_count(const struct px_rules *r);
+/* Says that the rules so far are pycfs's own, and not the user's. */
+void px_rules_mark_built_in(struct px_rules *r);
+bool px_rules_is_built_in(const struct px_rules *r, size_t i);
+/* Writes rule `i` as a line of a rules file, without a line feed, into a new
+ * string, which the caller frees. NULL: out of memory. */
+char *px_rules_text(const struct px_rules *r, size_t i);
+/* Whether the pattern of rule `i` matches `path` or a directory above it. */
+bool px_rules_matches(const struct px_rules *r, size_t i, const char *path,
+		      bool is_dir);
+/* The rule that decides the question of `verb` (include: the one of exclude)
+ * for `path`, as the functions above do: its index, or -1 for none. */
+ssize_t px_rules_decider(const struct px_rules *r, enum px_rule_verb verb,
+			 const char *path, bool is_dir);
+
 #endif

@@ -46,6 +46,8 @@ bool px_opt_is_default(const struct px_opt_row *row,
 {
 	unsigned value;
 
+	if (row->type != PX_OPT_CHOICE)
+		return false;
 	memcpy(&value, (const char *)&px_opt_defaults + row->at, sizeof(value));
 	return value == choice->value;
 }
@@ -72,15 +74,16 @@ const char *px_opt_choices(const struct px_opt_row *row, bool explain,
 	return buf;
 }
 
-#define AT(member) .at = offsetof(struct px_opt, member)
-#define CHOICE(member, ...)                       \
-	.type = PX_OPT_CHOICE, AT(member),        \
-	.choices = (const struct px_opt_choice[]) \
-	{                                         \
-		__VA_ARGS__,                      \
-		{                                 \
-			0                         \
-		}                                 \
+#define AT(member)	     .at = offsetof(struct px_opt, member)
+#define CHOICE(member, ...)  CHOOSE(PX_OPT_CHOICE, member, __VA_ARGS__)
+#define CHOICES(member, ...) CHOOSE(PX_OPT_CHOICES, member, __VA_ARGS__)
+#define CHOOSE(kind, member, ...)                                           \
+	.type = kind, AT(member), .choices = (const struct px_opt_choice[]) \
+	{                                                                   \
+		__VA_ARGS__,                                                \
+		{                                                           \
+			0                                                   \
+		}                                                           \
 	}
 #define FLAG(member)	    .type = PX_OPT_FLAG, AT(member)
 #define TEXT(member)	    .type = PX_OPT_TEXT, AT(member), .max = 1
@@ -280,8 +283,11 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"suggest", 0, NULL, REPORT,
 	 "print the rules that keep what breaks from breaking; with "
 	 "--fail-on may-break, those for what may break too", FLAG(suggest)},
-	{"fail-on", 0, "GRADE", REPORT, "fail if a risk is found of this grade",
-	 CHOICE(fail_on, {"breaks", 3, NULL}, {"may-break", 2, "or worse"})},
+	{"fail-on", 0, "GRADE", REPORT, "fail if a risk of this grade is found, or such a rule; repeatable",
+	 CHOICES(fail_on, {"breaks", PX_FAIL_BREAKS, NULL},
+		 {"may-break", PX_FAIL_MAY_BREAK, "or worse"},
+		 {"unused-rule", PX_FAIL_UNUSED_RULE, "one that matches "
+		  "nothing"})},
 	{"quiet", 'q', NULL, EXPORT | REPORT | CHECK,
 	 "errors and warnings only, even on a terminal", FLAG(quiet)},
 	{"json", 0, NULL, CACHE | REPORT | EXPORT | CHECK,

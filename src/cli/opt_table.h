@@ -14,7 +14,7 @@
 /* The values of options that are not given. */
 extern const struct px_opt px_opt_defaults;
 
-/* Writes the words that an option of type PX_OPT_CHOICE accepts into `buf` of
+/* Writes the words that an option with choices accepts into `buf` of
  * `n` bytes, as part of a sentence: "a, b or c". If `explain` is true, each
  * word is followed by its explanation, and the default is marked. Text that
  * does not fit is cut off. Returns buf. */

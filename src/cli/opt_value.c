@@ -217,6 +217,8 @@ int px_opt_add_profile(struct px_opt *o)
 		return r;
 	r = px_rules_parse(all, (const char *)px_profile_safe,
 			   px_profile_safe_size, &line, &what);
+	if (r == 0)
+		px_rules_mark_built_in(all);
 	if (r == 0 && o->rules)
 		r = px_rules_append(all, o->rules);
 	if (r < 0) {
@@ -304,7 +306,9 @@ int px_opt_take(struct px_opt *o, const struct px_opt_row *row,
 		const char *value)
 {
 	void *at = (char *)o + row->at;
+	unsigned choice;
 	uint64_t bytes;
+	int r;
 
 	switch (row->type) {
 	case PX_OPT_FLAG:
@@ -312,6 +316,10 @@ int px_opt_take(struct px_opt *o, const struct px_opt_row *row,
 		return 0;
 	case PX_OPT_CHOICE:
 		return take_choice(row->choices, value, at);
+	case PX_OPT_CHOICES:
+		r = take_choice(row->choices, value, &choice);
+		*(unsigned *)at |= r < 0 ? 0 : choice;
+		return r;
 	case PX_OPT_TEXT:
 		*(const char **)at = value;
 		return *value || row->max == 0 ? 0 : -EINVAL;

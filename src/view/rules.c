@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/rules.h"
 
-#include <limits.h>
+#include "pattern.h"
 
-/* One rule. A segment is the part of a pattern between two slashes, as a
- * NUL-terminated string that still has its backslashes. */
+#include <stdio.h>
+
 struct rule {
+	struct px_pattern pattern;
 	enum px_rule_verb verb;
 	unsigned level;
-	bool negated;
-	bool dir_only;
-	bool any_depth; /* the pattern has no slash */
-	unsigned n_segments;
-	char **segments; /* these point into `text` */
-	char *text;	 /* the pattern, in pieces */
-	char *pattern;	 /* as it was given */
+	bool built_in; /* not the user's */
 };
 
 struct px_rules {
@@ -23,252 +18,30 @@ struct px_rules {
 	bool hides;
 };
 
-/* ------------------------------------------------------------- matching */
-
-/* The character classes of fnmatch(3), limited to ASCII, because file names are
- * bytes without a known encoding. */
-static const struct {
-	const char *name;
-	const char *ranges; /* pairs of first and last byte */
-} classes[] = {
-	{"alnum", "azAZ09"},   {"alpha", "azAZ"},
-	{"blank", "  \t\t"},   {"cntrl", "\1\37\177\177"},
-	{"digit", "09"},       {"graph", "!~"},
-	{"lower", "az"},       {"print", " ~"},
-	{"punct", "!/:@[`{~"}, {"space", "\t\r  "},
-	{"upper", "AZ"},       {"xdigit", "09afAF"},
-};
-
-/* What take_member returns for a member of a [...] set. A class is its index in
- * `classes`, from 0. */
-enum {
-	MEMBER_BYTES = -1,
-	MEMBER_UNKNOWN = -2, /* a class that is not in `classes` */
-	MEMBER_ENDLESS = -3, /* the pattern ends inside of the set */
-};
-
-/* Parses a class "[:name:]" at `p` and sets *ret_end to what follows it.
- * Returns its index, MEMBER_UNKNOWN, or MEMBER_BYTES if this is not a class. As
- * in git, a class ends at the first closing bracket, and only if a colon
- * precedes it. */
-static int find_class(const char *p, const char **ret_end)
-{
-	const char *end;
-	size_t n, i;
-
-	if (p[0] != '[' || p[1] != ':')
-		return MEMBER_BYTES;
-	end = strchr(p + 2, ']');
-	if (!end || end == p + 2 || end[-1] != ':')
-		return MEMBER_BYTES;
-	n = (size_t)(end - p) - 3;
-	*ret_end = end + 1;
-	for (i = 0; i < PX_ARRAY_LEN(classes); i++)
-		if (strlen(classes[i].name) == n &&
-		    memcmp(classes[i].name, p + 2, n) == 0)
-			return (int)i;
-	return MEMBER_UNKNOWN;
-}
-
-static unsigned char take_byte(const char **p)
-{
-	*p += **p == '\\';
-	return **p ? (unsigned char)*(*p)++ : 0;
-}
-
-/* Parses one member of a set at *p and moves *p behind it. Returns the index of
- * a class, MEMBER_BYTES with a range of bytes, or an error. Checking a pattern
- * and matching it both use this function, so that they agree on where a set
- * ends. */
-static int take_member(const char **p, unsigned char *ret_low,
-		       unsigned char *ret_high)
-{
-	const int class = find_class(*p, p);
-
-	*ret_low = *ret_high = 0;
-	if (class != MEMBER_BYTES)
-		return class;
-	*ret_low = *ret_high = take_byte(p);
-	if ((*p)[0] == '-' && (*p)[1] != ']') {
-		++*p;
-		*ret_high = take_byte(p);
-	}
-	return *ret_low && *ret_high ? MEMBER_BYTES : MEMBER_ENDLESS;
-}
-
-static bool in_class(int class, unsigned char c)
-{
-	const char *r = classes[class].ranges;
-
-	for (; *r; r += 2)
-		if ((unsigned char)r[0] <= c && c <= (unsigned char)r[1])
-			return true;
-	return false;
-}
-
-/* Matches `c` against the set at `p`, which points behind the opening bracket.
- * *ret_end is set to what follows the set. The pattern has been checked, so the
- * closing bracket exists. */
-static bool match_set(const char *p, unsigned char c, const char **ret_end)
-{
-	const bool inverted = *p == '!' || *p == '^';
-	bool found = false, first = true;
-
-	p += inverted;
-	for (; *p != ']' || first; first = false) {
-		unsigned char low, high;
-		const int class = take_member(&p, &low, &high);
-
-		if (class >= 0)
-			found |= in_class(class, c);
-		else
-			/* As in git, a reversed range has its first byte. */
-			found |= c == low || (low <= c && c <= high);
-	}
-	*ret_end = p + 1;
-	return found != inverted;
-}
-
-/* Matches one byte of a name; *p moves behind the part of the pattern that
- * matches it. */
-static bool match_one(const char **p, char c)
-{
-	const char *at = *p;
-
-	switch (*at) {
-	case '\0':
-	case '*':
-		return false;
-	case '?':
-		*p = at + 1;
-		return true;
-	case '[':
-		return match_set(at + 1, (unsigned char)c, p);
-	case '\\':
-		at++;
-		break;
-	default:
-		break;
-	}
-	*p = at + 1;
-	return *at == c;
-}
-
-/* Matches a name of `n` bytes. After a mismatch it is enough to go back to the
- * last star and let it match one byte more, so the time is bounded by n times
- * the length of the pattern. */
-static bool match_name(const char *pattern, const char *name, size_t n)
-{
-	const char *p = pattern, *star = NULL;
-	size_t i = 0, star_i = 0;
-
-	while (i < n) {
-		if (*p == '*') {
-			star = ++p;
-			star_i = i;
-		} else if (match_one(&p, name[i])) {
-			i++;
-		} else if (star) {
-			p = star;
-			i = ++star_i;
-		} else {
-			return false;
-		}
-	}
-	while (*p == '*')
-		p++;
-	return *p == '\0';
-}
-
-/* Whether a segment consists of two or more stars. */
-static bool is_double_star(const char *segment)
-{
-	const size_t n = strspn(segment, "*");
-
-	return n >= 2 && segment[n] == '\0';
-}
-
-/* Matches `path`, which has `n` bytes, segment by segment. As in match_name, a
- * mismatch goes back to the last ** and lets it match one directory more. */
-static bool match_path(const struct rule *r, const char *path, size_t n)
-{
-	size_t at = 0, star_at = 0;
-	unsigned s = 0, star = UINT_MAX;
-
-	while (at < n) {
-		const char *slash = memchr(path + at, '/', n - at);
-		const size_t len = slash ? (size_t)(slash - path) - at : n - at;
-
-		if (s < r->n_segments && is_double_star(r->segments[s])) {
-			/* As the last segment, ** matches everything that is
-			 * left, but not nothing. */
-			if (s + 1 == r->n_segments)
-				return true;
-			star = s++;
-			star_at = at;
-			continue;
-		}
-		if (s < r->n_segments &&
-		    match_name(r->segments[s], path + at, len)) {
-			s++;
-			at += len + (slash != NULL);
-			if (s < r->n_segments || at >= n)
-				continue;
-		}
-		if (star == UINT_MAX)
-			return false;
-		slash = memchr(path + star_at, '/', n - star_at);
-		if (!slash)
-			return false;
-		star_at = (size_t)(slash - path) + 1;
-		at = star_at;
-		s = star + 1;
-	}
-	return s == r->n_segments;
-}
-
-static bool matches(const struct rule *r, const char *path, size_t n,
-		    bool is_dir)
-{
-	const char *name;
-
-	if (r->dir_only && !is_dir)
-		return false;
-	if (!r->any_depth)
-		return match_path(r, path, n);
-	name = memrchr(path, '/', n);
-	name = name ? name + 1 : path;
-	return match_name(r->segments[0], name, n - (size_t)(name - path));
-}
-
-/* Whether the rule matches `path` or any directory above it. */
-static bool matches_within(const struct rule *r, const char *path)
-{
-	const size_t n = strlen(path);
-	const char *slash;
-
-	if (matches(r, path, n, false))
-		return true;
-	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
-		if (matches(r, path, (size_t)(slash - path), true))
-			return true;
-	return false;
-}
-
-bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir)
+/* Returns the last rule that says whether `path` itself is shown, or NULL. */
+static const struct rule *find_shown(const struct px_rules *r, const char *path,
+				     bool is_dir)
 {
 	const size_t n = strlen(path);
 	size_t i;
 
-	for (i = r && r->hides ? r->n : 0; i > 0; i--) {
+	for (i = r ? r->n : 0; i > 0; i--) {
 		const struct rule *rule = &r->rules[i - 1];
 
 		if ((rule->verb == PX_RULE_EXCLUDE ||
 		     rule->verb == PX_RULE_INCLUDE) &&
-		    matches(rule, path, n, is_dir))
-			return (rule->verb == PX_RULE_EXCLUDE) != rule->negated;
+		    px_pattern_matches(&rule->pattern, path, n, is_dir))
+			return rule;
 	}
-	return false;
+	return NULL;
+}
+
+bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir)
+{
+	const struct rule *rule =
+		r && r->hides ? find_shown(r, path, is_dir) : NULL;
+
+	return rule && (rule->verb == PX_RULE_EXCLUDE) != rule->pattern.negated;
 }
 
 /* Returns the last rule with this verb that applies to `path`, or NULL. */
@@ -279,7 +52,7 @@ static const struct rule *find(const struct px_rules *r, enum px_rule_verb verb,
 
 	for (i = r ? r->n : 0; i > 0; i--)
 		if (r->rules[i - 1].verb == verb &&
-		    matches_within(&r->rules[i - 1], path))
+		    px_pattern_within(&r->rules[i - 1].pattern, path, false))
 			return &r->rules[i - 1];
 	return NULL;
 }
@@ -288,7 +61,7 @@ bool px_rules_keep_source(const struct px_rules *r, const char *path)
 {
 	const struct rule *rule = find(r, PX_RULE_KEEP_SOURCE, path);
 
-	return rule && !rule->negated;
+	return rule && !rule->pattern.negated;
 }
 
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
@@ -296,7 +69,7 @@ unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 {
 	const struct rule *rule = find(r, PX_RULE_OPTIMIZE, path);
 
-	return rule && !rule->negated ? rule->level : otherwise;
+	return rule && !rule->pattern.negated ? rule->level : otherwise;
 }
 
 bool px_rules_hide(const struct px_rules *r)
@@ -305,37 +78,6 @@ bool px_rules_hide(const struct px_rules *r)
 }
 
 /* ------------------------------------------------------------- building */
-
-/* Checks the segment `p`. Returns NULL if it is valid, else what is wrong with
- * it. */
-static const char *check_name(const char *p)
-{
-	unsigned char low, high;
-
-	while (*p) {
-		if (*p == '\\') {
-			if (*++p == '\0')
-				return "a backslash at the end";
-			p++;
-		} else if (*p++ == '[') {
-			p += *p == '!' || *p == '^';
-			/* A closing bracket directly after the opening one is a
-			 * member of the set. */
-			do {
-				switch (take_member(&p, &low, &high)) {
-				case MEMBER_UNKNOWN:
-					return "an unknown [:class:]";
-				case MEMBER_ENDLESS:
-					return "a [ without its ]";
-				default:
-					break;
-				}
-			} while (*p != ']');
-			p++;
-		}
-	}
-	return NULL;
-}
 
 /* Returns the length of a line without its end, as git computes it: a carriage
  * return at the end is removed first, and then the spaces at the end, except
@@ -354,97 +96,23 @@ static size_t trimmed_length(const char *p, size_t n)
 	return end;
 }
 
-/* Whether a backslash escapes the byte at `end`: an odd number of them precede
- * it. */
-static bool is_escaped(const char *start, const char *end)
-{
-	const char *p = end;
-
-	while (p > start && p[-1] == '\\')
-		p--;
-	return (end - p) % 2 != 0;
-}
-
-/* Adds the segment from `p` to `slash`, or to the end of the pattern if `slash`
- * is NULL. Returns NULL or what is wrong with the segment. */
-static const char *add_segment(struct rule *r, char *p, char *slash)
-{
-	const bool escaped = slash && is_escaped(p, slash);
-
-	if (slash)
-		slash[escaped ? -1 : 0] = '\0';
-	if (*p == '\0')
-		return "two slashes in a row";
-	/* In git, a ** before an escaped slash matches at least one directory,
-	 * so a segment of a single star is added in front of it. */
-	if (escaped && is_double_star(p))
-		r->segments[r->n_segments++] = p + strlen(p) - 1;
-	r->segments[r->n_segments++] = p;
-	return check_name(p);
-}
-
-static const char *split(struct rule *r)
-{
-	char *p = r->text, *slash;
-	size_t n = strlen(p);
-	const char *what = NULL;
-
-	if (n > 0 && p[n - 1] == '/') {
-		r->dir_only = true;
-		p[--n] = '\0';
-	}
-	r->any_depth = strchr(p, '/') == NULL;
-	if (*p == '/')
-		p++;
-	if (*p == '\0')
-		return "an empty pattern";
-	for (; p && !what; p = slash ? slash + 1 : NULL) {
-		slash = strchr(p, '/');
-		what = add_segment(r, p, slash);
-	}
-	return what;
-}
-
-static void rule_fini(struct rule *r)
-{
-	free(r->text);
-	free(r->pattern);
-	free(r->segments);
-}
-
-static int rule_init(struct rule *r, const char *pattern, size_t n,
-		     const char **ret_what)
-{
-	r->pattern = strndup(pattern, n);
-	if (n > 0 && *pattern == '!') {
-		r->negated = true;
-		pattern++;
-		n--;
-	}
-	r->text = strndup(pattern, n);
-	r->segments = calloc(n + 1, sizeof(*r->segments));
-	if (!r->text || !r->segments || !r->pattern)
-		return -ENOMEM;
-	*ret_what = split(r);
-	return *ret_what ? -EINVAL : 0;
-}
-
 static int add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 	       const char *pattern, size_t n, const char **ret_what)
 {
 	struct rule rule = {.verb = verb, .level = level};
 	struct rule *rules;
-	int err = rule_init(&rule, pattern, n, ret_what);
+	int err = px_pattern_init(&rule.pattern, pattern, n, ret_what);
 
 	rules = err < 0 ? NULL
 			: reallocarray(r->rules, r->n + 1, sizeof(*rules));
 	if (!rules) {
-		rule_fini(&rule);
+		px_pattern_fini(&rule.pattern);
 		return err < 0 ? err : -ENOMEM;
 	}
 	r->rules = rules;
 	r->rules[r->n++] = rule;
-	r->hides |= verb == (rule.negated ? PX_RULE_INCLUDE : PX_RULE_EXCLUDE);
+	r->hides |= verb ==
+		    (rule.pattern.negated ? PX_RULE_INCLUDE : PX_RULE_EXCLUDE);
 	return 0;
 }
 
@@ -546,6 +214,58 @@ int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 	return 0;
 }
 
+/* ------------------------------------------------------ a list of the rules */
+
+size_t px_rules_count(const struct px_rules *r)
+{
+	return r ? r->n : 0;
+}
+
+void px_rules_mark_built_in(struct px_rules *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->rules[i].built_in = true;
+}
+
+bool px_rules_is_built_in(const struct px_rules *r, size_t i)
+{
+	return r->rules[i].built_in;
+}
+
+char *px_rules_text(const struct px_rules *r, size_t i)
+{
+	const struct rule *rule = &r->rules[i];
+	const char *verb = "";
+	char *text;
+
+	for (size_t k = 0; k < PX_ARRAY_LEN(verbs); k++)
+		if (verbs[k].verb == rule->verb)
+			verb = verbs[k].name;
+	if (rule->verb == PX_RULE_OPTIMIZE)
+		return asprintf(&text, "%s %u %s", verb, rule->level,
+				rule->pattern.pattern) < 0
+			       ? NULL
+			       : text;
+	return asprintf(&text, "%s %s", verb, rule->pattern.pattern) < 0 ? NULL
+									 : text;
+}
+
+bool px_rules_matches(const struct px_rules *r, size_t i, const char *path,
+		      bool is_dir)
+{
+	return px_pattern_within(&r->rules[i].pattern, path, is_dir);
+}
+
+ssize_t px_rules_decider(const struct px_rules *r, enum px_rule_verb verb,
+			 const char *path, bool is_dir)
+{
+	const bool shown = verb == PX_RULE_EXCLUDE || verb == PX_RULE_INCLUDE;
+	const struct rule *rule =
+		shown ? find_shown(r, path, is_dir) : find(r, verb, path);
+
+	return rule ? rule - r->rules : -1;
+}
+
 int px_rules_append(struct px_rules *r, struct px_rules *more)
 {
 	struct rule *rules =
@@ -574,9 +294,12 @@ int px_rules_copy(const struct px_rules *r, struct px_rules **ret)
 	const char *what;
 	int err = px_rules_new(ret);
 
-	for (size_t i = 0; r && i < r->n && err == 0; i++)
+	for (size_t i = 0; r && i < r->n && err == 0; i++) {
 		err = px_rules_add(*ret, r->rules[i].verb, r->rules[i].level,
-				   r->rules[i].pattern, &what);
+				   r->rules[i].pattern.pattern, &what);
+		if (err == 0)
+			(*ret)->rules[i].built_in = r->rules[i].built_in;
+	}
 	return err;
 }
 
@@ -587,7 +310,7 @@ void px_rules_free(struct px_rules *r)
 	if (!r)
 		return;
 	for (i = 0; i < r->n; i++)
-		rule_fini(&r->rules[i]);
+		px_pattern_fini(&r->rules[i].pattern);
 	free(r->rules);
 	free(r);
 }

@@ -877,6 +877,51 @@ static void test_many_rules(void **state PX_UNUSED)
 	px_rules_free(r);
 }
 
+static void test_the_list_of_rules(void **state PX_UNUSED)
+{
+	static const char text[] = "exclude *.pyi\n"
+				   "optimize  1\t/a/\n"
+				   "keep-source !b\\ .py\n"
+				   "include /a/x.pyi\n";
+	static const char *const lines[] = {
+		"exclude *.pyi",
+		"optimize 1 /a/",
+		"keep-source !b\\ .py",
+		"include /a/x.pyi",
+	};
+	struct px_rules *r = parse(text), *copy;
+
+	px_rules_mark_built_in(r);
+	assert_int_equal(px_rules_copy(r, &copy), 0);
+	px_rules_free(r);
+	r = copy;
+	assert_int_equal(px_rules_count(NULL), 0);
+	assert_int_equal(px_rules_count(r), PX_ARRAY_LEN(lines));
+	for (size_t i = 0; i < PX_ARRAY_LEN(lines); i++) {
+		char *line = px_rules_text(r, i);
+
+		assert_string_equal(line, lines[i]);
+		assert_true(px_rules_is_built_in(r, i));
+		free(line);
+	}
+	assert_int_equal(px_rules_decider(r, PX_RULE_EXCLUDE, "a/y.pyi", false),
+			 0);
+	assert_int_equal(px_rules_decider(r, PX_RULE_INCLUDE, "a/x.pyi", false),
+			 3);
+	assert_int_equal(px_rules_decider(r, PX_RULE_EXCLUDE, "a/x.py", false),
+			 -1);
+	assert_int_equal(
+		px_rules_decider(r, PX_RULE_OPTIMIZE, "a/b/c.py", false), 1);
+	assert_int_equal(px_rules_decider(NULL, PX_RULE_OPTIMIZE, "a", false),
+			 -1);
+	assert_true(px_rules_matches(r, 0, "z/q.pyi", false));
+	assert_true(px_rules_matches(r, 1, "a", true));
+	assert_false(px_rules_matches(r, 1, "a", false));
+	assert_true(px_rules_matches(r, 2, "c/b .py/d", false));
+	assert_false(px_rules_matches(r, 3, "a/y.pyi", false));
+	px_rules_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -897,6 +942,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_hostile_paths),
 		cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_the_list_of_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
