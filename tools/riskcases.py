@@ -49,7 +49,7 @@ CASES = [
          "sympy/physics/vector/printing.py", "doc-imported", 3,
          "init_printing.__doc__.split", ["python3-sympy", "python3-mpmath"]),
     Case("numpy", ["numpy"], "import numpy; numpy.zeros(2)",
-         "numpy/core/overrides.py", "doc-in-function", 2,
+         "numpy/core/overrides.py", "caller-doc", 2,
          "add_docstring(implementation", ["python3-numpy"]),
     Case("pygments.cmdline", ["pygments"],
          "import sys; from pygments.cmdline import main\n"

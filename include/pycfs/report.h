@@ -66,6 +66,10 @@ struct px_report_risk {
 	const char *rule, *reason, *detail, *remedy;
 };
 
+/* Whether a remedy is one for every module ("keep-source *"), because those
+ * that use the one with the risk have to change, and not it. */
+bool px_report_remedy_is_for_all(const char *remedy);
+
 /* A distribution, or a top-level name whose files belong to no distribution. */
 struct px_report_dist {
 	char *name;	/* of the distribution, or the top-level name */
@@ -80,8 +84,19 @@ struct px_report_dist {
 struct px_report_hidden {
 	char *path;	 /* path in SOURCE */
 	const char *why; /* a static string: the reason */
+	bool is_dir;
 	uint64_t files;
 	uint64_t bytes;
+};
+
+/* A rule, and the files that it decides about: a later one may match them,
+ * too, and then decides. */
+struct px_report_rule {
+	char *text;    /* as in a rules file */
+	bool built_in; /* of the profile, not the user's */
+	bool matches;  /* anything in SOURCE; built in: decides anything */
+	uint64_t files;
+	uint64_t bytes; /* in the view; of an exclusion, in SOURCE */
 };
 
 /* A module that does not compile. */
@@ -112,6 +127,8 @@ struct px_report {
 	size_t n_twins;
 	struct px_report_risk *risks; /* in order of files, then lines */
 	size_t n_risks;
+	struct px_report_rule *rules; /* in their order */
+	size_t n_rules;
 	/* redundant bytes: all twins but one of each set */
 	uint64_t twin_bytes;
 	uint64_t hidden_files;

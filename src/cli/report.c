@@ -241,6 +241,8 @@ static int show(struct running *run, struct px_why *why)
 		return px_because(why, -errno, "stdout: %s", strerror(errno));
 	if (r >= 0 && px_report_too_risky(&shown))
 		r = 1;
+	if (r >= 0 && px_report_has_unused(&shown))
+		r = 1;
 	if (r >= 0 && px_strays_check(&run->engine, run->job->o, "SOURCE",
 				      count_modules(&run->report), why) < 0)
 		r = -ENOLINK;

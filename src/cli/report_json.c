@@ -186,6 +186,27 @@ static void print_risks(const struct px_report *r, FILE *to)
 	putc(']', to);
 }
 
+static void print_rules(const struct px_report *r, FILE *to)
+{
+	size_t i;
+
+	fputs(",\n\"rules\": [", to);
+	for (i = 0; i < r->n_rules; i++) {
+		const struct px_report_rule *rule = &r->rules[i];
+
+		fputs(i ? ",\n {\"rule\": " : "\n {\"rule\": ", to);
+		px_json_string(to, rule->text);
+		fprintf(to,
+			", \"built_in\": %s, \"matches\": %s, \"files\": %llu, "
+			"\"bytes\": %llu}",
+			rule->built_in ? "true" : "false",
+			rule->matches ? "true" : "false",
+			(unsigned long long)rule->files,
+			(unsigned long long)rule->bytes);
+	}
+	putc(']', to);
+}
+
 void px_report_print_json(const struct px_shown *s, FILE *to)
 {
 	fputs("{\"version\": 1, \"pycfs\": \"" PX_VERSION "\", \"source\": ",
@@ -202,6 +223,7 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 	print_faults(s->r, to);
 	print_twins(s->r, to);
 	print_risks(s->r, to);
+	print_rules(s->r, to);
 	px_strays_print_json(s->strays, to);
 	fputs("}\n", to);
 }

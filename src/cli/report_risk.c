@@ -58,9 +58,17 @@ void px_report_print_risks(const struct px_shown *s)
 		       n[3] + n[2] - listed);
 }
 
+/* The lowest grade that --fail-on is for; 0: none. */
+static unsigned least_grade(const struct px_shown *s)
+{
+	return s->o->fail_on & PX_FAIL_MAY_BREAK ? 2
+	       : s->o->fail_on & PX_FAIL_BREAKS	 ? 3
+						 : 0;
+}
+
 bool px_report_too_risky(const struct px_shown *s)
 {
-	const unsigned least = s->o->fail_on;
+	const unsigned least = least_grade(s);
 	size_t n = 0, i;
 
 	for (i = 0; least && i < s->r->n_risks; i++)
@@ -72,6 +80,23 @@ bool px_report_too_risky(const struct px_shown *s)
 		       n, n == 1 ? "" : "s", grade_names[least],
 		       least < 3 ? " or worse" : "");
 	return n > 0;
+}
+
+bool px_report_has_unused(const struct px_shown *s)
+{
+	const bool fail = s->o->fail_on & PX_FAIL_UNUSED_RULE;
+	size_t n = 0, i;
+
+	for (i = 0; i < s->r->n_rules; i++) {
+		const struct px_report_rule *rule = &s->r->rules[i];
+
+		if (rule->matches || rule->built_in)
+			continue;
+		px_log(fail ? PX_LOG_ERROR : PX_LOG_WARNING,
+		       "the rule '%s' matches nothing in SOURCE", rule->text);
+		n++;
+	}
+	return fail && n > 0;
 }
 
 /* Sorts by remedy, and the risks of one remedy by grade, the worst first. */
@@ -93,14 +118,17 @@ int px_report_suggest(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
 	PX_AUTOFREE size_t *order = calloc(r->n_risks + 1, sizeof(*order));
-	const unsigned least = s->o->fail_on ? s->o->fail_on : 3;
+	/* Below the grade that the gate is for, rules are shown, but not in
+	 * force. */
+	const unsigned least = least_grade(s) ? least_grade(s) : 3;
+	const unsigned shown = 2;
 	const char *last = "";
 	size_t n = 0, i;
 
 	if (!order)
 		return -ENOMEM;
 	for (i = 0; i < r->n_risks; i++)
-		if (r->risks[i].grade >= least)
+		if (r->risks[i].grade >= shown)
 			order[n++] = i;
 	if (n > 1)
 		qsort_r(order, n, sizeof(*order), compare,
@@ -111,6 +139,8 @@ int px_report_suggest(const struct px_shown *s)
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
 
+		const bool all = px_report_remedy_is_for_all(k->remedy);
+
 		if (strcmp(k->remedy, last) == 0)
 			continue;
 		last = k->remedy;
@@ -119,6 +149,10 @@ int px_report_suggest(const struct px_shown *s)
 		printf(":%u: %s: ", k->line, grade_names[k->grade]);
 		px_print_clean(k->reason);
 		putchar('\n');
+		if (all)
+			puts("# For the modules that use it; for all of them:");
+		if (all || k->grade < least)
+			fputs("# ", stdout);
 		print_rule(k->remedy);
 	}
 	return 0;

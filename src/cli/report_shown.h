@@ -35,13 +35,15 @@ void px_report_print_json(const struct px_shown *s, FILE *to);
 /* Prints how many risks there are, and the worst of them, at most 20. */
 void px_report_print_risks(const struct px_shown *s);
 /* Prints a rules file that prevents the risks of the grade of --fail-on and
- * worse; without that option, those of the grade "breaks". Returns 0 or
- * -ENOMEM.
- */
+ * worse; without that option, those of the grade "breaks". The rules for those
+ * that may break are comments then. Returns 0 or -ENOMEM. */
 int px_report_suggest(const struct px_shown *s);
 /* Whether there is a risk of the grade of --fail-on, or worse. Logs an error if
  * so. */
 bool px_report_too_risky(const struct px_shown *s);
+/* Logs each rule of the user's that matches nothing, as a warning or, with
+ * --fail-on unused-rule, an error; then it returns true if there is one. */
+bool px_report_has_unused(const struct px_shown *s);
 
 /* Writes the page of --html. Unless it returns 0, the file that was there
  * before is unchanged. Returns 0, or -errno with a sentence in `why`. */

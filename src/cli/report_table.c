@@ -227,6 +227,27 @@ static void print_hidden(const struct px_report *r)
 	}
 }
 
+/* Prints what each rule does that does anything, in their order. */
+static void print_rules(const struct px_report *r)
+{
+	bool any = false;
+	char buf[16];
+
+	for (size_t i = 0; i < r->n_rules; i++) {
+		const struct px_report_rule *rule = &r->rules[i];
+
+		if (rule->files == 0)
+			continue;
+		if (!any)
+			puts("\nrules, and the files that they decide about:");
+		any = true;
+		printf("  %7llu files %8s  ", (unsigned long long)rule->files,
+		       px_human(rule->bytes, buf));
+		px_print_clean(rule->text);
+		puts(rule->built_in ? " (profile)" : "");
+	}
+}
+
 static void print_twins(const struct px_report *r)
 {
 	char a[16], b[16];
@@ -280,6 +301,7 @@ int px_report_print(const struct px_shown *s)
 	free(rows);
 	print_totals(s);
 	print_hidden(s->r);
+	print_rules(s->r);
 	print_twins(s->r);
 	print_faults(s->r);
 	px_strays_print(s->strays, stdout);

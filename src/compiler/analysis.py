@@ -20,7 +20,7 @@ def job(source, name, optimize, mode, mtime):
         for line, rule, grade, detail in analyse(source, name):
             out.append('\t'.join([*map(clean, (
                 grade, line, rule, RULES[rule][1], detail)),
-                remedy(rule, name).translate({9: '?', 10: '?'})]))
+                remedy(rule, name, detail).translate({9: '?', 10: '?'})]))
     except BaseException:
         pass
     return (0, 0, 0,

@@ -14,6 +14,9 @@ Names are followed through plain assignments only. Grade 3 is for code that
 cannot work, because it computes with a docstring that is None or reads a file
 that is not shipped. If that depends on the caller or on another module, the
 grade is 2.
+
+The pattern * in a remedy is for every module: the one that has the finding is
+not the one that has to change.
 """
 import ast
 import builtins
@@ -24,6 +27,14 @@ import sys
 TABLE = """
 getsource 2 keep-source {top}; django/django#17860, dbos, tyro, pscript
   reads the source of an object: OSError without it
+caller-source 2 keep-source *; google/openhtf#230, torch.jit, dill
+  reads the source of what others give it: theirs is needed
+caller-file 2 keep-source *; theskumar/python-dotenv#499, frames as files
+  looks for the file of who calls it, which is not shipped
+own-name 2 keep-source {path}; pyinstaller/pyinstaller#9134, bobo, lazy_loader
+  takes for granted that the name of its own file ends in .py
+opens-data 2 include {name}; scientific-python/lazy-loader#47
+  opens a file that a rule hides
 linecache 1 keep-source {top}; tracebacks keep file and line
   shows source lines: there are none, the text is empty
 loader-source 2 keep-source {top}; SourcelessFileLoader.get_source
@@ -58,6 +69,8 @@ doc-imported 2 optimize 1 {top}; sympy.physics.vector, yaql
   computes with another module's docstring when imported
 doc-in-decorator 3 optimize 1 {top}; huggingface/transformers#38323, sunpy
   a decorator computes with the docstring of what it decorates
+caller-doc 2 optimize 1 *; pyexcel/pyexcel#270, docrep
+  computes with the docstring of what others give it: theirs is needed
 doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
   computes with a docstring, which is None
 docopt 3 optimize 1 {path}; internetarchive, stomp
@@ -85,10 +98,13 @@ WORDS = [w.encode() for w in """
 __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
-GenericParser warp.kernel dace """.split()] + [b"def p_", b"def t_"]
+GenericParser warp.kernel dace co_filename getsourcefile """.split()] + [b"def p_", b"def t_"]
 # Methods with a side effect: they change their object, or consume input.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
 recv send sendall write setdefault append appendleft""".split())
+# Likewise, of those in which a file's name is used.
+FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile + "
+              .split()]
 ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
 # The standard library is not in SOURCE, so that it keeps its docstrings.
 STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset("""
@@ -140,6 +156,10 @@ find_module""".split())
 TEXT = frozenset("""dedent cleandoc len fill wrap indent
 add_docstring""".split())
 
+# Bytes of a file's name that is looked for among those that rules hide.
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                  "0123456789._-+*")
+
 # What made_of() finds in an expression that is a path, as bits:
 OWN = 1  # it is in the directory of this module, or below it
 PY = 2  # it has a string that ends in .py
@@ -147,6 +167,9 @@ EXE = 4  # it is the Python interpreter
 SELF = 8  # it is the file of this module
 MOD = 16  # it is the file of another module
 LISTED = 32  # it is a name from the listing of a directory
+NAMED = 64  # it is, or ends in, the name of the file of this module
+FRAME = 128  # it is the file of a frame or code object
+FILE = SELF | NAMED | FRAME
 
 DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = DEFS + (ast.Lambda,)
@@ -181,18 +204,26 @@ def rules():
     return [(name,) + row for name, row in sorted(RULES.items())]
 
 
-def remedy(rule, path):
+def escaped(path):
+    """A pattern that matches this path alone."""
+    for c in "\\*?[ ":
+        path = path.replace(c, "\\" + c)
+    return path
+
+
+def remedy(rule, path, detail=""):
     """Returns the line of a rules file that prevents a finding of `rule` in the
     module `path`, which is relative to SOURCE. In TABLE, {path} stands for the
     module, {top} for its top-level package, or the module itself if it is in
-    none, and {dir} for its directory."""
-    path = path.strip("/")
-    for c in "\\*?[ ":
-        path = path.replace(c, "\\" + c)
+    none, {dir} for its directory, and {name} for the name in `detail`, or, if
+    that begins with a *, for all names that end in the rest of it."""
+    path = escaped(path.strip("/"))
+    star = detail[:1] if detail.startswith("*") else ""
     first, slash, _ = path.partition("/")
     parent = path.rpartition("/")[0]
     return (RULES[rule][2].replace("{path}", "/" + path)
             .replace("{top}", "/" + first + slash)
+            .replace("{name}", star + escaped(detail[len(star):]))
             .replace("{dir}", "/" + parent + "/" if parent else "/" + path))
 
 
@@ -214,7 +245,8 @@ def wanted(source):
     """Whether a source may have findings, by a look at its bytes."""
     if any(word in source for word in WORDS):
         return True
-    if b"__file__" in source and (b"open" in source or b".read_" in source):
+    if any(word in source for word in (b"__file__", b"splitext")) and any(
+            word in source for word in FILE_WORDS):
         return True
     at = source.find(b"assert ")
     if at >= 0 and b"except" in source and b"AssertionError" in source:
@@ -286,6 +318,13 @@ def literals(node):
     out = [string(n)[-60:] for n in ast.walk(node)
            if string(n).endswith(".py")]
     return " ".join(out[:4]) or key(node)
+
+
+def cuts_suffix(node):
+    """Whether a slice takes or leaves the last three bytes."""
+    ends = [getattr(node, "upper", None), getattr(node, "lower", None)]
+    return any(isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub) and
+               getattr(e.operand, "value", 0) == 3 for e in ends)
 
 
 def docstring(node):
@@ -534,6 +573,8 @@ class Module:
                     self.add(node, "optimize-flag", 1, "sys.flags.optimize")
             elif isinstance(node, ast.Subscript):
                 self.doc(node, node.value, "[]", *where)
+                if cuts_suffix(node.slice):
+                    self.own_name(node, node.value, where[0])
             elif isinstance(node, ast.AugAssign):
                 self.doc(node, node.target, "+=", *where)
                 if isinstance(node.op, ast.Add):
@@ -544,6 +585,8 @@ class Module:
                 elif isinstance(node.op, ast.Add):
                     self.doc(node, node.left, "+", *where)
                     self.doc(node, node.right, "+", *where)
+                    if string(node.right).isalnum():
+                        self.own_name(node, node.left, where[0])
             elif isinstance(node, ast.Compare):
                 self.compare(node, *where)
             elif isinstance(node, DEFS):
@@ -597,7 +640,7 @@ class Module:
         if at not in self.memo:
             self.memo[at] = 0  # ends the recursion for x = x + ".py"
             out = self.made_of_parts(node, scope, depth + 1)
-            self.memo[at] = out & ~SELF if out & (PY | LISTED) else out
+            self.memo[at] = out & ~FILE if out & (PY | LISTED) else out
         return self.memo[at]
 
     def made_of_parts(self, node, scope, depth):
@@ -607,7 +650,9 @@ class Module:
         if isinstance(node, (ast.Name, ast.Attribute)):
             name = key(node)
             if name in ("__file__", "__path__"):
-                return OWN | SELF if name == "__file__" else OWN
+                return OWN | SELF | NAMED if name == "__file__" else OWN
+            if last(name) == "co_filename":
+                return FRAME
             if last(name) in ("__file__", "__path__"):
                 return MOD
             if self.full(node) == "sys.executable":
@@ -616,8 +661,10 @@ class Module:
             for value in values[:4]:
                 out |= self.made_of(value, where, depth)
             parts = [getattr(node, "value", None)]
-            if last(name) in ("parent", "parents", "name", "stem", "suffix"):
-                clear = SELF
+            if last(name) in ("parent", "parents", "stem", "suffix"):
+                clear = FILE
+            elif last(name) == "name":
+                clear = SELF | FRAME
         elif isinstance(node, ast.Call):
             name = last(self.full(node.func))
             parts = [getattr(node.func, "value", None)]
@@ -626,9 +673,16 @@ class Module:
             elif name not in CHANGED:
                 return 0
             out = LISTED if name in LISTERS else 0
-            clear = SELF if name in SPLITTERS or name == "basename" else 0
+            if name == "basename":
+                clear = SELF | FRAME
+            elif name in SPLITTERS or name in ("with_suffix", "with_name") or \
+                    name in ("join", "joinpath") and node.args[1:]:
+                clear = FILE
+            if name == "with_suffix" and ".py" in map(string, node.args):
+                out |= PY
         elif isinstance(node, ast.BinOp):
             parts = [node.left, node.right]
+            clear = FILE if isinstance(node.op, ast.Div) else 0
         elif isinstance(node, ast.IfExp):
             parts = [node.body, node.orelse]
         elif type(node) in PARTS:
@@ -651,7 +705,13 @@ class Module:
         made = [self.made_of(a, scope) for a in args]
         if full in ("inspect.getsource", "inspect.getsourcelines",
                     "inspect.findsource", "dill.source.getsource"):
-            self.add(node, "getsource", 2 + now - soft, key(node))
+            given = not now and self.given(args[0], scope)
+            self.add(node, "caller-source" if given else "getsource",
+                     2 + now - soft, key(node))
+        elif full == "inspect.getsourcefile":
+            tested = any(node in v and n in scope.guards
+                         for n, v in scope.values.items())
+            self.add(node, "getsource", 2 - (soft or tested), key(node))
         elif full in ("linecache.getline", "linecache.getlines"):
             self.add(node, "linecache", 1, key(node))
         elif name == "get_source" and len(node.args) == 1 and \
@@ -662,6 +722,7 @@ class Module:
         elif full in RESOURCES:
             if any(m & PY for m in made[1:]):
                 self.add(node, "resource-py", 3 - soft, literals(node))
+            self.opens(node, node.args[-1] if node.args else None, scope, soft)
         elif full in READERS:
             self.reads(node, args[0], node.args[1:2], scope, now, soft, main)
         elif of and name in ("read_text", "read_bytes", "open"):
@@ -669,8 +730,12 @@ class Module:
             self.reads(node, of, mode, scope, now, soft, main)
         elif full in EXISTS or of and name in ("exists", "is_file"):
             of = args[0] if full in EXISTS else of
-            if self.made_of(of, scope) & (OWN | PY) == OWN | PY:
+            out = self.made_of(of, scope)
+            if out & (OWN | PY) == OWN | PY:
                 self.add(node, "py-exists", 2, literals(of))
+            elif out & FRAME:
+                self.add(node, "caller-file", 2, key(of))
+            self.opens(node, of, scope, False)
         elif full == "runpy.run_path":
             self.by_path(node, "run-path", made[0], soft)
         elif full == "imp.load_source" or name in (
@@ -698,6 +763,14 @@ class Module:
             self.discovers(node, args[0], self.made_of(of, scope), main)
         elif name in LISTERS and any("*" in s for s in strings(args[0])):
             self.discovers(node, args[0], self.made_of(node, scope), main)
+        if name in ("replace", "endswith", "rstrip", "removesuffix") and of:
+            ends = strings(args[0])
+            if ".py" in ends and not any(e.startswith(".pyc") for e in ends):
+                self.own_name(node, of, scope)
+        elif full.startswith("re.") and any(
+                s.rstrip("$").endswith(".py") for s in strings(args[0])):
+            for a in node.args[1:]:
+                self.own_name(node, a, scope)
         self.jit(node, node, now)
         for k in node.keywords:
             if k.arg == "use_attribute_docstrings" and key(k.value) == "True":
@@ -722,6 +795,56 @@ class Module:
             self.add(node, "open-own-file", 2 + now - soft, key(path))
         elif out & (OWN | PY | LISTED) == OWN | PY:
             self.add(node, "open-py", 3 - soft, literals(path))
+        elif out & FRAME:
+            self.add(node, "caller-file", 2 - soft, key(path))
+        self.opens(node, path, scope, soft)
+
+    def opens(self, node, path, scope, soft):
+        """Notes the name of a data file that is opened or looked for. Whether
+        there is one that a rule hides, the report knows."""
+        for name in self.ends_of(path, scope):
+            if not name.endswith((".py", ".pyc")):
+                self.add(node, "opens-data", 2 - bool(soft), name)
+
+    def ends_of(self, node, scope, depth=0):
+        """The names in which a path may end, as far as they are constant: "x.y"
+        or, if only the ending is, "*.y"."""
+        out = []
+        if isinstance(node, (ast.Name, ast.Attribute)) and depth < 5:
+            values, where = scope.find(key(node))
+            for v in values[:4]:
+                out += self.ends_of(v, where, depth + 1)
+        elif isinstance(node, ast.Call):
+            name = last(self.full(node.func))
+            if name == "with_suffix":
+                out = ["*" + s for s in map(string, node.args)]
+            elif name in PASSING and name not in LISTERS | SPLITTERS:
+                of = getattr(node.func, "value", None)
+                out = self.ends_of(node.args[-1] if node.args else of, scope,
+                                   depth + 1)
+        elif isinstance(node, ast.BinOp):
+            ends = self.ends_of(node.right, scope, depth + 1)
+            star = "*" if isinstance(node.op, ast.Add) else ""
+            out = [star + e if e.startswith(".") else e for e in ends
+                   if isinstance(node.op, (ast.Add, ast.Div))]
+        elif string(node):
+            out = [string(node).rstrip("/").rpartition("/")[2]]
+        return [s for s in out if s.strip("*.") and PLAIN.issuperset(s)]
+
+    def own_name(self, node, of, scope):
+        """Adds a finding if `of` is the name of this module's file, of which
+        something is done that is right for .py alone."""
+        if self.made_of(of, scope) & NAMED:
+            self.add(node, "own-name", 2 - self.knows_pyc, key(node))
+
+    def given(self, node, scope):
+        """Whether an object comes from who calls this function."""
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+        name = getattr(node, "id", None)
+        _, where = scope.find(name)
+        return where is not None and name in where.params and \
+            name not in ("self", "cls", "mcs")
 
     def discovers(self, node, pattern, out, main):
         """Finds a search for *.py: names, made of `out`, are compared with
@@ -745,6 +868,10 @@ class Module:
             if isinstance(op, (ast.Eq, ast.In)) and ".py" in strings(right):
                 self.discovers(node, right, self.made_of(node.left, scope),
                                main)
+            if isinstance(op, (ast.Eq, ast.NotEq)):
+                for one, other in (node.left, right), (right, node.left):
+                    if string(other).endswith(".py"):
+                        self.own_name(node, one, scope)
 
     def jit(self, node, call, now):
         """Finds a function or decorator that compiles from source."""
@@ -839,7 +966,9 @@ class Module:
         if not sure:
             return 0, "", ""
         if main or not self.at_import(scope):
-            return 2, "doc-in-function", name
+            base = name[:-len(".__doc__")].partition(".")[0]
+            given = base and self.given(ast.Name(base), scope)
+            return 2, "caller-doc" if given else "doc-in-function", name
         if scope.inside:
             return 3, "doc-in-decorator", name
         return 1 + sure, rule, name

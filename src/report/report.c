@@ -17,7 +17,8 @@ struct making {
 	pthread_mutex_t lock;
 	/* one thread at a time may have a large source in memory */
 	pthread_mutex_t one_large;
-	struct px_report *r; /* protected by `lock` */
+	struct px_report *r; /* protected by `lock`, like `names` */
+	struct px_set names; /* of the files that are not in the view */
 	size_t room_files, room_hidden, room_faults;
 	int err; /* the first error; protected by `lock`, like err_path */
 	char *err_path;
@@ -85,11 +86,19 @@ static int add_fault(struct making *m, const struct px_report_fault *f)
 
 /* -------------------------------------------------------------- measuring */
 
-/* Adds the number and size of the files at `path` and below it. What cannot be
- * read is not counted. */
-static void sum_hidden(struct px_tree *t, const char *path,
+static void add_name(struct making *m, const char *path)
+{
+	pthread_mutex_lock(&m->lock);
+	px_report_add_name(&m->names, px_path_name(path));
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Adds the number and size of the files at `path` and below it, and their
+ * names. What cannot be read is not counted. */
+static void sum_hidden(struct making *m, const char *path,
 		       struct px_report_hidden *h)
 {
+	struct px_tree *t = m->o->tree;
 	struct px_listing l;
 	struct px_stat st;
 	size_t i;
@@ -99,8 +108,10 @@ static void sum_hidden(struct px_tree *t, const char *path,
 	if (st.type != PX_TYPE_DIR) {
 		h->files++;
 		h->bytes += st.type == PX_TYPE_REG ? st.fp.size : 0;
+		add_name(m, path);
 		return;
 	}
+	h->is_dir = true;
 	if (px_tree_list(t, path, PX_LIST_STATS, &l) < 0)
 		return;
 	for (i = 0; i < l.n; i++) {
@@ -109,10 +120,11 @@ static void sum_hidden(struct px_tree *t, const char *path,
 		if (l.names[i].type == PX_TYPE_DIR) {
 			below = px_path_join(path, l.names[i].name);
 			if (below)
-				sum_hidden(t, below, h);
+				sum_hidden(m, below, h);
 			continue;
 		}
 		h->files++;
+		add_name(m, l.names[i].name);
 		if (l.names[i].st && l.names[i].type == PX_TYPE_REG)
 			h->bytes += l.names[i].st->fp.size;
 	}
@@ -155,7 +167,7 @@ static int report_hidden(struct making *m, const struct px_item *i)
 
 	if (!h.path)
 		return -ENOMEM;
-	sum_hidden(m->o->tree, i->source, &h);
+	sum_hidden(m, i->source, &h);
 	pthread_mutex_lock(&m->lock);
 	r = add_hidden(m, &h);
 	pthread_mutex_unlock(&m->lock);
@@ -367,8 +379,10 @@ static void sort(void *array, size_t n, size_t size,
 		qsort(array, n, size, compare);
 }
 
-static int sum_up(struct px_report *r, const struct px_report_options *o)
+static int sum_up(struct making *m)
 {
+	const struct px_report_options *o = m->o;
+	struct px_report *r = m->r;
 	size_t i;
 	int err;
 
@@ -383,7 +397,9 @@ static int sum_up(struct px_report *r, const struct px_report_options *o)
 		px_report_add_sizes(&r->dists[f->dist].sizes, f);
 	}
 	if (err == 0)
-		err = px_report_find_risks(r, o);
+		err = px_report_use_rules(r, o);
+	if (err == 0)
+		err = px_report_find_risks(r, o, &m->names);
 	return err < 0 ? err : find_twins(r);
 }
 
@@ -453,9 +469,12 @@ int px_report_make(const struct px_report_options *o, struct px_report *ret,
 	r = run(&m, why);
 	free(m.err_path);
 	pthread_mutex_destroy(&m.lock);
-	if (r < 0)
+	if (r < 0) {
+		px_set_fini(&m.names);
 		return r;
-	r = sum_up(ret, o);
+	}
+	r = sum_up(&m);
+	px_set_fini(&m.names);
 	if (r < 0)
 		px_because(why, r, "cannot sum up: %s", strerror(-r));
 	return r;
@@ -476,6 +495,9 @@ void px_report_fini(struct px_report *r)
 	}
 	for (i = 0; i < r->n_hidden; i++)
 		free(r->hidden[i].path);
+	for (i = 0; i < r->n_rules; i++)
+		free(r->rules[i].text);
+	free(r->rules);
 	for (i = 0; i < r->n_faults; i++) {
 		free(r->faults[i].path);
 		px_blob_unref(r->faults[i].why);

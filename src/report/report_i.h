@@ -7,6 +7,7 @@
  */
 
 #include "pycfs/report.h"
+#include "pycfs/set.h"
 #include "pycfs/walk.h"
 
 /* ---- measure.c: compressed sizes and digests ---- */
@@ -40,10 +41,20 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 
 /* ---- risk.c ---- */
 
+/* Adds the name of a file that is not in the view to those that
+ * px_report_find_risks looks for: "a.tar.gz", "*.tar.gz" and "*.gz". A hash
+ * that two names share could at worst add a risk. */
+void px_report_add_name(struct px_set *hidden, const char *name);
 /* Parses the findings of all files into r->risks. Findings that the rules
- * remedy already are left out. Sets the grades of files and distributions. */
-int px_report_find_risks(struct px_report *r,
-			 const struct px_report_options *o);
+ * remedy already are left out, and files that are opened and not `hidden`. Sets
+ * the grades of files and distributions. */
+int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
+			 const struct px_set *hidden);
+
+/* ---- usage.c ---- */
+
+/* Fills r->rules. */
+int px_report_use_rules(struct px_report *r, const struct px_report_options *o);
 
 /* ---- dist.c: which distribution a file belongs to ---- */
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_i.h"
 
+#include "pycfs/digest.h"
+
+#include <limits.h>
+
 #define N_FIELDS 6 /* grade, line, rule, reason, detail, remedy */
 
 /* Splits `line` at its tabs, in place. Returns false if it is not a finding. */
@@ -44,22 +48,84 @@ static int add(struct px_report *r, size_t *room, size_t file,
 	return 0;
 }
 
-/* Whether the rules in force already do what the remedy proposes. */
-static bool is_remedied(const struct px_report_options *o,
-			const struct px_report_file *f, const char *remedy)
-{
-	static const char keep[] = "keep-source ", level[] = "optimize ";
+/* What the rules in force make of the layer as a whole. */
+struct whole {
+	bool all_kept;	/* every module stays a source */
+	unsigned level; /* the highest of those that are compiled */
+	const struct px_set *hidden;
+};
 
+static uint64_t hash_of(const char *name)
+{
+	return px_hash64(0, name, strlen(name));
+}
+
+void px_report_add_name(struct px_set *hidden, const char *name)
+{
+	char ending[NAME_MAX + 2] = "*";
+	const char *dot = strchr(name, '.');
+
+	px_set_add(hidden, hash_of(name));
+	for (; dot && strlen(dot) <= NAME_MAX; dot = strchr(dot + 1, '.')) {
+		memcpy(ending + 1, dot, strlen(dot) + 1);
+		px_set_add(hidden, hash_of(ending));
+	}
+}
+
+static struct whole look_at_all(const struct px_report *r,
+				const struct px_report_options *o,
+				const struct px_set *hidden)
+{
+	struct whole w = {.all_kept = true, .hidden = hidden};
+	size_t i;
+
+	for (i = 0; i < r->n_files; i++) {
+		const struct px_report_file *f = &r->files[i];
+		unsigned level;
+
+		if (f->kind != PX_KIND_MODULE)
+			continue;
+		w.all_kept = false;
+		level = px_rules_optimize(o->rules, f->source, o->optimize);
+		if (level > w.level)
+			w.level = level;
+	}
+	return w;
+}
+
+/* Whether the rules in force already do what the remedy proposes; `detail` is
+ * the name that it includes. */
+static bool is_remedied(const struct px_report_options *o,
+			const struct px_report_file *f, const struct whole *w,
+			const char *remedy, const char *detail)
+{
+	static const char keep[] = "keep-source ", level[] = "optimize ",
+			  include[] = "include ";
+	const bool all = px_report_remedy_is_for_all(remedy);
+
+	if (strncmp(remedy, include, strlen(include)) == 0)
+		return !px_set_has(w->hidden, hash_of(detail));
 	if (strncmp(remedy, keep, strlen(keep)) == 0)
-		return f->kind == PX_KIND_KEPT;
+		return all ? w->all_kept : f->kind == PX_KIND_KEPT;
 	if (strncmp(remedy, level, strlen(level)) == 0)
-		return px_rules_optimize(o->rules, f->source, o->optimize) <=
+		return (all ? w->level
+			    : px_rules_optimize(o->rules, f->source,
+						o->optimize)) <=
 		       (unsigned)(remedy[strlen(level)] - '0');
 	return false;
 }
 
-int px_report_find_risks(struct px_report *r, const struct px_report_options *o)
+bool px_report_remedy_is_for_all(const char *remedy)
 {
+	const size_t n = strlen(remedy);
+
+	return n >= 2 && strcmp(remedy + n - 2, " *") == 0;
+}
+
+int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
+			 const struct px_set *hidden)
+{
+	const struct whole w = look_at_all(r, o, hidden);
 	char *fields[N_FIELDS], *line, *next;
 	size_t i, room = 0;
 	int err;
@@ -72,7 +138,8 @@ int px_report_find_risks(struct px_report *r, const struct px_report_options *o)
 			if (next)
 				*next++ = '\0';
 			if (!cut(line, fields) ||
-			    is_remedied(o, f, fields[N_FIELDS - 1]))
+			    is_remedied(o, f, &w, fields[N_FIELDS - 1],
+					fields[N_FIELDS - 2]))
 				continue;
 			err = add(r, &room, i, fields);
 			if (err < 0)

@@ -22,6 +22,29 @@ cases(
     "getsource",
     "3 2", "import inspect\nT = inspect.getsource(f)\n",
     "3 2", "from inspect import getsourcelines as g\nT = g(f)\n",
+    "2 3", "import inspect\ndef f():\n    return inspect.getsource(g)\n",
+    "2 3", "import inspect as i\ndef f(self):\n"
+           "    return i.findsource(self.g)\n",
+    "1 4", "import inspect\ndef f():\n    try:\n"
+           "        return inspect.getsource(g)\n"
+           "    except (OSError, TypeError):\n        return ''\n",
+    "2 2", "import inspect\nF = inspect.getsourcefile(f)\n",
+    "1 2", "import inspect\nF = inspect.getsourcefile(f)\nif not F:\n"
+           "    F = 'none'\n",
+    "0 0", "import inspect\ndef f(x):\n    return inspect.getsource(x)\n",
+    "3 3", "import inspect\ndef deco(f):\n    f.text = inspect.getsource(f)\n"
+           "    return f\n@deco\ndef g():\n    'doc'\n",
+    "0 0", "def getsource(x):\n    return x\ngetsource(1)\n",
+    "0 0", "import inspect\nT = inspect.signature(len)  # not getsource\n")
+
+cases(
+    "linecache",
+    "1 2", "import linecache\nprint(linecache.getline('x', 1))\n",
+    "1 2", "from linecache import getlines\ngetlines('x')\n",
+    "0 0", "import linecache\nlinecache.checkcache()\n")
+
+cases(
+    "caller-source",
     "2 3", "import inspect\ndef f(x):\n    return inspect.getsource(x)\n",
     "2 3", "import inspect as i\ndef f(x):\n    return i.findsource(x)\n",
     "1 4", "import inspect\ndef f(x):\n    try:\n"
@@ -33,16 +56,57 @@ cases(
     "1 4", "import inspect, contextlib\ndef f(x):\n"
            "    with contextlib.suppress(OSError):\n"
            "        return inspect.getsource(x)\n",
-    "3 3", "import inspect\ndef deco(f):\n    f.text = inspect.getsource(f)\n"
-           "    return f\n@deco\ndef g():\n    'doc'\n",
-    "0 0", "def getsource(x):\n    return x\ngetsource(1)\n",
-    "0 0", "import inspect\nT = inspect.signature(len)  # not getsource\n")
+    "2 3", "import inspect\ndef f(x):\n"
+           "    return inspect.getsource(x.run)\n",
+    "0 0", "import inspect\ndef f(self):\n"
+           "    return inspect.getsource(self)\n")
 
 cases(
-    "linecache",
-    "1 2", "import linecache\nprint(linecache.getline('x', 1))\n",
-    "1 2", "from linecache import getlines\ngetlines('x')\n",
-    "0 0", "import linecache\nlinecache.checkcache()\n")
+    "caller-file",
+    "2 2", "import os, sys\nif os.path.exists(f.f_code.co_filename): pass\n",
+    "2 3", "import sys\nf = sys._getframe(1)\n"
+           "T = open(f.f_code.co_filename).read()\n",
+    "1 3", "try:\n    x = 1\n    T = open(f.f_code.co_filename).read()\n"
+           "except OSError:\n    pass\n",
+    "0 0", "import os\nD = os.path.dirname(f.f_code.co_filename)\n"
+           "T = open(os.path.join(D, 'data'))\n")
+
+cases(
+    "own-name",
+    "2 2", "import os\nN = os.path.basename(__file__)[:-3]\n",
+    "2 1", "if __file__[-3:] == '.py': pass\n",
+    "2 2", "import re\nT = re.sub(r'\\.py$', '.txt', __file__)\n",
+    "2 2", "import os\nif os.path.basename(__file__) != 'x.py': x()\n",
+    "2 2", "from pathlib import Path\nif Path(__file__).name == 'x.py': x()\n",
+    "2 1", "if not __file__.endswith('.py'): x()\n",
+    "2 1", "STUB = __file__ + 'i'\n",
+    "2 1", "DATA = __file__.replace('.py', '.txt')\n",
+    "1 2", "C = '.pyc'\nif __file__.endswith('.py'): x()\n",
+    "0 0", "if __file__.endswith(('.py', '.pyc')): x()\n",
+    "0 0", "import os\nN = os.path.splitext(os.path.basename(__file__))[0]\n"
+           "T = N + 'x.py'\n",
+    "0 0", "from pathlib import Path\nT = Path(__file__).with_suffix('.txt')\n",
+    "0 0", "import os\nT = os.path.join(os.path.dirname(__file__), 'a.py')\n"
+           "if T[:-3]: pass\n",
+    "0 0", "print(__file__ + ' is here')\n")
+
+cases(
+    "opens-data",
+    "2 2", "import os\nT = open(os.path.join(os.path.dirname(__file__), "
+           "'a.txt'))\n",
+    "2 2", "from pathlib import Path\n"
+           "T = (Path(__file__).parent / 'a.txt').read_text()\n",
+    "2 2", "from pathlib import Path\n"
+           "T = Path(__file__).with_suffix('.txt').read_text()\n",
+    "2 4", "import os\ndef f(name):\n"
+           "    stub = os.path.splitext(name)[0] + '.pyi'\n"
+           "    return os.path.exists(stub)  # __file__\n",
+    "1 4", "import os  # __file__\ndef f():\n    try:\n"
+           "        return open('a.txt')\n    except OSError:\n"
+           "        return ''\n",
+    "0 0", "T = open(__file__ % 'a.py')\n",
+    "0 0", "T = open('/dev/null', 'w')  # __file__\n",
+    "0 0", "T = open('a.txt', 'w')  # __file__\n")
 
 cases(
     "loader-source",
@@ -266,14 +330,28 @@ cases(
            "    return w\n@deco\ndef g():\n    'doc'\n")
 
 cases(
-    "doc-in-function",
+    "caller-doc",
     "2 2", "def f(g):\n    return g.__doc__.split()\n",
-    "2 3", "'doc'\ndef usage():\n    print(__doc__ % 1)\n",
     "2 2", "def f(g):\n    return getattr(g, '__doc__').split()\n",
     "2 3", "def f(g):\n    d = g.__doc__\n    return d.split()\n",
+    "1 3", "def f(g):\n    try:\n        return g.__doc__.split()\n"
+           "    except AttributeError:\n        return []\n",
+    "0 0", "def f(g):\n    return (g.__doc__ or '').split()\n",
+    "0 0", "def f(g):\n    if not g.__doc__:\n        return []\n"
+           "    return g.__doc__.split()\n",
+    "0 0", "def f(g):\n    return g.__doc__\n",
+    "0 0", "class C:\n    def help(self):\n"
+           "        return self.__doc__ + ''\n")
+
+cases(
+    "doc-in-function",
+    "2 2", "def f():\n    return g.__doc__.split()\n",
+    "2 3", "'doc'\ndef usage():\n    print(__doc__ % 1)\n",
+    "2 2", "def f():\n    return getattr(g, '__doc__').split()\n",
+    "2 3", "def f():\n    d = g.__doc__\n    return d.split()\n",
     "2 3", "class C:\n    def help(self):\n        return self.__doc__ + ''\n",
     "2 3", "'doc'\nif __name__ == '__main__':\n    print(__doc__.strip())\n",
-    "1 3", "def f(g):\n    try:\n        return g.__doc__.split()\n"
+    "1 3", "def f():\n    try:\n        return g.__doc__.split()\n"
            "    except AttributeError:\n        return []\n",
     "0 0", "def f(g):\n    return (g.__doc__ or '').split()\n",
     "0 0", "def f(g):\n    if not g.__doc__:\n        return []\n"

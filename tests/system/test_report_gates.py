@@ -144,6 +144,92 @@ def test_suggested_rules_help(pycfs, scratch):
         assert read(m / "bad.pyc") == read(os.path.join(out, "bad.pyc"))
 
 
+CALLERS = {
+    "deco": "from textwrap import dedent\ndef more(f):\n"
+            "    f.__doc__ = dedent(f.__doc__)\n    return f\n",
+    "user": "from deco import more\n@more\ndef f():\n    'doc'\n",
+}
+
+
+def test_what_the_callers_have_to_cure(pycfs, scratch):
+    """A rule for the module itself would cure nothing."""
+    root = small(scratch, **CALLERS)
+    rules = os.path.join(scratch, "layer.rules")
+    gate = ("--fail-on", "may-break", "--rules", rules)
+    text = report(pycfs, root, "--suggest", "--fail-on", "may-break",
+                  status=3).stdout
+    assert "# optimize 1 *\n" in text
+    for rule, status in ((text, 3), ("optimize 1 /deco.py\n", 3),
+                         ("optimize 1 *\noptimize 2 /user.py\n", 3),
+                         ("optimize 1 *\n", 0)):
+        trees.write(rules, rule)
+        report(pycfs, root, *gate, status=status)
+
+
+def test_suggestions_for_what_may_break_are_comments(pycfs, scratch):
+    root = small(scratch, bad=DOC, may="def f():\n    return g.__doc__ + ''\n")
+    text = report(pycfs, root, "--suggest").stdout
+    assert "\noptimize 1 /bad.py\n" in text
+    assert "\n# optimize 1 /may.py\n" in text
+    text = report(pycfs, root, "--suggest", "--fail-on", "may-break",
+                  status=3).stdout
+    assert "\noptimize 1 /may.py\n" in text
+
+
+OPENS = "import os\nT = open(os.path.join(os.path.dirname(__file__), %r))\n"
+
+
+def test_data_that_a_rule_hides(pycfs, scratch):
+    root = small(scratch, **{"p/__init__": OPENS % "a.txt",
+                             "p/stub": "import os\ndef f(n):\n    return "
+                             "open(os.path.splitext(n)[0] + '.pyi')\n",
+                             "q": OPENS % "a.data"})
+    for name in ("p/a.txt", "p/x.pyi", "p/d/y.z.dat", "p/a.data"):
+        trees.write(os.path.join(root, name), b"data")
+    trees.age(root)
+
+    def risks(*options):
+        return {(r["path"], r["remedy"]) for r in ask(pycfs, root, *options)[
+            "risks"]}
+    assert risks() == set()
+    assert risks("--exclude", "*.txt", "--exclude", "*.dat") == {
+        ("p/__init__.py", "include a.txt")}
+    assert risks("--exclude", "*.pyi") == {("p/stub.py", "include *.pyi")}
+    # In a directory that is excluded, too.
+    assert risks("--exclude", "/p/") == {("q.py", "include a.data")}
+    assert risks("--exclude", "*.txt", "--include", "a.txt") == set()
+
+
+def test_what_rules_do(pycfs, scratch):
+    root = small(scratch, **{"a": "A = 1\n", "p/b": "B = 1\n",
+                             "p/c": "C = 1\n", "t/d": "D = 1\n"})
+    trees.write(os.path.join(root, "p", "x.pyi"), b"12345")
+    trees.write(os.path.join(root, "t", "y.pyi"), b"123")
+    trees.age(root)
+    rules = os.path.join(scratch, "layer.rules")
+    trees.write(rules, "exclude *.pyi\nexclude t/\nkeep-source /p/\n"
+                "keep-source /p/b.py\noptimize 1 /a.py\nexclude *.pyx\n"
+                "keep-source !/nowhere/\n")
+    r = report(pycfs, root, "--rules", rules, "--json")
+    found = {x["rule"]: (x["files"], x["matches"])
+             for x in json.loads(r.stdout)["rules"]}
+    assert found == {
+        "exclude *.pyi": (1, True), "exclude t/": (2, True),
+        "keep-source /p/": (1, True), "keep-source /p/b.py": (1, True),
+        "optimize 1 /a.py": (1, True), "exclude *.pyx": (0, False),
+        "keep-source !/nowhere/": (0, False)}
+    assert "warning: the rule 'exclude *.pyx' matches nothing" in r.stderr
+    r = report(pycfs, root, "--rules", rules)
+    assert "  exclude t/\n" in r.stdout and "*.pyx" not in r.stdout
+    r = report(pycfs, root, "--rules", rules, "--fail-on", "unused-rule",
+               "--fail-on", "breaks", status=3)
+    assert "error: the rule 'exclude *.pyx' matches nothing" in r.stderr
+    # Those of the profile are for packages that need not be there.
+    r = report(pycfs, root, "--profile", "safe", "--exclude", "t/",
+               "--fail-on", "unused-rule")
+    assert "matches nothing" not in r.stderr
+
+
 ODD = ["a[b] #1 .py", " x.py", "!n.py", "#h.py", "b*?.py", "back\\slash.py",
        "trail .py", CAFE, "<b>.py"]
 

@@ -92,8 +92,10 @@ static void test_risks(void **state)
 	struct px_report r = {0};
 	struct px_rules *rules;
 	const char *what;
+	struct px_set hidden = {0};
 	struct px_report_options o = {.optimize = 2};
 
+	px_report_add_name(&hidden, "a.tar.gz");
 	assert_int_equal(px_rules_new(&rules), 0);
 	assert_int_equal(
 		px_rules_add(rules, PX_RULE_OPTIMIZE, 1, "b.py", &what), 0);
@@ -110,22 +112,29 @@ static void test_risks(void **state)
 	    "2\t2\tassert\tlost\t\toptimize 0 /b.py\n");
 	add(&r, "c.py", "2\t1\tsource\tgone\tx\tkeep-source /c.py\n");
 	r.files[2].kind = PX_KIND_KEPT;
-	add(&r, "d.py", NULL);
+	add(&r, "d.py",
+	    "2\t1\tdata\tx\ta.tar.gz\tinclude a.tar.gz\n"
+	    "2\t2\tdata\tx\t*.tar.gz\tinclude *.tar.gz\n"
+	    "2\t3\tdata\tx\t*.gz\tinclude *.gz\n"
+	    "2\t4\tdata\tx\t*.tar\tinclude *.tar\n"
+	    "2\t5\tdata\tx\ta\tinclude a\n");
 	assert_int_equal(px_report_assign(&r, f->t), 0);
-	assert_int_equal(px_report_find_risks(&r, &o), 0);
-	assert_int_equal(r.n_risks, 4);
+	assert_int_equal(px_report_find_risks(&r, &o, &hidden), 0);
+	assert_int_equal(r.n_risks, 7);
 	assert_int_equal(r.risks[0].line, 7);
 	assert_int_equal(r.risks[1].grade, 3);
 	assert_string_equal(r.risks[1].detail, "");
 	assert_string_equal(r.risks[2].remedy, "keep-source /a.py");
 	assert_string_equal(r.risks[3].rule, "assert");
 	assert_int_equal(r.risks[3].file, 1);
+	assert_int_equal(r.risks[6].line, 3);
 	for (size_t i = 0; i < r.n_files; i++) {
-		static const unsigned expected[] = {3, 2, 0, 0};
+		static const unsigned expected[] = {3, 2, 0, 2};
 
 		assert_int_equal(r.files[i].risk, expected[i]);
 		assert_int_equal(r.dists[r.files[i].dist].risk, expected[i]);
 	}
+	px_set_fini(&hidden);
 	px_report_fini(&r);
 	px_rules_free(rules);
 }
