@@ -5,9 +5,9 @@
  * The verbs. Each function runs one verb with the options in `o`, which it may
  * change, and returns the exit status of pycfs: 0 if it is done,
  * PX_EXIT_FAILED or PX_EXIT_USAGE otherwise (term.h); px_cmd_run returns the
- * status of the user's command, px_cmd_traceback also PX_EXIT_PARTLY, and
- * px_cmd_check also PX_EXIT_FOUND. An
- * error has been printed by then. They block until the verb is done.
+ * status of the user's command, px_cmd_traceback also PX_EXIT_PARTLY,
+ * px_cmd_check also PX_EXIT_CANNOT, and those that have a gate PX_EXIT_FOUND.
+ * An error has been printed by then. They block until the verb is done.
  *
  * Threads: the main thread, and no other thread may run, because they fork.
  */

@@ -281,9 +281,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "look for rules that cure what was found, by trying, and print them",
 	 FLAG(suggest)},
 	{"suggest", 0, NULL, REPORT,
-	 "print the rules that keep what breaks from breaking; with "
-	 "--fail-on may-break, those for what may break too", FLAG(suggest)},
-	{"fail-on", 0, "GRADE", REPORT, "fail if a risk of this grade is found, or such a rule; repeatable",
+	 "print the rules that keep what breaks from breaking; those for what "
+	 "may break are comments, unless --fail-on may-break is given",
+	 FLAG(suggest)},
+	{"fail-on", 0, "GRADE", REPORT, "fail if a risk of this grade, or such a rule, is found; may be repeated",
 	 CHOICES(fail_on, {"breaks", PX_FAIL_BREAKS, NULL},
 		 {"may-break", PX_FAIL_MAY_BREAK, "or worse"},
 		 {"unused-rule", PX_FAIL_UNUSED_RULE, "one that matches "

@@ -8,6 +8,8 @@
 
 #define N_GRADES   4
 #define MAX_LISTED 20
+/* The lowest grade that --suggest has rules for: may break. */
+#define LEAST_SHOWN 2
 
 static const char *const grade_names[N_GRADES] = {"", "to know", "may break",
 						  "breaks"};
@@ -121,14 +123,13 @@ int px_report_suggest(const struct px_shown *s)
 	/* Below the grade that the gate is for, rules are shown, but not in
 	 * force. */
 	const unsigned least = least_grade(s) ? least_grade(s) : 3;
-	const unsigned shown = 2;
 	const char *last = "";
 	size_t n = 0, i;
 
 	if (!order)
 		return -ENOMEM;
 	for (i = 0; i < r->n_risks; i++)
-		if (r->risks[i].grade >= shown)
+		if (r->risks[i].grade >= LEAST_SHOWN)
 			order[n++] = i;
 	if (n > 1)
 		qsort_r(order, n, sizeof(*order), compare,
@@ -138,7 +139,6 @@ int px_report_suggest(const struct px_shown *s)
 	puts(", from 'pycfs report --suggest'.");
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
-
 		const bool all = px_report_remedy_is_for_all(k->remedy);
 
 		if (strcmp(k->remedy, last) == 0)
@@ -150,7 +150,8 @@ int px_report_suggest(const struct px_shown *s)
 		px_print_clean(k->reason);
 		putchar('\n');
 		if (all)
-			puts("# For the modules that use it; for all of them:");
+			puts("# The modules that use it need a rule. One for "
+			     "all modules would be:");
 		if (all || k->grade < least)
 			fputs("# ", stdout);
 		print_rule(k->remedy);
