@@ -97,7 +97,8 @@ def pycfs_run(t, options, cache, source=None):
     """Times `pycfs run ... -- cp -a` from its start to its exit, as a build
     would use it."""
     with t.lab.room("dst") as to, t.lab.point() as point:
-        spent = run([benchlib.program(), "run", *options, "--cache", cache,
+        spent = run([benchlib.program(), "run", "--profile", "strict",
+                     *options, "--cache", cache,
                      source or t.source, point, "--", "cp", "-a",
                      point + "/.", to])
         t.check(to, t.ours)
@@ -290,7 +291,8 @@ def by_export(kind, warm):
                 cache = os.path.join(cold, "cache")
             to = os.path.join(room, {"dir": "tree", "stream": "-"}.get(
                 kind, "tree." + kind))
-            args = [benchlib.program(), "export", *t.options, "--cache",
+            args = [benchlib.program(), "export", "--profile", "strict",
+                    *t.options, "--cache",
                     cache, t.source]
             if kind == "stream":
                 return shell('"$@" - >/dev/null', *args)

@@ -277,9 +277,9 @@ class Lab:
     def mount(self, options, source):
         """pycfs mount; yields a Mounted."""
         with self.point() as point:
-            spent = run([program(), "mount", "--log-file",
-                         os.path.join(self.dir, "log"), *options, source,
-                         point])
+            spent = run([program(), "mount", "--profile", "strict",
+                         "--log-file", os.path.join(self.dir, "log"),
+                         *options, source, point])
             try:
                 yield Mounted(point, spent)
                 run([program(), "umount", point])

@@ -23,8 +23,10 @@
  * If the argument SOURCE of `o` (the first one) is a venv, or a project with a
  * venv that is called .venv, puts the site-packages of that in its place, sets
  * o->found_in, and says so in the log. A rule that excludes .venv keeps a
- * project as it is. Returns 0, or -errno with a sentence in `why`: an error of
- * px_venv_site. Blocks only while the file system does.
+ * project as it is. Then removes the rules whose condition does not hold there,
+ * and says what those of the profile are for. Returns 0, or -errno with a
+ * sentence in `why`: an error of px_venv_site. Blocks only while the file
+ * system does.
  */
 int px_choose_source(struct px_opt *o, struct px_why *why);
 

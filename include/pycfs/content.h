@@ -38,6 +38,9 @@ struct px_content_options {
 	struct px_cache *cache;
 	struct px_pool *pool;
 	const struct px_python *python;
+	/* What the names in __pycache__ have, as px_view_options; NULL: as of
+	 * an interpreter that runs without -O. */
+	const char *cache_tag;
 	struct px_stats *stats;
 	const struct px_rules *rules; /* NULL: none */
 	unsigned optimize;	      /* level, unless a rule has another */

@@ -22,7 +22,8 @@ struct px_engine {
 	char *compiler; /* path of the program pycfs-compiler */
 	struct px_tree *tree;
 	struct px_cache *cache;
-	struct px_choice choice;    /* the Python, and why that one */
+	struct px_choice choice; /* the Python, and why that one */
+	char *cache_tag; /* of the names in __pycache__ that it will look for */
 	struct px_scripts *scripts; /* NULL: not asked for */
 	struct px_pool *pool;
 	struct px_content *content;

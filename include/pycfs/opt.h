@@ -49,8 +49,9 @@ enum px_column {
  */
 struct px_opt {
 	enum px_verb_bit verb;
-	const char *python; /* NULL: px_choose_python chooses one */
-	unsigned optimize;  /* level of optimization, 0 to 2 */
+	const char *python;    /* NULL: px_choose_python chooses one */
+	unsigned optimize;     /* level of optimization, 0 to 2 */
+	unsigned run_optimize; /* that of the interpreter which runs it */
 	bool debug_ranges;
 	enum px_pyc_mode mode;
 	/* These three are truth values. They are unsigned because they are set
@@ -174,7 +175,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 65
+#define PX_N_OPTS 66
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -66,6 +66,10 @@ struct px_report_risk {
 	const char *rule, *reason, *detail, *remedy;
 };
 
+/* The rule of findings that an interpreter with -OO does not have: the code
+ * asks for it. */
+#define PX_REPORT_UNLESS_OO "doc-unless-oo"
+
 /* Whether a remedy is one for every module ("keep-source *"), because those
  * that use the one with the risk have to change, and not it. */
 bool px_report_remedy_is_for_all(const char *remedy);
@@ -144,7 +148,8 @@ struct px_report_options {
 	/* workers that find risks; NULL: do not look for any */
 	struct px_pool *analyser;
 	const struct px_rules *rules; /* the same as those of `content` */
-	unsigned optimize; /* level where no rule applies: 0, 1 or 2 */
+	unsigned optimize;     /* level where no rule applies: 0, 1 or 2 */
+	unsigned run_optimize; /* level of the interpreter that will run it */
 	/* Version of the code that finds risks. Cached findings of another
 	 * version are not used. */
 	const char *version;

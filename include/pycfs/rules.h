@@ -26,6 +26,13 @@
  * rules say. A rule with another verb that matches a directory applies to
  * everything in it.
  *
+ * A pattern may have a condition behind it, after a blank:
+ *
+ *   P if numpy >= 1.24, < 2.0
+ *
+ * The rule is there if that distribution is installed in such a version, as PEP
+ * 440 orders versions, or is not installed, or nobody knows its version.
+ *
  * A rules file has one rule per line; empty lines and lines that begin with #
  * are comments. Blanks separate the verb from its pattern, and spaces at the
  * end of a line are removed. A blank that belongs to the pattern needs a
@@ -84,6 +91,16 @@ unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 /* Whether there is a rule that can exclude anything. */
 bool px_rules_hide(const struct px_rules *r);
 
+/* A distribution that is installed in SOURCE, as its metadata calls it. */
+struct px_installed {
+	const char *name;    /* in any spelling */
+	const char *version; /* as PEP 440 has it, or any other text */
+};
+/* Removes the rules whose condition does not hold, and those of pycfs itself
+ * that would not lower the level `optimize`. There are `n` distributions. */
+void px_rules_settle(struct px_rules *r, const struct px_installed *installed,
+		     size_t n, unsigned optimize);
+
 /* The rules themselves, in their order, for a list of what each of them does.
  * `i` is less than px_rules_count; no rules (NULL) are 0. */
 size_t px_rules_count(const struct px_rules *r);
@@ -93,6 +110,13 @@ bool px_rules_is_built_in(const struct px_rules *r, size_t i);
 /* Writes rule `i` as a line of a rules file, without a line feed, into a new
  * string, which the caller frees. NULL: out of memory. */
 char *px_rules_text(const struct px_rules *r, size_t i);
+/* What rule `i` is about. The level is that of PX_RULE_OPTIMIZE. */
+enum px_rule_verb px_rules_verb(const struct px_rules *r, size_t i,
+				unsigned *ret_level);
+/* The file or directory that all lies in that rule `i` can match, a path from
+ * SOURCE on, "" if that is all of SOURCE, in a new string, which the caller
+ * frees. NULL: out of memory. */
+char *px_rules_place(const struct px_rules *r, size_t i);
 /* Whether the pattern of rule `i` matches `path` or a directory above it. */
 bool px_rules_matches(const struct px_rules *r, size_t i, const char *path,
 		      bool is_dir);

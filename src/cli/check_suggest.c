@@ -407,7 +407,8 @@ int px_check_suggest(struct px_checking *c, struct px_why *why)
 
 	if (r < 0)
 		return px_because(why, r, "out of memory");
-	r = try_level(&s, why);
+	if (c->o->run_optimize < 2)
+		r = try_level(&s, why);
 	for (size_t k = 0; r == 0 && !is_done(&s, k); k++)
 		r = try_candidates(&s, k, why);
 	if (r == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/choose.h"
+#include "profile.h"
 
 #include "pycfs/json.h"
 #include "pycfs/log.h"
@@ -25,7 +26,7 @@ static int keep(struct px_opt *o, char *text)
 	return 0;
 }
 
-int px_choose_source(struct px_opt *o, struct px_why *why)
+static int find_site(struct px_opt *o, struct px_why *why)
 {
 	const bool project = !px_rules_excluded(o->rules, ".venv", true);
 	PX_AUTOFREE char *site = NULL;
@@ -46,6 +47,13 @@ int px_choose_source(struct px_opt *o, struct px_why *why)
 		       : "");
 	o->args[0] = PX_STEAL(site);
 	return 0;
+}
+
+int px_choose_source(struct px_opt *o, struct px_why *why)
+{
+	int r = find_site(o, why);
+
+	return r < 0 ? r : px_profile_settle(o, why);
 }
 
 /* --------------------------------------------------------------- Python */

@@ -223,6 +223,7 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.cache = e->cache,
 		.pool = e->pool,
 		.python = e->choice.python,
+		.cache_tag = e->cache_tag,
 		.stats = &e->stats,
 		.rules = o->rules,
 		.optimize = o->optimize,
@@ -252,6 +253,18 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 	return 0;
 }
 
+/* As importlib.util.cache_from_source of the interpreter that will run it. */
+static int name_cached(struct px_engine *e, const struct px_opt *o)
+{
+	const char *tag = e->choice.python->cache_tag;
+
+	if (o->run_optimize == 0)
+		e->cache_tag = strdup(tag);
+	else if (asprintf(&e->cache_tag, "%s.opt-%u", tag, o->run_optimize) < 0)
+		e->cache_tag = NULL;
+	return e->cache_tag ? 0 : -ENOMEM;
+}
+
 int px_engine_start(struct px_engine *e, const struct px_opt *o,
 		    const char *source, const struct px_engine_needs *needs,
 		    struct px_why *why)
@@ -277,8 +290,10 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	if (r == 0)
 		r = start_pool(e, o, why);
 	if (r == 0)
-		r = px_scripts_begin(o, e->tree, e->choice.python, &e->scripts,
-				     why);
+		r = name_cached(e, o);
+	if (r == 0)
+		r = px_scripts_begin(o, e->tree, e->choice.python, e->cache_tag,
+				     &e->scripts, why);
 	/* From here on nothing is put into the tree. */
 	if (r == 0)
 		r = begin_check(e, o, why);
@@ -337,5 +352,6 @@ void px_engine_stop(struct px_engine *e)
 	px_scripts_free(e->scripts);
 	px_choice_fini(&e->choice);
 	px_tree_close(e->tree);
+	free(e->cache_tag);
 	free(e->compiler);
 }

@@ -26,6 +26,7 @@
 
 const struct px_opt px_opt_defaults = {
 	.optimize = 2,
+	.safe = true,
 	.mode = PX_PYC_UNCHECKED_HASH,
 	.prefix = "/site-packages",
 	.prefix_dir = "",
@@ -102,6 +103,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"optimize", 'O', "N", VIEW, "optimize level",
 	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
 		{"2", 2, "no docstrings either"})},
+	{"run-optimize", 0, "N", VIEW,
+	 "level of the interpreter that will run it",
+	 CHOICE(run_optimize, {"0", 0, NULL}, {"1", 1, "-O"},
+		{"2", 2, "-OO, PYTHONOPTIMIZE=2"})},
 	{"debug-ranges", 0, NULL, VIEW,
 	 "keep column numbers for tracebacks (3.11 and later; a third larger)",
 	 FLAG(debug_ranges)},
@@ -136,9 +141,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P",
 	 SET(px_opt_rules)},
 	{"profile", 0, "PROFILE", VIEW, "rules that come before yours",
-	 CHOICE(safe, {"strict", false, "none"},
-		{"safe", true, "those for packages known to break without "
-		 "source or docstrings"})},
+	 CHOICE(safe, {"safe", true, "those for packages known to break without "
+		 "source or docstrings"},
+		{"strict", false, "none"})},
 	{"owner", 0, "UID:GID", VIEW,
 	 "show everything as owned by these (default: as in SOURCE; in an "
 	 "archive 0:0)", SET(px_opt_owner)},

@@ -178,6 +178,7 @@ static int make(struct running *run, struct px_why *why)
 		.analyser = run->analyser,
 		.rules = run->job->o->rules,
 		.optimize = run->job->o->optimize,
+		.run_optimize = run->job->o->run_optimize,
 		.version = PX_VERSION,
 		.tree = run->engine.tree,
 		.cache = run->engine.cache,

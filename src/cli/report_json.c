@@ -214,7 +214,10 @@ void px_report_print_json(const struct px_shown *s, FILE *to)
 	px_json_string(to, s->source);
 	fputs(", ", to);
 	px_choice_print_json(s->choice, to);
-	fprintf(to, ", \"optimize\": %u, \"debug_ranges\": %s", s->o->optimize,
+	fprintf(to,
+		", \"optimize\": %u, \"run_optimize\": %u, "
+		"\"debug_ranges\": %s",
+		s->o->optimize, s->o->run_optimize,
 		s->o->debug_ranges ? "true" : "false");
 	print_totals(s->r, to);
 	print_dists(s->r, to);

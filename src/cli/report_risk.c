@@ -116,6 +116,21 @@ static int compare(const void *a, const void *b, void *arg)
 	return (x > y) - (x < y);
 }
 
+/* What needs no rule where the layer's user says how Python starts. */
+static void suggest_level(const struct px_report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_risks; i++)
+		n += r->risks[i].grade >= LEAST_SHOWN &&
+		     strcmp(r->risks[i].rule, PX_REPORT_UNLESS_OO) == 0;
+	if (n > 0)
+		printf("# Where the layer runs with PYTHONOPTIMIZE=2, %zu of "
+		       "them need%s no rule:\n"
+		       "# say so with --run-optimize 2.\n",
+		       n, n == 1 ? "s" : "");
+}
+
 int px_report_suggest(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -137,6 +152,7 @@ int px_report_suggest(const struct px_shown *s)
 	fputs("# Rules for ", stdout);
 	px_print_clean(s->source);
 	puts(", from 'pycfs report --suggest'.");
+	suggest_level(r);
 	for (i = 0; i < n; i++) {
 		const struct px_report_risk *k = &r->risks[order[i]];
 		const bool all = px_report_remedy_is_for_all(k->remedy);

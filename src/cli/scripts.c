@@ -41,14 +41,14 @@ static void tell(const struct px_scripts *s, const char *dir)
 }
 
 int px_scripts_begin(const struct px_opt *o, struct px_tree *tree,
-		     const struct px_python *python, struct px_scripts **ret,
-		     struct px_why *why)
+		     const struct px_python *python, const char *cache_tag,
+		     struct px_scripts **ret, struct px_why *why)
 {
 	char usual[64];
 	const struct px_scripts_options options = {
 		.tree = tree,
 		.rules = o->rules,
-		.cache_tag = python->cache_tag,
+		.cache_tag = cache_tag,
 		.dir = o->scripts,
 		.site = o->prefix_dir,
 		.python = o->scripts_python ? o->scripts_python : usual,

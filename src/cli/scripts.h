@@ -17,8 +17,8 @@
  * which are not made. *ret is the caller's, and stays NULL without --scripts.
  * Errors and blocking are those of px_scripts_make. */
 int px_scripts_begin(const struct px_opt *o, struct px_tree *tree,
-		     const struct px_python *python, struct px_scripts **ret,
-		     struct px_why *why);
+		     const struct px_python *python, const char *cache_tag,
+		     struct px_scripts **ret, struct px_why *why);
 
 /* Prints the members "scripts" and "scripts_left" of a JSON object, with a
  * comma before each; nothing if `s` is NULL. */

@@ -114,6 +114,8 @@ int px_content_new(const struct px_content_options *o, struct px_content **ret)
 	if (!c)
 		return -ENOMEM;
 	c->o = *o;
+	if (!o->cache_tag)
+		c->o.cache_tag = o->python->cache_tag;
 	if (o->max_source == 0 || o->max_source > MAX_SOURCE)
 		c->o.max_source = MAX_SOURCE;
 	r = make_parts(c);

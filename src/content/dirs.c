@@ -71,7 +71,7 @@ static int list(const struct px_dirs *d, const char *path, enum px_kind kind,
 {
 	const struct px_view_options o = {
 		.rules = d->o->rules,
-		.cache_tag = d->o->python->cache_tag,
+		.cache_tag = d->o->cache_tag,
 	};
 	struct px_listing l = {.n = 0};
 	int r = px_tree_list(

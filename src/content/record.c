@@ -244,8 +244,8 @@ static int plan_kept(struct record *rec, const char *name, const char *path)
 	char *row_name;
 	int r;
 
-	if (!px_view_cached_name(px_path_name(name),
-				 rec->rs->o.o->python->cache_tag, cached))
+	if (!px_view_cached_name(px_path_name(name), rec->rs->o.o->cache_tag,
+				 cached))
 		return 0;
 	if (asprintf(&row_name, "%.*s__pycache__/%s", dir, name, cached) < 0)
 		return -ENOMEM;

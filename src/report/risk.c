@@ -138,6 +138,8 @@ int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
 			if (next)
 				*next++ = '\0';
 			if (!cut(line, fields) ||
+			    (o->run_optimize == 2 &&
+			     strcmp(fields[2], PX_REPORT_UNLESS_OO) == 0) ||
 			    is_remedied(o, f, &w, fields[N_FIELDS - 1],
 					fields[N_FIELDS - 2]))
 				continue;

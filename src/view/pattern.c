@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pattern.h"
 
+#include "pycfs/buf.h"
+
 #include <limits.h>
 
 /* ------------------------------------------------------------- matching */
@@ -227,6 +229,9 @@ bool px_pattern_within(const struct px_pattern *r, const char *path,
 	const size_t n = strlen(path);
 	const char *slash;
 
+	/* Of many rules most are for other packages. */
+	if (r->first && *path != r->first)
+		return false;
 	if (px_pattern_matches(r, path, n, is_dir))
 		return true;
 	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
@@ -319,6 +324,12 @@ static const char *split(struct px_pattern *r)
 	return what;
 }
 
+/* Whether this byte of a pattern stands for itself. */
+static bool is_plain(char c)
+{
+	return !strchr("*?[\\", c);
+}
+
 void px_pattern_fini(struct px_pattern *r)
 {
 	free(r->text);
@@ -340,5 +351,30 @@ int px_pattern_init(struct px_pattern *r, const char *pattern, size_t n,
 	if (!r->text || !r->segments || !r->pattern)
 		return -ENOMEM;
 	*ret_what = split(r);
-	return *ret_what ? -EINVAL : 0;
+	if (*ret_what)
+		return -EINVAL;
+	if (!r->any_depth && is_plain(*r->segments[0]))
+		r->first = *r->segments[0];
+	return 0;
+}
+
+char *px_pattern_place(const struct px_pattern *r)
+{
+	PX_AUTO(px_buf_fini) struct px_buf path = {.max = SIZE_MAX};
+	int err = 0;
+
+	for (unsigned i = 0; !r->any_depth && i < r->n_segments; i++) {
+		const char *s = r->segments[i];
+
+		if (s[strcspn(s, "*?[\\")])
+			break;
+		if (path.size > 0)
+			err = px_buf_add(&path, "/", 1);
+		if (err == 0)
+			err = px_buf_add(&path, s, strlen(s));
+		if (err < 0)
+			return NULL;
+	}
+	return px_buf_add(&path, "", 1) < 0 ? NULL
+					    : (char *)PX_STEAL(path.data);
 }

@@ -15,6 +15,7 @@ struct px_pattern {
 	bool negated;
 	bool dir_only;
 	bool any_depth; /* the pattern has no slash */
+	char first;	/* of every path that it matches; '\0': not known */
 	unsigned n_segments;
 	char **segments; /* these point into `text` */
 	char *text;	 /* the pattern, in pieces */
@@ -34,5 +35,10 @@ bool px_pattern_matches(const struct px_pattern *r, const char *path, size_t n,
 /* Whether it matches `path` or a directory above it. */
 bool px_pattern_within(const struct px_pattern *r, const char *path,
 		       bool is_dir);
+
+/* The directory, or the file, that all it matches lies in or is, as far as the
+ * pattern names it, "" for none, in a new string, which the caller frees.
+ * NULL: out of memory. */
+char *px_pattern_place(const struct px_pattern *r);
 
 #endif

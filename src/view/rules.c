@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/rules.h"
 
+#include "condition.h"
 #include "pattern.h"
 
 #include <stdio.h>
@@ -9,7 +10,8 @@ struct rule {
 	struct px_pattern pattern;
 	enum px_rule_verb verb;
 	unsigned level;
-	bool built_in; /* not the user's */
+	bool built_in;	 /* not the user's */
+	char *condition; /* NULL: none */
 };
 
 struct px_rules {
@@ -96,17 +98,68 @@ static size_t trimmed_length(const char *p, size_t n)
 	return end;
 }
 
+static void rule_fini(struct rule *rule)
+{
+	px_pattern_fini(&rule->pattern);
+	free(rule->condition);
+}
+
+/* Where in the `n` bytes of a pattern the " if " of a condition is; NULL: it
+ * has none. What has no operator behind it belongs to the name of a file. */
+static const char *find_condition(const char *pattern, size_t n)
+{
+	static const char word[] = "if";
+
+	for (size_t i = n; i-- > 1;) {
+		const char *p = pattern + i;
+
+		if (n - i < sizeof(word) + 1 || strncmp(p, word, 2) != 0 ||
+		    (p[-1] != ' ' && p[-1] != '\t') ||
+		    (p[2] != ' ' && p[2] != '\t') || (i > 1 && p[-2] == '\\'))
+			continue;
+		for (size_t k = i + sizeof(word); k < n; k++)
+			if (strchr("<>=!", pattern[k]))
+				return p;
+	}
+	return NULL;
+}
+
+/* Takes the condition off a pattern of *n bytes. */
+static int take_condition(struct rule *rule, const char *pattern, size_t *n,
+			  const char **ret_what)
+{
+	const char *word = find_condition(pattern, *n), *p = word;
+	size_t n_condition;
+
+	if (!word)
+		return 0;
+	p += 2;
+	while (*p == ' ' || *p == '\t')
+		p++;
+	n_condition = *n - (size_t)(p - pattern);
+	*ret_what = px_condition_check(p, n_condition);
+	if (*ret_what)
+		return -EINVAL;
+	rule->condition = strndup(p, n_condition);
+	while (word > pattern && (word[-1] == ' ' || word[-1] == '\t'))
+		word--;
+	*n = (size_t)(word - pattern);
+	return rule->condition ? 0 : -ENOMEM;
+}
+
 static int add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 	       const char *pattern, size_t n, const char **ret_what)
 {
 	struct rule rule = {.verb = verb, .level = level};
-	struct rule *rules;
-	int err = px_pattern_init(&rule.pattern, pattern, n, ret_what);
+	struct rule *rules = NULL;
+	int err = take_condition(&rule, pattern, &n, ret_what);
 
-	rules = err < 0 ? NULL
-			: reallocarray(r->rules, r->n + 1, sizeof(*rules));
+	if (err == 0)
+		err = px_pattern_init(&rule.pattern, pattern, n, ret_what);
+	if (err == 0)
+		rules = reallocarray(r->rules, r->n + 1, sizeof(*rules));
 	if (!rules) {
-		px_pattern_fini(&rule.pattern);
+		rule_fini(&rule);
 		return err < 0 ? err : -ENOMEM;
 	}
 	r->rules = rules;
@@ -235,19 +288,31 @@ bool px_rules_is_built_in(const struct px_rules *r, size_t i)
 char *px_rules_text(const struct px_rules *r, size_t i)
 {
 	const struct rule *rule = &r->rules[i];
-	const char *verb = "";
+	const char *verb = "", *condition = rule->condition;
+	char level[] = {' ', (char)('0' + rule->level), '\0'};
 	char *text;
 
 	for (size_t k = 0; k < PX_ARRAY_LEN(verbs); k++)
 		if (verbs[k].verb == rule->verb)
 			verb = verbs[k].name;
-	if (rule->verb == PX_RULE_OPTIMIZE)
-		return asprintf(&text, "%s %u %s", verb, rule->level,
-				rule->pattern.pattern) < 0
-			       ? NULL
-			       : text;
-	return asprintf(&text, "%s %s", verb, rule->pattern.pattern) < 0 ? NULL
-									 : text;
+	if (asprintf(&text, "%s%s %s%s%s", verb,
+		     rule->verb == PX_RULE_OPTIMIZE ? level : "",
+		     rule->pattern.pattern, condition ? " if " : "",
+		     condition ? condition : "") < 0)
+		return NULL;
+	return text;
+}
+
+enum px_rule_verb px_rules_verb(const struct px_rules *r, size_t i,
+				unsigned *ret_level)
+{
+	*ret_level = r->rules[i].level;
+	return r->rules[i].verb;
+}
+
+char *px_rules_place(const struct px_rules *r, size_t i)
+{
+	return px_pattern_place(&r->rules[i].pattern);
 }
 
 bool px_rules_matches(const struct px_rules *r, size_t i, const char *path,
@@ -295,12 +360,56 @@ int px_rules_copy(const struct px_rules *r, struct px_rules **ret)
 	int err = px_rules_new(ret);
 
 	for (size_t i = 0; r && i < r->n && err == 0; i++) {
-		err = px_rules_add(*ret, r->rules[i].verb, r->rules[i].level,
-				   r->rules[i].pattern.pattern, &what);
-		if (err == 0)
-			(*ret)->rules[i].built_in = r->rules[i].built_in;
+		const struct rule *from = &r->rules[i];
+		struct rule *to;
+
+		err = px_rules_add(*ret, from->verb, from->level,
+				   from->pattern.pattern, &what);
+		if (err < 0)
+			break;
+		to = &(*ret)->rules[i];
+		to->built_in = from->built_in;
+		to->condition =
+			from->condition ? strdup(from->condition) : NULL;
+		if (from->condition && !to->condition)
+			err = -ENOMEM;
 	}
 	return err;
+}
+
+/* Whether a rule is for what is installed. What is not, may be there in
+ * another way, and a rule for it does no harm. */
+static bool applies(const struct rule *rule, const struct px_installed *all,
+		    size_t n)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; rule->condition && i < n; i++)
+		if (px_condition_names(rule->condition, all[i].name)) {
+			if (px_condition_holds(rule->condition, all[i].version))
+				return true;
+			is_known = true;
+		}
+	return !is_known;
+}
+
+void px_rules_settle(struct px_rules *r, const struct px_installed *installed,
+		     size_t n, unsigned optimize)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; r && i < r->n; i++) {
+		struct rule *rule = &r->rules[i];
+		const bool lowers = rule->verb != PX_RULE_OPTIMIZE ||
+				    rule->level < optimize || !rule->built_in;
+
+		if (lowers && applies(rule, installed, n))
+			r->rules[kept++] = *rule;
+		else
+			rule_fini(rule);
+	}
+	if (r)
+		r->n = kept;
 }
 
 void px_rules_free(struct px_rules *r)
@@ -310,7 +419,7 @@ void px_rules_free(struct px_rules *r)
 	if (!r)
 		return;
 	for (i = 0; i < r->n; i++)
-		px_pattern_fini(&r->rules[i].pattern);
+		rule_fini(&r->rules[i]);
 	free(r->rules);
 	free(r);
 }

@@ -114,15 +114,24 @@ static void check_refused(const struct px_verb *verb, bool helper,
 		return condition;                     \
 	}
 
+/* Whether the last rule is the user's. */
+static bool has_rule(const struct px_opt *o)
+{
+	const size_t n = px_rules_count(o->rules);
+
+	return n > 0 && !px_rules_is_built_in(o->rules, n - 1);
+}
+
 IS(python, o->python &&strcmp(o->python, "3.12") == 0)
 IS(optimize, o->optimize == 1)
+IS(run_optimize, o->run_optimize == 2)
 IS(debug_ranges, o->debug_ranges)
 IS(mode, o->mode == PX_PYC_CHECKED_HASH)
 IS(marshal, o->plain_marshal)
 IS(reproducible, o->must_reproduce)
 IS(prefix, strcmp(o->prefix, "/opt/x") == 0)
 IS(exclude, o->rules &&px_rules_excluded(o->rules, "d/a.c", false))
-IS(include, o->rules && !px_rules_hide(o->rules))
+IS(include, has_rule(o) && !px_rules_hide(o->rules))
 IS(keep_source, o->rules &&px_rules_keep_source(o->rules, "d/a.c"))
 IS(optimize_for, o->rules &&px_rules_optimize(o->rules, "d/a.py", 2) == 1)
 IS(owner, o->uid == 1000 && o->gid == 0)
@@ -159,7 +168,7 @@ IS(scripts_python,
 IS(hardlink_dupes, o->hardlink_dupes)
 IS(max_age, o->max_age == 30)
 IS(suggest, o->suggest)
-IS(safe, o->safe)
+IS(strict, !o->safe)
 IS(sort, o->sort == PX_COLUMN_ZSTD)
 IS(top, o->top == 7)
 IS(all_files, o->all_files)
@@ -282,7 +291,8 @@ static const struct sample {
 	{"print-digest", NULL, is_print_digest, {0}},
 	{"max-age", "30", is_max_age, {"", "-1", "x", "1d", "1000001"}},
 	{"suggest", NULL, is_suggest, {0}},
-	{"profile", "safe", is_safe, {"", "Safe", "none"}},
+	{"profile", "strict", is_strict, {"", "Safe", "none"}},
+	{"run-optimize", "2", is_run_optimize, {"", "3", "-1", "OO"}},
 	{"sort", "zstd", is_sort, {"", "Name", "bytes", "name "}},
 	{"top", "7", is_top, {"", "-1", "x", "1.5", "4294967296"}},
 	{"files", NULL, is_all_files, {0}},
@@ -431,7 +441,8 @@ static void test_defaults(void **state PX_UNUSED)
 	assert_null(o->python);
 	assert_int_equal(o->optimize, 2);
 	assert_int_equal(o->mode, PX_PYC_UNCHECKED_HASH);
-	assert_null(o->rules);
+	assert_true(o->safe && px_rules_count(o->rules) > 0);
+	assert_false(has_rule(o));
 	assert_true(o->uid == -1 && o->gid == -1 && o->mtime == -1);
 	assert_string_equal(o->prefix, "/site-packages");
 	assert_int_equal(o->on_error, PX_ON_ERROR_FAIL);
