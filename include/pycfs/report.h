@@ -57,12 +57,12 @@ struct px_report_file {
 	unsigned risk; /* the worst grade of its risks; 0: none */
 };
 
-/* A place in a module that may break without source, docstrings or asserts. The
- * strings belong to the px_report_file. */
+/* A place that may break without source, docstrings or asserts, or without what
+ * rules hide. The strings belong to the report. */
 struct px_report_risk {
-	size_t file; /* index into px_report.files */
-	unsigned line;
-	unsigned grade; /* 1: good to know, 2: may break, 3: breaks */
+	const char *path; /* in SOURCE */
+	unsigned line;	  /* 0: the file as a whole */
+	unsigned grade;	  /* 1: good to know, 2: may break, 3: breaks */
 	const char *rule, *reason, *detail, *remedy;
 };
 
@@ -129,8 +129,10 @@ struct px_report {
 	/* the set with the most redundant bytes first */
 	struct px_report_twins *twins;
 	size_t n_twins;
-	struct px_report_risk *risks; /* in order of files, then lines */
+	struct px_report_risk *risks; /* in order of paths, then lines */
 	size_t n_risks;
+	char **texts; /* strings of risks that no px_report_file has */
+	size_t n_texts;
 	struct px_report_rule *rules; /* in their order */
 	size_t n_rules;
 	/* redundant bytes: all twins but one of each set */

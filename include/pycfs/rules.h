@@ -42,6 +42,7 @@
  * module does no I/O and never blocks.
  */
 
+#include "pycfs/buf.h"
 #include "pycfs/util.h"
 
 struct px_rules;
@@ -69,6 +70,10 @@ void px_rules_free(struct px_rules *r); /* NULL is fine */
  * static string); -ENOMEM. */
 int px_rules_add(struct px_rules *r, enum px_rule_verb verb, unsigned level,
 		 const char *pattern, const char **ret_what);
+
+/* Adds the `n` bytes of a path to a pattern, so that they stand for themselves.
+ * Returns 0 or an error of px_buf_add. */
+int px_rules_put_path(struct px_buf *pattern, const char *path, size_t n);
 
 /* Appends the rules in the text of a rules file (`n` bytes). Returns 0; -EINVAL
  * with the line (from 1) in *ret_line and the reason in *ret_what (a static

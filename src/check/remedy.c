@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/check.h"
+#include "pycfs/rules.h"
 
 #include <stdio.h>
 
@@ -23,12 +24,8 @@ static int add(struct list *l, const char *verb, const char *path, size_t n,
 		return 0;
 	if (r == 0)
 		r = px_buf_add(&b, " /", 2);
-	for (i = 0; i < n && r == 0; i++) {
-		if (strchr(" \t*?[]\\!#", path[i]))
-			r = px_buf_add(&b, "\\", 1);
-		if (r == 0)
-			r = px_buf_add(&b, path + i, 1);
-	}
+	if (r == 0)
+		r = px_rules_put_path(&b, path, n);
 	if (r == 0)
 		r = px_buf_add(&b, end, strlen(end) + 1);
 	if (r < 0)

@@ -170,7 +170,7 @@ static void print_risks(const struct px_report *r, FILE *to)
 		const struct px_report_risk *k = &r->risks[i];
 
 		fputs(i ? ",\n {\"path\": " : "\n {\"path\": ", to);
-		px_json_string(to, r->files[k->file].source);
+		px_json_string(to, k->path);
 		fprintf(to,
 			", \"line\": %u, \"grade\": %u, \"rule\": ", k->line,
 			k->grade);
@@ -188,13 +188,18 @@ static void print_risks(const struct px_report *r, FILE *to)
 
 static void print_rules(const struct px_report *r, FILE *to)
 {
+	bool any = false;
 	size_t i;
 
 	fputs(",\n\"rules\": [", to);
 	for (i = 0; i < r->n_rules; i++) {
 		const struct px_report_rule *rule = &r->rules[i];
 
-		fputs(i ? ",\n {\"rule\": " : "\n {\"rule\": ", to);
+		/* Most of the profile's are for what is not there. */
+		if (rule->built_in && !rule->matches)
+			continue;
+		fputs(any ? ",\n {\"rule\": " : "\n {\"rule\": ", to);
+		any = true;
 		px_json_string(to, rule->text);
 		fprintf(to,
 			", \"built_in\": %s, \"matches\": %s, \"files\": %llu, "

@@ -28,6 +28,15 @@ static void print_rule(const char *s)
 	putchar('\n');
 }
 
+static void print_place(const struct px_report_risk *k)
+{
+	px_print_clean(k->path);
+	if (k->line > 0)
+		printf(":%u", k->line);
+	printf(": %s: ", grade_names[k->grade]);
+	px_print_clean(k->reason);
+}
+
 void px_report_print_risks(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -47,9 +56,7 @@ void px_report_print_risks(const struct px_shown *s)
 			if (k->grade != grade)
 				continue;
 			fputs("  ", stdout);
-			px_print_clean(r->files[k->file].source);
-			printf(":%u: %s: ", k->line, grade_names[grade]);
-			px_print_clean(k->reason);
+			print_place(k);
 			fputs(" [", stdout);
 			px_print_clean(k->rule);
 			puts("]");
@@ -157,13 +164,11 @@ int px_report_suggest(const struct px_shown *s)
 		const struct px_report_risk *k = &r->risks[order[i]];
 		const bool all = px_report_remedy_is_for_all(k->remedy);
 
-		if (strcmp(k->remedy, last) == 0)
+		if (!*k->remedy || strcmp(k->remedy, last) == 0)
 			continue;
 		last = k->remedy;
 		fputs("# ", stdout);
-		px_print_clean(r->files[k->file].source);
-		printf(":%u: %s: ", k->line, grade_names[k->grade]);
-		px_print_clean(k->reason);
+		print_place(k);
 		putchar('\n');
 		if (all)
 			puts("# The modules that use it need a rule. One for "

@@ -16,7 +16,7 @@
  *
  *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, findings
  */
-#define NOTE_FORMAT 3
+#define NOTE_FORMAT 4
 #define N_NUMBERS   6
 #define NOTE_SIZE   (N_NUMBERS * 8 + PX_DIGEST_SIZE)
 

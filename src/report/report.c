@@ -17,8 +17,9 @@ struct making {
 	pthread_mutex_t lock;
 	/* one thread at a time may have a large source in memory */
 	pthread_mutex_t one_large;
-	struct px_report *r; /* protected by `lock`, like `names` */
-	struct px_set names; /* of the files that are not in the view */
+	struct px_report *r;	   /* protected by `lock`, like `names` */
+	struct px_set names;	   /* of the files that are not in the view */
+	struct px_modules modules; /* likewise; protected by `lock` */
 	size_t room_files, room_hidden, room_faults;
 	int err; /* the first error; protected by `lock`, like err_path */
 	char *err_path;
@@ -86,10 +87,14 @@ static int add_fault(struct making *m, const struct px_report_fault *f)
 
 /* -------------------------------------------------------------- measuring */
 
-static void add_name(struct making *m, const char *path)
+static void add_name(struct making *m, const char *path, const char *top,
+		     bool top_is_dir)
 {
 	pthread_mutex_lock(&m->lock);
 	px_report_add_name(&m->names, px_path_name(path));
+	if (m->err == 0 &&
+	    px_modules_add_hidden(&m->modules, path, top, top_is_dir) < 0)
+		m->err = -ENOMEM;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -108,23 +113,23 @@ static void sum_hidden(struct making *m, const char *path,
 	if (st.type != PX_TYPE_DIR) {
 		h->files++;
 		h->bytes += st.type == PX_TYPE_REG ? st.fp.size : 0;
-		add_name(m, path);
+		add_name(m, path, h->path, false);
 		return;
 	}
 	h->is_dir = true;
 	if (px_tree_list(t, path, PX_LIST_STATS, &l) < 0)
 		return;
 	for (i = 0; i < l.n; i++) {
-		PX_AUTOFREE char *below = NULL;
+		PX_AUTOFREE char *below = px_path_join(path, l.names[i].name);
 
+		if (!below)
+			continue;
 		if (l.names[i].type == PX_TYPE_DIR) {
-			below = px_path_join(path, l.names[i].name);
-			if (below)
-				sum_hidden(m, below, h);
+			sum_hidden(m, below, h);
 			continue;
 		}
 		h->files++;
-		add_name(m, l.names[i].name);
+		add_name(m, below, h->path, true);
 		if (l.names[i].st && l.names[i].type == PX_TYPE_REG)
 			h->bytes += l.names[i].st->fp.size;
 	}
@@ -399,7 +404,7 @@ static int sum_up(struct making *m)
 	if (err == 0)
 		err = px_report_use_rules(r, o);
 	if (err == 0)
-		err = px_report_find_risks(r, o, &m->names);
+		err = px_report_find_risks(r, o, &m->names, &m->modules);
 	return err < 0 ? err : find_twins(r);
 }
 
@@ -469,14 +474,13 @@ int px_report_make(const struct px_report_options *o, struct px_report *ret,
 	r = run(&m, why);
 	free(m.err_path);
 	pthread_mutex_destroy(&m.lock);
-	if (r < 0) {
-		px_set_fini(&m.names);
-		return r;
+	if (r == 0) {
+		r = sum_up(&m);
+		if (r < 0)
+			px_because(why, r, "cannot sum up: %s", strerror(-r));
 	}
-	r = sum_up(&m);
 	px_set_fini(&m.names);
-	if (r < 0)
-		px_because(why, r, "cannot sum up: %s", strerror(-r));
+	px_modules_fini(&m.modules);
 	return r;
 }
 
@@ -489,6 +493,9 @@ void px_report_fini(struct px_report *r)
 		free(r->files[i].findings);
 	}
 	free(r->risks);
+	for (i = 0; i < r->n_texts; i++)
+		free(r->texts[i]);
+	free(r->texts);
 	for (i = 0; i < r->n_dists; i++) {
 		free(r->dists[i].name);
 		free(r->dists[i].version);

@@ -6,6 +6,8 @@
  * return int return 0 or -errno.
  */
 
+#include "modules.h"
+
 #include "pycfs/report.h"
 #include "pycfs/set.h"
 #include "pycfs/walk.h"
@@ -39,6 +41,17 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      pthread_mutex_t *one_large, const struct px_item *i,
 		      struct px_report_file *f);
 
+/* ---- risk_list.c ---- */
+
+/* Adds a risk, in the file with this index, or in none. Its strings must live
+ * as long as the report. */
+#define PX_NO_FILE SIZE_MAX
+int px_report_add_risk(struct px_report *r, size_t file,
+		       const struct px_report_risk *risk);
+/* Gives the string to the report. NULL: there was no memory for it, or for the
+ * list, and then it is freed. */
+const char *px_report_own(struct px_report *r, char *text);
+
 /* ---- risk.c ---- */
 
 /* Adds the name of a file that is not in the view to those that
@@ -49,7 +62,19 @@ void px_report_add_name(struct px_set *hidden, const char *name);
  * remedy already are left out, and files that are opened and not `hidden`. Sets
  * the grades of files and distributions. */
 int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
-			 const struct px_set *hidden);
+			 const struct px_set *hidden, struct px_modules *m);
+
+/* ---- layer.c: what the files of the layer are to each other ---- */
+
+/* Adds risks for what the file imports of the modules that rules hide. `list`
+ * is what analysis.py found, whose risks have at most the grade `most`. */
+int px_report_find_imports(struct px_report *r, const struct px_modules *m,
+			   size_t file, unsigned most, const char *list);
+/* Adds risks for what does not compile, for native modules and bytecode that
+ * are for another Python, and for entry points of hidden modules. */
+int px_report_look_at_layer(struct px_report *r,
+			    const struct px_report_options *o,
+			    const struct px_modules *m);
 
 /* ---- usage.c ---- */
 

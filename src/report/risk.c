@@ -24,28 +24,20 @@ static bool cut(char *line, char *fields[N_FIELDS])
 	       fields[0][1] == '\0';
 }
 
-static int add(struct px_report *r, size_t *room, size_t file,
-	       char *const fields[N_FIELDS])
+static int add_found(struct px_report *r, size_t file,
+		     char *const fields[N_FIELDS])
 {
-	struct px_report_risk *all;
-
-	if (r->n_risks == *room) {
-		*room = *room ? *room * 2 : 64;
-		all = reallocarray(r->risks, *room, sizeof(*all));
-		if (!all)
-			return -ENOMEM;
-		r->risks = all;
-	}
-	r->risks[r->n_risks++] = (struct px_report_risk){
-		.file = file,
-		.grade = (unsigned)(*fields[0] - '0'),
-		.line = (unsigned)strtoul(fields[1], NULL, 10),
-		.rule = fields[2],
-		.reason = fields[3],
-		.detail = fields[4],
-		.remedy = fields[5],
-	};
-	return 0;
+	return px_report_add_risk(
+		r, file,
+		&(struct px_report_risk){
+			.path = r->files[file].source,
+			.grade = (unsigned)(*fields[0] - '0'),
+			.line = (unsigned)strtoul(fields[1], NULL, 10),
+			.rule = fields[2],
+			.reason = fields[3],
+			.detail = fields[4],
+			.remedy = fields[5],
+		});
 }
 
 /* What the rules in force make of the layer as a whole. */
@@ -122,35 +114,58 @@ bool px_report_remedy_is_for_all(const char *remedy)
 	return n >= 2 && strcmp(remedy + n - 2, " *") == 0;
 }
 
+/* In order of paths and lines; of one line, by rule and what it is about. */
+static int compare(const void *a, const void *b)
+{
+	const struct px_report_risk *x = a, *y = b;
+	int r = strcmp(x->path, y->path);
+
+	r = r ? r : (x->line > y->line) - (x->line < y->line);
+	r = r ? r : strcmp(x->rule, y->rule);
+	return r ? r : strcmp(x->detail, y->detail);
+}
+
+/* Cuts the findings of a file, and takes those that count. */
+static int take_findings(struct px_report *r, const struct px_report_options *o,
+			 const struct whole *w, const struct px_modules *m,
+			 size_t file)
+{
+	struct px_report_file *f = &r->files[file];
+	char *fields[N_FIELDS], *line, *next;
+	int err = 0;
+
+	for (line = f->findings; line && err == 0; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (!cut(line, fields))
+			continue;
+		if (strcmp(fields[2], "imports") == 0)
+			err = px_report_find_imports(
+				r, m, file, (unsigned)(*fields[0] - '0'),
+				fields[4]);
+		else if (!(o->run_optimize == 2 &&
+			   strcmp(fields[2], PX_REPORT_UNLESS_OO) == 0) &&
+			 !is_remedied(o, f, w, fields[N_FIELDS - 1],
+				      fields[N_FIELDS - 2]))
+			err = add_found(r, file, fields);
+	}
+	return err;
+}
+
 int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
-			 const struct px_set *hidden)
+			 const struct px_set *hidden, struct px_modules *m)
 {
 	const struct whole w = look_at_all(r, o, hidden);
-	char *fields[N_FIELDS], *line, *next;
-	size_t i, room = 0;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < r->n_files; i++) {
-		struct px_report_file *f = &r->files[i];
-
-		for (line = f->findings; line; line = next) {
-			next = strchr(line, '\n');
-			if (next)
-				*next++ = '\0';
-			if (!cut(line, fields) ||
-			    (o->run_optimize == 2 &&
-			     strcmp(fields[2], PX_REPORT_UNLESS_OO) == 0) ||
-			    is_remedied(o, f, &w, fields[N_FIELDS - 1],
-					fields[N_FIELDS - 2]))
-				continue;
-			err = add(r, &room, i, fields);
-			if (err < 0)
-				return err;
-			if (r->risks[r->n_risks - 1].grade > f->risk)
-				f->risk = r->risks[r->n_risks - 1].grade;
-		}
-		if (f->risk > r->dists[f->dist].risk)
-			r->dists[f->dist].risk = f->risk;
-	}
-	return 0;
+	for (size_t i = 0; i < r->n_files && err == 0; i++)
+		err = px_modules_add_shipped(m, r->files[i].source);
+	for (size_t i = 0; i < r->n_files && err == 0; i++)
+		err = take_findings(r, o, &w, m, i);
+	if (err == 0)
+		err = px_report_look_at_layer(r, o, m);
+	if (r->n_risks > 1)
+		qsort(r->risks, r->n_risks, sizeof(*r->risks), compare);
+	return err;
 }

@@ -2,6 +2,7 @@
 #include "pattern.h"
 
 #include "pycfs/buf.h"
+#include "pycfs/rules.h"
 
 #include <limits.h>
 
@@ -356,6 +357,19 @@ int px_pattern_init(struct px_pattern *r, const char *pattern, size_t n,
 	if (!r->any_depth && is_plain(*r->segments[0]))
 		r->first = *r->segments[0];
 	return 0;
+}
+
+int px_rules_put_path(struct px_buf *pattern, const char *path, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (strchr(" \t*?[]\\!#", path[i]))
+			r = px_buf_add(pattern, "\\", 1);
+		if (r == 0)
+			r = px_buf_add(pattern, path + i, 1);
+	}
+	return r;
 }
 
 char *px_pattern_place(const struct px_pattern *r)

@@ -200,6 +200,86 @@ def test_data_that_a_rule_hides(pycfs, scratch):
     assert risks("--exclude", "*.txt", "--include", "a.txt") == set()
 
 
+# what the layer as a whole lacks
+
+def layer_risks(pycfs, root, *options, status=0):
+    return {(r["path"], r["line"], r["grade"], r["rule"], r["remedy"])
+            for r in ask(pycfs, root, *options, status=status)["risks"]}
+
+
+def test_imports_of_what_rules_hide(pycfs, scratch):
+    root = small(scratch, **{
+        "p/__init__": "", "p/gone": "", "p/tests/__init__": "",
+        "p/tests/util": "", "apart/__init__": "",
+        "p/sure": "from typing import TYPE_CHECKING\nfrom . import gone\n"
+                  "if TYPE_CHECKING:\n    import p.tests.util\n",
+        "p/guarded": "'''\nimport p.gone\n'''\ntry:\n    import p.gone\n"
+                     "except ImportError:\n    pass\n",
+        "p/inside": "def f():\n    from p.tests import (\n        util)\n",
+        "p/other": "import apart\n",
+        "p/test_it": "import p.tests.util\n"})
+    assert layer_risks(pycfs, root) == set()
+    rules = ("--exclude", "/p/gone.py", "--exclude", "tests/", "--exclude",
+             "/apart/")
+    found = layer_risks(pycfs, root, *rules)
+    assert found == {
+        ("p/sure.py", 2, 3, "hidden-import", "include /p/gone.py"),
+        ("p/guarded.py", 5, 2, "hidden-import", "include /p/gone.py"),
+        ("p/inside.py", 2, 2, "hidden-import", "include /p/tests/"),
+        ("p/other.py", 1, 2, "hidden-import", "include /apart/"),
+        ("p/test_it.py", 1, 1, "hidden-import", "include /p/tests/")}
+    # The same from what the cache has; and the rules that it names help.
+    assert layer_risks(pycfs, root, *rules) == found
+    report(pycfs, root, *rules, "--fail-on", "breaks", status=3)
+    text = os.path.join(scratch, "layer.rules")
+    trees.write(text, report(pycfs, root, *rules, "--suggest", "--fail-on",
+                             "may-break", status=3).stdout)
+    assert layer_risks(pycfs, root, *rules, "--rules", text) == set()
+
+
+def test_entry_points_of_what_rules_hide(pycfs, scratch):
+    root = small(scratch, **{"p/__init__": "", "p/cli": "", "p/plug": "",
+                             "apart": ""})
+    trees.write(os.path.join(root, "p-1.dist-info", "entry_points.txt"),
+                "[console_scripts]\n# p.cli\np = p.cli:main [x]\nq = p:x\n"
+                "\n[pytest11]\nplug=p.plug\nother = apart : f\n")
+    trees.age(root)
+    assert layer_risks(pycfs, root) == set()
+    rules = ("--exclude", "/p/cli.py", "--exclude", "/p/plug.py",
+             "--exclude", "/apart.py")
+    at = "p-1.dist-info/entry_points.txt"
+    assert layer_risks(pycfs, root, *rules) == {
+        (at, 3, 3, "hidden-entry-point", "include /p/cli.py"),
+        (at, 7, 3, "hidden-entry-point", "include /p/plug.py"),
+        (at, 8, 2, "hidden-entry-point", "include /apart.py")}
+    assert layer_risks(pycfs, root, *rules, "--exclude", "entry_points.txt"
+                       ) == set()
+
+
+def test_what_cannot_be_imported(pycfs, scratch):
+    root = small(scratch, **{"fine": "A = 1\n", "bad": "def f(:\n"})
+    elf = b"\x7fELF\2\1\1" + bytes(11) + b"%c\0" + bytes(40)
+    for name, machine in (
+            ("a.cpython-311-x86_64-linux-gnu.so", 62),
+            ("b.cpython-39-x86_64-linux-gnu.so", 62),
+            ("c.cpython-39-x86_64-linux-gnu.so", 62), ("c.abi3.so", 62),
+            ("d.cpython-311-aarch64-linux-gnu.so", 183)):
+        trees.write(os.path.join(root, name), elf % machine)
+    trees.write(os.path.join(root, "old.pyc"), b"\x61\x0d\x0d\x0a" + bytes(30))
+    trees.write(os.path.join(root, "libx.so"), elf % 3)
+    trees.age(root)
+    assert layer_risks(pycfs, root) == {
+        ("bad.py", 1, 3, "not-compiled", ""),
+        ("b.cpython-39-x86_64-linux-gnu.so", 0, 3, "foreign-extension", ""),
+        ("d.cpython-311-aarch64-linux-gnu.so", 0, 3, "foreign-extension", ""),
+        ("old.pyc", 0, 3, "foreign-bytecode", "")}
+    assert {r[3] for r in layer_risks(pycfs, root, "--on-error", "source")
+            } == {"foreign-extension", "foreign-bytecode"}
+    text = report(pycfs, root, "--on-error", "source", "--fail-on", "breaks",
+                  status=3).stdout
+    assert "  old.pyc: breaks: is bytecode of another Python [foreign-" in text
+
+
 def test_what_rules_do(pycfs, scratch):
     root = small(scratch, **{"a": "A = 1\n", "p/b": "B = 1\n",
                              "p/c": "C = 1\n", "t/d": "D = 1\n"})
@@ -289,7 +369,7 @@ def test_nothing_that_a_terminal_obeys(pycfs, scratch):
     said("--files")
     rules = os.path.join(scratch, "layer.rules")
     trees.write(rules, said("--suggest"))
-    said("--rules", rules, "--fail-on", "breaks")
+    said("--rules", rules, "--on-error", "source", "--fail-on", "breaks")
     # they are in what there was, and in what there is
     said("--diff", old, "--exclude", "bad*")
     assert dists >= set(EVIL)

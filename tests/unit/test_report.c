@@ -93,6 +93,7 @@ static void test_risks(void **state)
 	struct px_rules *rules;
 	const char *what;
 	struct px_set hidden = {0};
+	struct px_modules modules = {.hidden = {0}};
 	struct px_report_options o = {.optimize = 2};
 
 	px_report_add_name(&hidden, "a.tar.gz");
@@ -119,14 +120,14 @@ static void test_risks(void **state)
 	    "2\t4\tdata\tx\t*.tar\tinclude *.tar\n"
 	    "2\t5\tdata\tx\ta\tinclude a\n");
 	assert_int_equal(px_report_assign(&r, f->t), 0);
-	assert_int_equal(px_report_find_risks(&r, &o, &hidden), 0);
+	assert_int_equal(px_report_find_risks(&r, &o, &hidden, &modules), 0);
 	assert_int_equal(r.n_risks, 7);
 	assert_int_equal(r.risks[0].line, 7);
 	assert_int_equal(r.risks[1].grade, 3);
 	assert_string_equal(r.risks[1].detail, "");
 	assert_string_equal(r.risks[2].remedy, "keep-source /a.py");
 	assert_string_equal(r.risks[3].rule, "assert");
-	assert_int_equal(r.risks[3].file, 1);
+	assert_string_equal(r.risks[3].path, "b.py");
 	assert_int_equal(r.risks[6].line, 3);
 	for (size_t i = 0; i < r.n_files; i++) {
 		static const unsigned expected[] = {3, 2, 0, 2};
@@ -135,8 +136,80 @@ static void test_risks(void **state)
 		assert_int_equal(r.dists[r.files[i].dist].risk, expected[i]);
 	}
 	px_set_fini(&hidden);
+	px_modules_fini(&modules);
 	px_report_fini(&r);
 	px_rules_free(rules);
+}
+
+/* What a module imports of what rules hide. */
+static void test_hidden_imports(void **state)
+{
+	static const struct {
+		const char *list;
+		const char *found; /* the module; NULL: none */
+		unsigned grade;
+	} rows[] = {
+		{"3!p.gone", "p.gone", 3},
+		{"3?p.gone", "p.gone", 2},
+		{"3!p", NULL, 0},
+		{"3!p:gone", "p.gone", 3},
+		{"3!p:x,gone,y", "p.gone", 3},
+		{"3!p:here,q", NULL, 0},
+		{"3!p.tests:x", "p.tests", 3},
+		{"3!p.tests.a", "p.tests.a", 3},
+		{"3!apart", "apart", 2},
+		{"3!apart.deep:x", "apart.deep", 2},
+		{"3!p.tests.b p 4!p.gone", "p.gone", 3},
+		{"", NULL, 0},
+		{"3", NULL, 0},
+		{"!", NULL, 0},
+		{"3!:gone", NULL, 0},
+		{"3!p:", NULL, 0},
+		{"3!p:,,", NULL, 0},
+	};
+	static const char *const hidden[][2] = {
+		{"p/gone.py", "p/gone.py"},
+		{"p/tests/__init__.py", "p/tests"},
+		{"p/tests/a.py", "p/tests"},
+		{"p/here.pyc", "p/here.pyc"}, /* beside its source */
+		{"p/__pycache__/x.pyc", "p/__pycache__"},
+		{"p/data.txt", "p/data.txt"},
+		{"a-1.dist-info/b.py", "a-1.dist-info"},
+		{"apart/__init__.py", "apart"},
+		{"apart/deep.cpython-311-x86_64-linux-gnu.so", "apart"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PX_ARRAY_LEN(rows); i++) {
+		struct px_modules m = {.hidden = {0}};
+		struct px_report r = {0};
+		struct px_report_dist dist = {0};
+
+		add(&r, "p/user.py", NULL);
+		r.dists = &dist;
+		px_modules_add_shipped(&m, "p/__init__.py");
+		px_modules_add_shipped(&m, "p/here.py");
+		for (size_t k = 0; k < PX_ARRAY_LEN(hidden); k++)
+			assert_int_equal(px_modules_add_hidden(
+						 &m, hidden[k][0], hidden[k][1],
+						 hidden[k][0] != hidden[k][1]),
+					 0);
+		assert_int_equal(
+			px_report_find_imports(&r, &m, 0, 3, rows[i].list), 0);
+		if (r.n_risks != (rows[i].found ? 1 : 0))
+			fail_msg("\"%s\": %zu", rows[i].list, r.n_risks);
+		if (rows[i].found) {
+			assert_string_equal(r.risks[0].detail, rows[i].found);
+			assert_int_equal(r.risks[0].grade, rows[i].grade);
+			assert_int_equal(r.risks[0].line,
+					 strchr(rows[i].list, '4') ? 4 : 3);
+			assert_int_equal(
+				strncmp(r.risks[0].remedy, "include /", 9), 0);
+		}
+		r.dists = NULL;
+		px_report_fini(&r);
+		px_modules_fini(&m);
+	}
 }
 
 static void test_native(void **state PX_UNUSED)
@@ -181,9 +254,8 @@ static void test_native(void **state PX_UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(test_assign),
-		TREE_TEST(test_assign_nothing),
-		TREE_TEST(test_risks),
+		TREE_TEST(test_assign), TREE_TEST(test_assign_nothing),
+		TREE_TEST(test_risks),	TREE_TEST(test_hidden_imports),
 		TREE_TEST(test_native),
 	};
 
