@@ -38,14 +38,13 @@ static int add_installed(struct installed *d, const char *name)
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
+	copy[strlen(copy) - strlen(is_egg ? ".egg-info" : ".dist-info")] = '\0';
 	version = strchr(copy, '-');
 	if (!version) {
 		free(copy);
 		return 0;
 	}
 	*version++ = '\0';
-	end = strrchr(version, '.');
-	*end = '\0';
 	if (is_egg && (end = strstr(version, "-py")))
 		*end = '\0';
 	d->names[d->n] = copy;

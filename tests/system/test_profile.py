@@ -89,7 +89,8 @@ def test_the_profile_raises_no_level(pycfs, source, scratch):
     ("plain-1.9.dist-info", True), ("plain-2.0rc1.dist-info", False),
     ("plain-2.0.dist-info", False), ("Plain-2.1-py3.11.egg-info", False),
     ("plain-1.9.egg-info", True), ("other-3.dist-info", True),
-    ("plain-unknown.dist-info", True)])
+    ("plain-unknown.dist-info", True), ("plain.egg-info", True),
+    (".dist-info", True), ("-.egg-info", True), ("plain-.dist-info", True)])
 def test_conditions(installed, kept, pycfs, source, scratch):
     trees.write(os.path.join(source, installed, "METADATA"), "Name: x\n")
     rules = os.path.join(scratch, "rules")

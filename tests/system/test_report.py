@@ -63,7 +63,8 @@ def test_every_figure(pycfs, site, scratch, shipped):
         sorted((len(k), v) for k, v in same.items())
     assert data["totals"]["duplicate_bytes"] == 2 * 800
     assert [(r["path"], r["line"], r["remedy"]) for r in data["risks"]
-            if r["grade"] == 3] == [("ns/two.py", 2, "optimize 1 /ns/two.py")]
+            if r["grade"] == 3] == [
+        ("broken.py", 3, ""), ("ns/two.py", 2, "optimize 1 /ns/two.py")]
 
 
 @pytest.mark.parametrize("how", ["omit", "source"])
