@@ -73,6 +73,8 @@ caller-doc 2 optimize 1 *; pyexcel/pyexcel#270, docrep
   computes with the docstring of what others give it: theirs is needed
 doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
   computes with a docstring, which is None
+doc-unless-oo 3 optimize 1 {whose}; numpy/numpy#13248, add_docstring
+  computes with a docstring unless the interpreter itself runs with -OO
 docopt 3 optimize 1 {path}; internetarchive, stomp
   parses its docstring as command line usage
 doc-as-text 1 optimize 1 {path}; argparse takes None
@@ -98,7 +100,8 @@ WORDS = [w.encode() for w in """
 __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
-GenericParser warp.kernel dace co_filename getsourcefile """.split()] + [b"def p_", b"def t_"]
+GenericParser warp.kernel dace co_filename getsourcefile (docstring
+(docstr""".split()] + [b"def p_", b"def t_"]
 # Methods with a side effect: they change their object, or consume input.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
 recv send sendall write setdefault append appendleft""".split())
@@ -153,8 +156,15 @@ IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
 spec_from_file_location SourceFileLoader run_path load_module exec_module
 find_module""".split())
 # Functions that take text and fail if they are given None.
-TEXT = frozenset("""dedent cleandoc len fill wrap indent
-add_docstring""".split())
+TEXT = frozenset("""dedent cleandoc len fill wrap indent write Template loads
+safe_load fromstring literal_eval read_string iter add_docstring
+_add_docstring""".split())
+# Those of them that do nothing if the interpreter runs with -OO.
+ADDERS = ("add_docstring", "_add_docstring")
+# Parts of the names of functions that take a docstring, to do something to it.
+DOC_WORK = ("doc", "dedent", "trim", "strip", "usage")
+# What a parameter is called that is a docstring. "doc" may be any document.
+DOC_PARAMS = ("docstring", "doc_string", "docstr", "__doc__")
 
 # Bytes of a file's name that is looked for among those that rules hide.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -174,6 +184,9 @@ FILE = SELF | NAMED | FRAME
 DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = DEFS + (ast.Lambda,)
 TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
+# What to call on a number for a comparison.
+ORDER = {ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__",
+         ast.GtE: "__ge__", ast.Eq: "__eq__", ast.NotEq: "__ne__"}
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
                          ast.Subscript, ast.Compare, ast.Assert, ast.If)
 # Nodes that have no child worth visiting.
@@ -221,7 +234,10 @@ def remedy(rule, path, detail=""):
     star = detail[:1] if detail.startswith("*") else ""
     first, slash, _ = path.partition("/")
     parent = path.rpartition("/")[0]
-    return (RULES[rule][2].replace("{path}", "/" + path)
+    return (RULES[rule][2]
+            .replace("{whose}", "{top}" if detail.endswith(" of a caller")
+                     else "{path}")
+            .replace("{path}", "/" + path)
             .replace("{top}", "/" + first + slash)
             .replace("{name}", star + escaped(detail[len(star):]))
             .replace("{dir}", "/" + parent + "/" if parent else "/" + path))
@@ -343,11 +359,37 @@ def doc_key(node):
         return key(node) if name == "__doc__" else None
     if isinstance(node, ast.Call) and node.args:
         name = dotted(node.func)
-        if last(name) == "getdoc" and len(node.args) == 1 or (
-                name == "getattr" and string(node.args[1:2] and
-                                             node.args[1]) == "__doc__"):
+        # pydoc.getdoc() returns "" if there is none.
+        if last(name) == "getdoc" and len(node.args) == 1 and \
+                name != "pydoc.getdoc" or (
+                    name == "getattr" and string(node.args[1:2] and
+                                                 node.args[1]) == "__doc__"):
             return key(node.args[0]) + ".__doc__"
+        if last(name) == "get" and len(node.args) == 1 and \
+                string(node.args[0]) == "__doc__":
+            return key(node.func.value) + ".__doc__"
+    if isinstance(node, ast.Subscript) and \
+            string(getattr(node.slice, "value", None) if type(
+                node.slice).__name__ == "Index" else node.slice) == "__doc__":
+        return key(node.value) + ".__doc__"
     return None
+
+
+def lacks_doc(test):
+    """The docstrings of which a condition asks whether they are missing."""
+    out, todo = [], [test]
+    while todo:
+        t = todo.pop()
+        if isinstance(t, ast.BoolOp) and isinstance(t.op, ast.Or):
+            todo += t.values
+        elif isinstance(t, ast.UnaryOp) and isinstance(t.op, ast.Not):
+            out.append(t.operand)
+        elif isinstance(t, ast.Compare) and isinstance(
+                t.ops[0], (ast.Is, ast.Eq)) and isinstance(
+                    t.comparators[0], ast.Constant) and \
+                not t.comparators[0].value:
+            out.append(t.left)
+    return [n for n in out if isinstance(n, ast.Name) or doc_key(n)]
 
 
 def made_of_docs(nodes):
@@ -396,6 +438,7 @@ class Scope:
         self.values = {}  # name: list of the expressions assigned to it
         self.guards = set()  # expressions that are tested, as by `if x:`
         self.returned = set()  # expressions that are returned
+        self.left = []  # conditions under which a function returns early
         self.params = set()  # names of parameters
         if self.function:
             a = node.args
@@ -436,7 +479,7 @@ class Module:
         self.knows_pyc = b".pyc" in source
         # PLY with its option "optimize" reads tables that were generated
         # before, and needs no docstrings.
-        self.tables = b"optimize" in source
+        self.tables = self.optimize = b"optimize" in source
         self.imports = {}  # name: (full name, whether it is of this package)
         self.modules = set()  # full names of all that is imported
         self.defs = {}  # "f" or "C.f": node of the function or class
@@ -445,8 +488,15 @@ class Module:
         self.decorators = {}
         self.importing = False  # whether it calls a function of IMPORTERS
         # What judge() looks at: (node, its scope, the exceptions that are
-        # caught around it, whether it is in `if __name__ == ...`)
+        # caught around it, whether it is in `if __name__ == ...`). Among the
+        # exceptions are (test, whether it is true) of conditions around it, if
+        # the module has the word "optimize".
         self.events = []
+        self.scopes = {}  # id() of the node of a function or class: its Scope
+        self.needs = {}  # id() of a function's node: parameters that have to
+        # be text, because it computes with them
+        self.passed = []  # docstrings that are given to functions of this
+        # module: (function's node, its parameter, arguments of doc())
         self.memo = {}  # results of made_of()
         self.found = {}  # {(line, rule): (grade, detail)}
         self.top = Scope(tree, None)
@@ -470,18 +520,24 @@ class Module:
                 inner = node.body if isinstance(node.body, list) else \
                     [node.body]
                 sees = (Scope(node, scope), caught if isinstance(
-                    node, ast.ClassDef) else frozenset(), main)
+                    node, ast.ClassDef) else frozenset(
+                        c for c in caught if isinstance(c, tuple)), main)
+                self.scopes[id(node)] = sees[0]
             elif isinstance(node, TRIES):
                 inner = node.body
                 sees = scope, caught | caught_by(node.handlers), main
             elif isinstance(node, (ast.With, ast.AsyncWith)):
                 inner = node.body
                 sees = scope, caught | suppressed(node), main
-            elif isinstance(node, ast.If):
-                inner = node.body
+            elif isinstance(node, (ast.If, ast.IfExp)):
+                inner = node.body if isinstance(node, ast.If) else [node.body]
                 name = dotted(getattr(node.test, "left", None))
-                sees = scope, caught, main or name == "__name__"
+                sees = (scope, caught | {(node.test, True)}
+                        if self.optimize else caught,
+                        main or name == "__name__")
             rest = set(map(id, inner))
+            if self.optimize and isinstance(node, (ast.If, ast.IfExp)):
+                caught |= {(node.test, False)}
             stack += [(n, scope, caught, main)
                       for n in ast.iter_child_nodes(node)
                       if not isinstance(n, DULL) and id(n) not in rest]
@@ -519,6 +575,9 @@ class Module:
                         isinstance(d, ast.Call)
         elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
             self.guard(node.test, scope)
+            if self.optimize and isinstance(node, ast.If) and isinstance(
+                    node.body[-1], (ast.Return, ast.Raise)):
+                scope.left.append(node.test)
         elif isinstance(node, ast.BoolOp):
             self.guard(node, scope)
 
@@ -549,6 +608,8 @@ class Module:
                 if isinstance(t.ops[0], (ast.Is, ast.IsNot, ast.Eq,
                                          ast.NotEq)):
                     todo += [t.left] + t.comparators
+                elif string(t.left) == "__doc__":
+                    scope.guards.add(key(t.comparators[0]) + ".__doc__")
             elif isinstance(t, ast.Call) and \
                     dotted(t.func) in ("isinstance", "bool"):
                 todo += t.args[:1]
@@ -593,6 +654,13 @@ class Module:
                 self.definition(node, where[0])
             else:
                 self.asserts(node)
+                if isinstance(node, ast.If) and any(
+                        isinstance(n, ast.Raise) for n in node.body):
+                    for n in lacks_doc(node.test):
+                        self.doc(node, n, "or raise", *where, tested=True)
+        for function, name, args in self.passed:
+            if name in self.needs.get(id(function), ()):
+                self.doc(*args)
         top = self.top.values
         if "revision" in top and "down_revision" in top and any(
                 n.split(".")[0] == "alembic" for n in self.modules):
@@ -843,8 +911,14 @@ class Module:
             node = node.value
         name = getattr(node, "id", None)
         _, where = scope.find(name)
-        return where is not None and name in where.params and \
-            name not in ("self", "cls", "mcs")
+        if where is None or name not in where.params:
+            return False
+        # A base class or a metaclass is given the classes that are made of it.
+        outer = getattr(where.parent, "node", None)
+        return name not in ("self", "cls", "mcs") or \
+            getattr(where.node, "name", "") == "__init_subclass__" or any(
+                last(key(b)).endswith(("type", "Meta"))
+                for b in getattr(outer, "bases", ()))
 
     def discovers(self, node, pattern, out, main):
         """Finds a search for *.py: names, made of `out`, are compared with
@@ -939,34 +1013,87 @@ class Module:
 
     # Rules about docstrings.
 
-    def doc(self, node, of, op, scope, caught, main):
+    def doc(self, node, of, op, scope, caught, main, tested=False):
         """Adds a finding if `of`, the operand of an operation that fails for
-        None, is a docstring."""
-        grade, rule, name = self.judge_doc(of, scope, main)
+        None, is a docstring; `tested` if the operation is a test for None."""
+        grade, rule, name = self.judge_doc(of, scope, main, tested)
         if grade:
             error = "AttributeError" if op[0] == "." else "TypeError"
-            soft = error in caught or bool(caught & ANY_ERROR)
+            soft = error in caught or not caught.isdisjoint(ANY_ERROR)
+            if op.startswith(ADDERS) or any(
+                    self.without_oo(*c) for c in caught
+                    if isinstance(c, tuple)) or any(
+                        self.without_oo(t, False) for t in scope.left):
+                op += " of a caller" if rule == "caller-doc" else ""
+                rule = "doc-unless-oo"
             self.add(node, rule, grade - soft, name + " " + op)
 
-    def judge_doc(self, of, scope, main):
+    def without_oo(self, test, wanted):
+        """Whether a condition does not have the value `wanted` if the
+        interpreter runs with -OO."""
+        value = self.with_oo(test, 0)
+        return value is not None and bool(value) != wanted
+
+    def with_oo(self, node, depth):
+        """The value of an expression, made of sys.flags.optimize and constants,
+        if the interpreter runs with -OO; None if it is made of others, too."""
+        if depth > 9:
+            return None
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, int) else None
+        if self.full(node) == "sys.flags.optimize":
+            return 2
+        if isinstance(node, ast.Name):
+            values = self.top.values.get(node.id, [])
+            return self.with_oo(values[0], depth + 1) if len(values) == 1 \
+                else None
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            value = self.with_oo(node.operand, depth + 1)
+            return None if value is None else not value
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in ORDER:
+            values = [self.with_oo(n, depth + 1)
+                      for n in [node.left] + node.comparators[:1]]
+            return None if None in values else getattr(
+                int(values[0]), ORDER[type(node.ops[0])])(int(values[1]))
+        if isinstance(node, ast.BoolOp):
+            # One operand that decides is enough.
+            decides = isinstance(node.op, ast.Or)
+            values = [self.with_oo(n, depth + 1) for n in node.values]
+            known = [bool(v) for v in values if v is not None]
+            if decides in known:
+                return decides
+            return None if None in values else not decides
+        return None
+
+    def judge_doc(self, of, scope, main, tested=False):
         """Returns (grade, rule, name) for the use of an expression that is a
         docstring; grade 0 if it is none, or is tested before."""
         names = {doc_key(of)}
         if isinstance(of, ast.Name) and of.id != "__doc__":
             values, where = scope.find(of.id)
-            if len(values) != 1 or where is not scope:
+            if where is scope and scope.function and of.id in scope.params \
+                    and not values and (tested or of.id not in scope.guards):
+                self.needs.setdefault(id(scope.node), set()).add(of.id)
+                return 2 * (of.id in DOC_PARAMS), "caller-doc", of.id
+            docs = [v for v in values if doc_key(v)]
+            # Other values may be made of it, as in d = f.__doc__; d = d.strip()
+            if len(docs) != 1 or not all(
+                    v is docs[0] or any(getattr(n, "id", "") == of.id
+                                        for n in ast.walk(v))
+                    for v in values[:9]):
                 return 0, "", ""
-            names = {of.id, doc_key(values[0])}
-            of = values[0]
+            names = {of.id, doc_key(docs[0])}
+            of = docs[0]
         name = doc_key(of)
         names.add(".".join((name or "").split(".")[-2:]))
-        if not name or any(names & s.guards for s in scope.up()):
+        if not name or not tested and any(names & s.guards
+                                          for s in scope.up()):
             return 0, "", ""
         sure, rule = self.owner(of, name, scope)
         if not sure:
             return 0, "", ""
         if main or not self.at_import(scope):
-            base = name[:-len(".__doc__")].partition(".")[0]
+            base = name[:-len(".__doc__")].partition(".")[0].partition("(")[0]
             given = base and self.given(ast.Name(base), scope)
             return 2, "caller-doc" if given else "doc-in-function", name
         if scope.inside:
@@ -1024,9 +1151,47 @@ class Module:
         elif last(full) in TEXT or full.startswith("re."):
             for a in node.args[:4]:
                 self.doc(node, a, last(full) + "()", scope, caught, main)
+        elif last(full) in ("join", "replace") and isinstance(
+                node.func, ast.Attribute):
+            for a in node.args[:2]:
+                for n in getattr(a, "elts", [a])[:9]:
+                    self.doc(node, n, last(full) + "()", scope, caught, main)
+        else:
+            self.doc_given(node, full, scope, caught, main)
         shown = node.args if full == "print" else []
         shown = shown + [k.value for k in node.keywords if k.arg in
                          ("description", "usage", "epilog", "help")]
         for t in shown:
-            if dotted(t) == "__doc__" and self.owner(t, "__doc__", scope)[0]:
-                self.add(node, "doc-as-text", 1, "__doc__")
+            if dotted(t) == "__doc__" and self.owner(t, "__doc__", scope)[0] \
+                    or doc_key(t) not in (None, "__doc__") and \
+                    self.judge_doc(t, scope, main)[0]:
+                self.add(node, "doc-as-text", 1, doc_key(t))
+
+    def doc_given(self, node, full, scope, caught, main):
+        """Finds calls of other functions with a docstring as an argument: of
+        this module, and of others if they are called as if they took one."""
+        name, skip = dotted(node.func) or "", 0
+        if name.startswith(("self.", "cls.")):
+            skip = 1
+            for s in scope.up():
+                if isinstance(s.node, ast.ClassDef):
+                    name = s.node.name + "." + last(name)
+                    break
+        function = self.defs.get(name)
+        where = self.scopes.get(id(function))
+        if where is not None and where.function:
+            a = function.args
+            params = [p.arg for p in a.posonlyargs + a.args][skip:]
+            given = list(zip(node.args, params)) + [
+                (k.value, k.arg) for k in node.keywords]
+            for value, param in given[:9]:
+                if isinstance(value, ast.Name) or doc_key(value):
+                    self.passed.append((function, param, (
+                        node, value, full + "()", scope, caught, main)))
+        elif self.imports.get(name.partition(".")[0], ("", False))[1] and \
+                any(w in last(full).lower() for w in DOC_WORK):
+            for value in node.args[:2]:
+                grade, rule, doc = self.judge_doc(value, scope, main)
+                if rule != "caller-doc" and grade:
+                    soft = not caught.isdisjoint(ANY_ERROR)
+                    self.add(node, rule, 2 - soft, doc + " " + full + "()")

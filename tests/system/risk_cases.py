@@ -285,8 +285,25 @@ cases(
            "def g():\n    'doc'\n",
     "3 4", "def f():\n    'doc'\nd = f.__doc__\nE = d.strip()\n",
     "3 4", "def f():\n    'doc'\ng = f\ng.__doc__ += 'more'\n",
-    "3 4", "import sys\ndef f():\n    'doc'\n"
-           "if sys.flags.optimize < 2: f.__doc__ += 'more'\n",
+    "3 5", "def f():\n    'doc'\nd = f.__doc__\nd = d\nd = d.strip()\n",
+    "3 3", "def f():\n    'doc'\nD = ' '.join(['a', f.__doc__])\n",
+    "3 3", "def f():\n    'doc'\nD = T.replace('x', f.__doc__)\n",
+    "3 4", "'doc'\ndef s(text):\n    return text.strip()\nD = s(__doc__)\n",
+    "3 4", "'doc'\ndef s(a, text):\n    return text.strip()\n"
+           "D = s(1, text=__doc__)\n",
+    "3 3", "def f():\n    'doc'\nif not f.__doc__:\n"
+           "    raise ValueError\n",
+    "3 3", "def f():\n    'doc'\nif f.__doc__ is None or 1:\n"
+           "    raise ValueError\n",
+    "2 3", "'doc'\nfrom .text import dedent_doc\nD = dedent_doc(__doc__)\n",
+    "0 0", "'doc'\nfrom text import dedent_doc\nD = dedent_doc(__doc__)\n",
+    "0 0", "'doc'\nfrom .text import shown\nD = shown(__doc__)\n",
+    "0 0", "'doc'\ndef s(text):\n    return text and text.strip()\n"
+           "D = s(__doc__)\n",
+    "0 0", "'doc'\ndef s(text):\n    return text\nD = s(__doc__)\n",
+    "0 0", "def f():\n    'doc'\nd = f.__doc__\nd = ''\nd = d.strip()\n",
+    "0 0", "def f():\n    'doc'\nif f.__doc__:\n    raise ValueError\n",
+    "0 0", "def f():\n    'doc'\nD = pydoc.getdoc(f).strip()\n",
     "2 5", "def f():\n    'doc'\nfor g in (f, f):\n    D = 1\n"
            "    g.__doc__ += 'more'\n",
     "2 4", "def f():\n    'doc'\ntry:\n    f.__doc__ += 'more'\n"
@@ -306,6 +323,26 @@ cases(
     "0 0", "def f():\n    'doc'\nD = '%s' % f.__doc__\n",
     "0 0", "import dataclasses\n@dataclasses.dataclass\nclass C:\n    'doc'\n"
            "D = C.__doc__.strip()\n")
+
+UNLESS = "import sys\ndef f():\n    'doc'\n%sf.__doc__ += 'more'\n"
+cases(
+    "doc-unless-oo",
+    "3 4", UNLESS % "if sys.flags.optimize < 2: ",
+    "3 4", UNLESS % "if not sys.flags.optimize: ",
+    "3 4", UNLESS % "if X and 1 >= sys.flags.optimize: ",
+    "3 4", UNLESS % "if sys.flags.optimize != 2: ",
+    "3 7", UNLESS % "if sys.flags.optimize == 2:\n    pass\nelse:\n    ",
+    "3 5", UNLESS % "OO = sys.flags.optimize > 1\nif not OO: ",
+    "2 5", "import sys\ndef f(g):\n    if sys.flags.optimize > 1:\n"
+           "        return g\n    g.__doc__ += 'more'\n",
+    "3 3", "def f():\n    'doc'\nadd_docstring(g, f.__doc__)\n",
+    "2 2", "def f(g, h):\n    add_docstring(g, h.__doc__)\n",
+    "0 0", UNLESS % "if sys.flags.optimize: ",
+    "0 0", UNLESS % "if X or sys.flags.optimize < 2: ",
+    "0 0", UNLESS % "if sys.flags.debug: ",
+    "0 0", UNLESS % "if sys.flags.optimize < 2: pass\n",
+    "0 0", UNLESS % "if sys.flags.optimize < 2: pass\nelse: ",
+    "0 0", "def f():\n    'doc'\nadd_docstring(g, 'doc')  # __doc__\n")
 
 cases(
     "doc-imported",
@@ -339,6 +376,17 @@ cases(
     "0 0", "def f(g):\n    return (g.__doc__ or '').split()\n",
     "0 0", "def f(g):\n    if not g.__doc__:\n        return []\n"
            "    return g.__doc__.split()\n",
+    "2 3", "class M(type):\n    def __new__(mcs, name, bases, ns):\n"
+           "        ns['__doc__'] = ns['__doc__'] + 'more'\n",
+    "2 3", "class M(type):\n    def __init__(cls, name, bases, ns):\n"
+           "        cls.__doc__ += 'more'\n",
+    "2 3", "class M:\n    def __init_subclass__(cls):\n"
+           "        cls.__doc__ += 'more'\n",
+    "2 2", "def f(g):\n    if not g.__doc__:\n        raise ValueError\n",
+    "2 2", "def f(docstring):\n    return docstring.split()\n",
+    "0 0", "def f(docstring):\n    return docstring and docstring.split()\n",
+    "0 0", "def f(ns):\n    if '__doc__' in ns:\n"
+           "        ns['__doc__'] += 'more'\n",
     "0 0", "def f(g):\n    return g.__doc__\n",
     "0 0", "class C:\n    def help(self):\n"
            "        return self.__doc__ + ''\n")
@@ -374,6 +422,8 @@ cases(
     "1 3", "'doc'\nimport argparse\n"
            "p = argparse.ArgumentParser(description=__doc__)\n",
     "1 2", "'doc'\nprint(__doc__)\n",
+    "1 3", "class C:\n    def f(self, p):\n"
+           "        p.add(help=self.__doc__)\n",
     "0 0", "import argparse\np = argparse.ArgumentParser("
            "description='x')  # __doc__\n")
 
