@@ -41,21 +41,25 @@ loader-source 2 keep-source {top}; SourcelessFileLoader.get_source
   asks a loader for source: the answer is None
 open-own-file 2 keep-source {path}; triton, hashes of a program's own text
   reads its own file, which is bytecode now
-open-py 3 keep-source {dir}; cv2, cairocffi
+open-py 3 keep-source {near}; cv2, cairocffi
   reads a .py file of its package, which is not shipped
-resource-py 3 keep-source {top}; pip, pyproject_hooks, ansible
+resource-py 3 keep-source {near}; pip, pyproject_hooks, ansible
   asks for a .py file as package data, which is not shipped
-py-exists 2 keep-source {dir}; ddtrace, sam2
+py-exists 2 keep-source {near}; ddtrace, sam2
   asks whether a .py file of its package is there: it is not
-discover-py 2 keep-source {dir}; OctoPrint, searxng, ddtrace, cfnlint, scapy
+copies-tree 2 keep-source {near}; templates of projects: django, pyramid, nikola
+  copies a directory of its own: modules in it are bytecode
+parser-tables 2 keep-source {near}; astropy.units, PLY writes them as .py
+  names a .py file for the tables of its parser
+discover-py 2 keep-source {near}; OctoPrint, searxng, ddtrace, cfnlint, scapy
   finds modules by the name *.py: it finds none
-exec-file 1 keep-source {dir}; cv2/config.py
+exec-file 1 keep-source {near}; cv2/config.py
   executes the text of a file: one of this package must stay source
-run-path 2 keep-source {dir}; runpy.run_path
+run-path 2 keep-source {near}; runpy.run_path
   runs a .py file by its path, which is not shipped
-load-source 2 keep-source {dir}; cairocffi/ffi_build.py
+load-source 2 keep-source {near}; cairocffi/ffi_build.py
   imports a .py file by its path, which is not shipped
-run-script 2 keep-source {dir}; pip, pyqtgraph, crossbar
+run-script 2 keep-source {near}; pip, pyqtgraph, crossbar
   starts a program from a .py file, which is not shipped
 jit-source 3 keep-source {path}; pytorch/pytorch#25415, triton
   compiles functions from their source when they are defined
@@ -101,12 +105,20 @@ __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
 GenericParser warp.kernel dace co_filename getsourcefile (docstring
-(docstr""".split()] + [b"def p_", b"def t_"]
-# Methods with a side effect: they change their object, or consume input.
+(docstr .py$ 'py' "py" inspect.stack inspect.getfile getframeinfo
+getouterframes extract_stack typer fastapi lextab= tabmodule= """.split()] + [
+    b"def p_", b"def t_", b"import click", b"import stack", b"import getfile"]
+# Methods with a side effect: they change their object or consume input, or
+# their work is needed.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
-recv send sendall write setdefault append appendleft""".split())
+recv send sendall write setdefault append appendleft acquire connect login
+execute register unregister consume expect accept advance skip fetchone commit
+start launch wait_for initialize init setup""".split())
+# Functions likewise.
+WORKERS = frozenset("""os.system subprocess.call subprocess.check_call
+subprocess.run""".split())
 # Likewise, of those in which a file's name is used.
-FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile + "
+FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile copy + "
               .split()]
 ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
 # The standard library is not in SOURCE, so that it keeps its docstrings.
@@ -133,7 +145,8 @@ gt4py.gtscript.stencil gt4py.cartesian.gtscript.stencil
 JIT["tensorflow.function"] = "jit-may"
 NUMBA = frozenset("jit njit vectorize guvectorize generated_jit".split())
 READERS = frozenset("open io.open codecs.open tokenize.open".split())
-RUNNERS = ("subprocess.", "asyncio.create_subp", "os.exec", "os.spawn")
+RUNNERS = ("subprocess.", "asyncio.create_subp", "os.exec", "os.spawn",
+           "os.system", "os.popen")
 RESOURCES = frozenset("""pkgutil.get_data importlib.resources.path
 pkg_resources.resource_string pkg_resources.resource_filename
 pkg_resources.resource_stream importlib.resources.read_text
@@ -141,6 +154,13 @@ importlib.resources.read_binary importlib.resources.open_text
 importlib.resources.open_binary""".split())
 EXISTS = frozenset("""os.path.exists os.path.isfile os.path.lexists os.stat
 os.path.getmtime os.access""".split())
+COPIERS = frozenset("shutil.copy shutil.copy2 shutil.copyfile".split())
+# Words in the name of a directory of which the files are copied.
+TEMPLATES = ("templat", "skel", "scaffold", "boilerplate", "project", "starter")
+# Functions whose results are, or have, the names of files of code.
+FRAMES = frozenset("""inspect.stack inspect.getframeinfo inspect.getouterframes
+inspect.getinnerframes inspect.trace inspect.getfile inspect.getabsfile
+inspect.getsourcefile traceback.extract_stack traceback.extract_tb""".split())
 LISTERS = frozenset("listdir walk scandir iterdir glob iglob rglob".split())
 SPLITTERS = frozenset("dirname splitext split rsplit partition".split())
 # Functions and methods that return a path which is made of their arguments.
@@ -166,6 +186,11 @@ DOC_WORK = ("doc", "dedent", "trim", "strip", "usage")
 # What a parameter is called that is a docstring. "doc" may be any document.
 DOC_PARAMS = ("docstring", "doc_string", "docstr", "__doc__")
 
+# Decorators of these modules make help of docstrings.
+SHOWS = {"click": frozenset(["command", "group"]),
+         "typer": frozenset(["command", "callback"]),
+         "fastapi": frozenset("get post put delete patch options".split())}
+
 # Bytes of a file's name that is looked for among those that rules hide.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                   "0123456789._-+*")
@@ -179,7 +204,9 @@ MOD = 16  # it is the file of another module
 LISTED = 32  # it is a name from the listing of a directory
 NAMED = 64  # it is, or ends in, the name of the file of this module
 FRAME = 128  # it is the file of a frame or code object
-FILE = SELF | NAMED | FRAME
+THEIRS = 256  # it is, or ends in, the name of the file of another module
+BESIDE = 512  # it is in the directory of the file of a frame or code object
+FILE = SELF | NAMED | FRAME | THEIRS
 
 DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = DEFS + (ast.Lambda,)
@@ -229,12 +256,21 @@ def remedy(rule, path, detail=""):
     module `path`, which is relative to SOURCE. In TABLE, {path} stands for the
     module, {top} for its top-level package, or the module itself if it is in
     none, {dir} for its directory, and {name} for the name in `detail`, or, if
-    that begins with a *, for all names that end in the rest of it."""
+    that begins with a *, for all names that end in the rest of it. {near} is
+    the pattern that `detail` is if it begins with a slash; if it is the name of
+    a file, that name anywhere in the package; else {dir}. {whose} is {top} if
+    the docstring is that of a caller, else {path}."""
     path = escaped(path.strip("/"))
     star = detail[:1] if detail.startswith("*") else ""
     first, slash, _ = path.partition("/")
     parent = path.rpartition("/")[0]
-    return (RULES[rule][2]
+    near = "{dir}"
+    if detail.startswith("/"):
+        near = detail
+    elif detail.endswith(".py") and not set(detail) & set(" *?[\\({%") and \
+            detail.rpartition("/")[2] != ".py":
+        near = "/" + first + "/**/" + detail if slash else "/" + detail
+    return (RULES[rule][2].replace("{near}", near)
             .replace("{whose}", "{top}" if detail.endswith(" of a caller")
                      else "{path}")
             .replace("{path}", "/" + path)
@@ -270,6 +306,11 @@ def wanted(source):
     while at >= 0:
         text = source[at:at + 240]
         if any(word in text for word in ASSERTED):
+            return True
+        # A call of a function that may be one of this module.
+        name, called, _ = text[7:70].partition(b"(")
+        if called and name.replace(b".", b"").replace(b"_", b"").isalnum() \
+                and not hasattr(builtins, name.decode("latin-1")):
             return True
         at = source.find(b"assert ", at + 7)
     return False
@@ -331,9 +372,21 @@ def strings(node):
 def literals(node):
     """The strings in an expression that end in .py, as text for a finding; if
     there are none, the expression itself."""
-    out = [string(n)[-60:] for n in ast.walk(node)
+    out = [string(n)[-60:].lstrip("/") for n in ast.walk(node)
            if string(n).endswith(".py")]
     return " ".join(out[:4]) or key(node)
+
+
+def ends_in_py(regex):
+    """Whether a regular expression matches names that end in .py alone."""
+    return regex.replace("\\Z", "").rstrip("$)").endswith(".py")
+
+
+def subscript(node):
+    """The string "b" of a["b"], "" if there is another subscript."""
+    # Python 3.8 has a node ast.Index around it.
+    return string(getattr(node.slice, "value", None) if type(
+        node.slice).__name__ == "Index" else node.slice)
 
 
 def cuts_suffix(node):
@@ -368,9 +421,7 @@ def doc_key(node):
         if last(name) == "get" and len(node.args) == 1 and \
                 string(node.args[0]) == "__doc__":
             return key(node.func.value) + ".__doc__"
-    if isinstance(node, ast.Subscript) and \
-            string(getattr(node.slice, "value", None) if type(
-                node.slice).__name__ == "Index" else node.slice) == "__doc__":
+    if isinstance(node, ast.Subscript) and subscript(node) == "__doc__":
         return key(node.value) + ".__doc__"
     return None
 
@@ -417,13 +468,15 @@ def suppressed(node):
 
 def least_grade(path):
     """Returns the highest grade that findings in the module `path` can have: 1
-    for tests and for modules that only run in a source tree, such as setup.py,
-    else 3."""
+    for tests and for modules that only run in a source tree, such as setup.py;
+    2 in a directory `testing`, which may be for others' tests; else 3."""
     parts = path.strip("/").split("/")
     name = parts[-1]
-    tests = {"test", "tests", "testing", "_tests"}.intersection(parts[:-1])
-    return 1 if tests or name.startswith("test_") or name.endswith(
-        "_test.py") or name in ("conftest.py", "setup.py", "tests.py") else 3
+    tests = {"test", "tests", "_tests"}.intersection(parts[:-1])
+    if tests or name.startswith("test_") or name.endswith(
+            "_test.py") or name in ("conftest.py", "setup.py", "tests.py"):
+        return 1
+    return 2 if "testing" in parts[:-1] else 3
 
 
 class Scope:
@@ -497,6 +550,7 @@ class Module:
         # be text, because it computes with them
         self.passed = []  # docstrings that are given to functions of this
         # module: (function's node, its parameter, arguments of doc())
+        self.shows = frozenset()  # decorators that show docstrings
         self.memo = {}  # results of made_of()
         self.found = {}  # {(line, rule): (grade, detail)}
         self.top = Scope(tree, None)
@@ -623,6 +677,9 @@ class Module:
 
     def judge(self):
         """Returns the findings, the worst ones if there are too many."""
+        tops = {name.partition(".")[0] for name in self.modules}
+        for name, shows in SHOWS.items():
+            self.shows |= shows if name in tops else frozenset()
         for node, *where in sorted(self.events, key=lambda e: e[0].lineno):
             if isinstance(node, ast.Call):
                 self.call(node, *where)
@@ -653,7 +710,7 @@ class Module:
             elif isinstance(node, DEFS):
                 self.definition(node, where[0])
             else:
-                self.asserts(node)
+                self.asserts(node, where[0])
                 if isinstance(node, ast.If) and any(
                         isinstance(n, ast.Raise) for n in node.body):
                     for n in lacks_doc(node.test):
@@ -680,10 +737,10 @@ class Module:
     def full(self, node):
         """Returns the dotted name of a function with the names that it is
         imported by replaced: "inspect.getsource" for `gs`, after `from inspect
-        import getsource as gs`."""
+        import getsource as gs`; ".f" for a method of any other expression."""
         name = dotted(node)
         if name is None:
-            return getattr(node, "attr", "")
+            return "." + getattr(node, "attr", "")
         first, dot, rest = name.partition(".")
         return self.imports.get(first, (first,))[0] + dot + rest
 
@@ -714,7 +771,7 @@ class Module:
     def made_of_parts(self, node, scope, depth):
         if isinstance(node, ast.Constant):
             return PY if string(node).endswith(".py") else 0
-        out, parts, clear = 0, [], 0
+        out, parts, clear, beside = 0, [], 0, False
         if isinstance(node, (ast.Name, ast.Attribute)):
             name = key(node)
             if name in ("__file__", "__path__"):
@@ -722,7 +779,7 @@ class Module:
             if last(name) == "co_filename":
                 return FRAME
             if last(name) in ("__file__", "__path__"):
-                return MOD
+                return MOD | (THEIRS if last(name) == "__file__" else 0)
             if self.full(node) == "sys.executable":
                 return EXE
             values, where = scope.find(name)
@@ -733,9 +790,19 @@ class Module:
                 clear = FILE
             elif last(name) == "name":
                 clear = SELF | FRAME
+            elif last(name) in ("f_globals", "f_locals", "lineno", "function"):
+                clear = FRAME
+            beside = last(name) in ("parent", "parents")
         elif isinstance(node, ast.Call):
-            name = last(self.full(node.func))
+            full = self.full(node.func)
+            name = last(full)
+            if full in FRAMES:
+                return FRAME
+            if full.endswith("resources.files"):
+                return OWN
             parts = [getattr(node.func, "value", None)]
+            beside = name in ("dirname", "split", "with_name", "with_suffix",
+                              "splitext")
             if name in PASSING:
                 parts += node.args[:1] if name in SPLITTERS else node.args
             elif name not in CHANGED:
@@ -751,14 +818,152 @@ class Module:
         elif isinstance(node, ast.BinOp):
             parts = [node.left, node.right]
             clear = FILE if isinstance(node.op, ast.Div) else 0
+            beside = isinstance(node.op, ast.Div)
         elif isinstance(node, ast.IfExp):
             parts = [node.body, node.orelse]
+        elif isinstance(node, ast.Subscript) and subscript(node) == "__file__":
+            return MOD | THEIRS
         elif type(node) in PARTS:
             parts = getattr(node, PARTS[type(node)])
             parts = parts if isinstance(parts, list) else [parts]
         for part in parts:
             out |= self.made_of(part, scope, depth)
-        return out & ~clear
+        return (out | BESIDE if beside and out & FRAME else out) & ~clear
+
+    # Where files are, as patterns for rules.
+
+    def pattern(self, node, scope):
+        """The pattern of a path for a rule, "/pkg/plugins/*.py", with * for
+        what is not constant; "" if its directory is not that of this module or
+        near it."""
+        path = self.place(node, scope) or ""
+        out = []
+        for part in path.split("/"):
+            if part == ".." and not out:
+                return ""
+            if part == "..":
+                out.pop()
+            elif part not in ("", "."):
+                out.append("**" if part == "**" else part.replace("**", "*"))
+        path = "/" + "/".join(out)
+        fits = len(out) > 1 or out and out[0].endswith(".py") and \
+            not out[0].startswith("*")
+        return path if fits and len(path) < MAX_DETAIL and out[-1] != "**" \
+            and PLAIN.issuperset(path.replace("/", "")) else ""
+
+    def near(self, node, scope, ending=""):
+        """The text for a finding about a .py file: its pattern, or literals.
+        `ending` is what the name of each file in a listing has to end in."""
+        path = self.pattern(node, scope)
+        if ending and path.rpartition("/")[2] == "*":
+            path += ending
+        return path if path.endswith(".py") else literals(node)
+
+    def text(self, node, scope, depth=0):
+        """The text of an expression, with * for what is not constant."""
+        if string(node):
+            return string(node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and \
+                depth < 9:
+            return self.text(node.left, scope, depth + 1) + \
+                self.text(node.right, scope, depth + 1)
+        if isinstance(node, ast.JoinedStr):
+            return "".join(string(n) or "*" for n in node.values)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            return string(node.left).replace("%s", "*") or "*"
+        if isinstance(node, ast.Call) and last(dotted(node.func)) == "join":
+            return "/".join(self.text(a, scope, depth + 1)
+                            for a in node.args) if depth < 9 else "*"
+        values = scope.find(key(node))[0] if isinstance(node, ast.Name) else []
+        return string(values[0]) or "*" if len(values) == 1 else "*"
+
+    def place(self, node, scope, depth=0):
+        """A path relative to SOURCE, with * for what is not constant, for an
+        expression that begins with that of this module; else None."""
+        if depth > 30:
+            return None
+        deeper = depth + 1
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            name = key(node)
+            if name == "__file__":
+                return escaped(self.path.strip("/"))
+            if name == "__path__":
+                return escaped(self.path.strip("/").rpartition("/")[0])
+            values, where = scope.find(name)
+            if values:
+                return self.place(values[0], where, deeper) \
+                    if len(values) == 1 else None
+            if isinstance(node, ast.Attribute):
+                path = self.place(node.value, scope, deeper)
+                return path.rpartition("/")[0] if path is not None and \
+                    node.attr == "parent" else path
+        elif isinstance(node, ast.Subscript):
+            inner = node.value
+            if isinstance(inner, ast.Attribute) and inner.attr == "parents":
+                path = self.place(inner.value, scope, deeper)
+                up = getattr(node.slice, "value", None)
+                up = getattr(up, "value", up)
+                if path is None or not isinstance(up, int) or up > 9:
+                    return None
+                for _ in range(up + 1):
+                    path = path.rpartition("/")[0]
+                return path
+            return self.place(inner, scope, deeper)
+        elif isinstance(node, ast.JoinedStr) and node.values:
+            path = self.place(node.values[0], scope, deeper)
+            return None if path is None else path + "".join(
+                string(n) or "*" for n in node.values[1:])
+        elif isinstance(node, ast.FormattedValue):
+            return self.place(node.value, scope, deeper)
+        elif isinstance(node, ast.BinOp):
+            if string(node.left).startswith("%s"):  # "%s/x.py" % here
+                path = (getattr(node.right, "elts", None) or [node.right])[0]
+                path = self.place(path, scope, deeper)
+                return None if path is None else path + string(
+                    node.left)[2:].replace("%s", "*")
+            path = self.place(node.left, scope, deeper)
+            if path is not None and isinstance(node.op, (ast.Add, ast.Div)):
+                slash = "/" if isinstance(node.op, ast.Div) else ""
+                return path + slash + self.text(node.right, scope)
+        elif isinstance(node, ast.Call):
+            return self.place_of_call(node, scope, deeper)
+        elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            return self.place(node.elt, scope, deeper)
+        return None
+
+    def place_of_call(self, node, scope, depth):
+        """place() of a call of a function in PASSING."""
+        full = self.full(node.func)
+        name, args = last(full), node.args
+        of = getattr(node.func, "value", None)
+        if full.endswith("resources.files"):
+            package = string(args[0]) if args else ""
+            return package.replace(".", "/") or \
+                escaped(self.path.strip("/").rpartition("/")[0])
+        if name not in PASSING or name == "filter" and not args[1:]:
+            return None if name not in CHANGED or name == "with_suffix" else \
+                self.place(of, scope, depth)
+        if name in ("filter", "map"):
+            return self.place(args[1], scope, depth) if args[1:] else None
+        # A function has the path as its first argument, a method as its object.
+        method = name in ("joinpath", "with_name", "iterdir", "rglob",
+                          "resolve", "absolute", "as_posix") or not args or \
+            name == "glob" and full != "glob.glob"
+        path = self.place(of if method else args[0], scope, depth)
+        if path is None:
+            return None
+        rest = [self.text(a, scope) for a in (args if method else args[1:])]
+        if name in ("join", "joinpath", "glob", "rglob"):
+            path += "/**/" if name == "rglob" else "/"
+            return path + "/".join(rest) if rest and method or \
+                name == "join" else path.rstrip("/")
+        if name in ("dirname", "with_name"):
+            path = path.rpartition("/")[0]
+            return path + "/" + rest[0] if name == "with_name" and rest \
+                else path
+        if name in ("listdir", "scandir", "iterdir", "walk"):
+            return path + ("/**/*" if name == "walk" else "/*")
+        return path
 
     # Rules about sources.
 
@@ -791,6 +996,16 @@ class Module:
             if any(m & PY for m in made[1:]):
                 self.add(node, "resource-py", 3 - soft, literals(node))
             self.opens(node, node.args[-1] if node.args else None, scope, soft)
+        elif name == "as_file" and made[0] & (OWN | PY) == OWN | PY:
+            self.add(node, "resource-py", 3 - soft, self.near(args[0], scope))
+        elif name in ("get_template", "select_template") and made[0] & PY:
+            self.add(node, "resource-py", 2 - soft, literals(node))
+        elif full in COPIERS and made[0] & (OWN | PY | LISTED) == OWN | PY:
+            self.add(node, "open-py", 3 - soft, self.near(args[0], scope))
+        elif full in COPIERS and made[0] & (FRAME | SELF):
+            self.add(node, "open-own-file", 2 - soft, key(args[0]))
+        elif full == "shutil.copytree" and made[0] & OWN:
+            self.copies(node, args[0], scope)
         elif full in READERS:
             self.reads(node, args[0], node.args[1:2], scope, now, soft, main)
         elif of and name in ("read_text", "read_bytes", "open"):
@@ -800,18 +1015,21 @@ class Module:
             of = args[0] if full in EXISTS else of
             out = self.made_of(of, scope)
             if out & (OWN | PY) == OWN | PY:
-                self.add(node, "py-exists", 2, literals(of))
-            elif out & FRAME:
+                self.add(node, "py-exists", 2 - (
+                    self.knows_pyc or "setup.py" in literals(of)),
+                         self.near(of, scope))
+            elif out & (FRAME | BESIDE) or out & (MOD | PY) == MOD | PY:
                 self.add(node, "caller-file", 2, key(of))
             self.opens(node, of, scope, False)
         elif full == "runpy.run_path":
-            self.by_path(node, "run-path", made[0], soft)
+            self.by_path(node, "run-path", made[0], soft, args[0], scope)
         elif full == "imp.load_source" or name in (
                 "SourceFileLoader", "spec_from_file_location"):
             for k in node.keywords:
                 if k.arg in ("location", "path"):
-                    made[1] = self.made_of(k.value, scope)
-            self.by_path(node, "load-source", made[1], soft)
+                    args[1:2] = [k.value]
+            self.by_path(node, "load-source", self.made_of(args[1], scope),
+                         soft, args[1], scope)
         elif full in ("exec", "execfile"):
             text = args[0]
             if isinstance(text, ast.Call) and dotted(text.func) == "compile":
@@ -824,31 +1042,59 @@ class Module:
             for m in made:
                 out |= m
             if out & (OWN | EXE) and "setup.py" not in literals(node):
-                self.by_path(node, "run-script", out, soft or not out & EXE)
+                paths = [n for a in args for n in getattr(a, "elts", [a])
+                         if self.made_of(n, scope) & PY]
+                self.by_path(node, "run-script", out, soft or not out & EXE,
+                             paths[0] if len(paths) == 1 else node, scope)
         elif name in ("fnmatch", "fnmatchcase", "filter"):
-            self.discovers(node, args[1], made[0], main)
+            self.discovers(node, args[1], args[0], scope, main)
         elif name == "endswith":
-            self.discovers(node, args[0], self.made_of(of, scope), main)
+            self.discovers(node, args[0], of, scope, main)
         elif name in LISTERS and any("*" in s for s in strings(args[0])):
-            self.discovers(node, args[0], self.made_of(node, scope), main)
+            self.discovers(node, args[0], node, scope, main)
+        elif name in LISTERS | {"chdir"}:
+            if (made[0] or self.made_of(of, scope)) & BESIDE:
+                self.add(node, "caller-file", 2 - soft, key(node))
+        elif name in ("match", "search", "fullmatch", "findall"):
+            regex, subject = args[:2]
+            if full != "re." + name:
+                regex, subject = of, regex
+                values, _ = scope.find(key(of)) if of else ([], None)
+                if len(values) == 1:
+                    regex = values[0]
+                regex = regex.args[0] if isinstance(
+                    regex, ast.Call) and regex.args else None
+            if any(ends_in_py(s) for s in strings(regex)):
+                self.discovers(node, None, subject, scope, main)
         if name in ("replace", "endswith", "rstrip", "removesuffix") and of:
             ends = strings(args[0])
             if ".py" in ends and not any(e.startswith(".pyc") for e in ends):
                 self.own_name(node, of, scope)
         elif full.startswith("re.") and any(
-                s.rstrip("$").endswith(".py") for s in strings(args[0])):
+                ends_in_py(s) for s in strings(args[0])):
             for a in node.args[1:]:
                 self.own_name(node, a, scope)
         self.jit(node, node, now)
         for k in node.keywords:
+            if k.arg in ("lextab", "tabmodule") and string(k.value):
+                path = self.path.strip("/").rpartition("/")
+                self.add(node, "parser-tables", 2, "/" + path[0] + path[1] +
+                         string(k.value).rpartition(".")[2] + ".py")
             if k.arg == "use_attribute_docstrings" and key(k.value) == "True":
                 self.add(node, "attribute-docs", 2, k.arg)
 
-    def by_path(self, node, rule, out, soft):
+    def by_path(self, node, rule, out, soft, path, scope):
         """Adds a finding if a path, made of `out`, is that of a .py file."""
         if out & PY:
             self.add(node, rule, (3 if out & OWN else 2) - bool(soft),
-                     literals(node))
+                     self.near(path, scope))
+
+    def copies(self, node, path, scope):
+        """Adds a finding for a directory of this package that is copied."""
+        where = self.pattern(path, scope)
+        sure = any(t in (where + key(path)).lower() for t in TEMPLATES)
+        self.add(node, "copies-tree", 1 + sure,
+                 where + "/" if where else key(path))
 
     def reads(self, node, path, mode, scope, now, soft, main):
         """Finds a call that opens `path` for reading, if that is a source."""
@@ -862,9 +1108,15 @@ class Module:
         if out & SELF:
             self.add(node, "open-own-file", 2 + now - soft, key(path))
         elif out & (OWN | PY | LISTED) == OWN | PY:
-            self.add(node, "open-py", 3 - soft, literals(path))
-        elif out & FRAME:
+            self.add(node, "open-py", 3 - soft, self.near(path, scope))
+        elif out & THEIRS:
+            self.add(node, "caller-source", 2 - soft, key(path))
+        elif out & (FRAME | BESIDE):
             self.add(node, "caller-file", 2 - soft, key(path))
+        elif out & (OWN | LISTED) == OWN | LISTED and any(
+                t in (self.pattern(path, scope) + key(path)).lower()
+                for t in TEMPLATES):
+            self.add(node, "copies-tree", 2 - soft, key(path))
         self.opens(node, path, scope, soft)
 
     def opens(self, node, path, scope, soft):
@@ -902,8 +1154,10 @@ class Module:
     def own_name(self, node, of, scope):
         """Adds a finding if `of` is the name of this module's file, of which
         something is done that is right for .py alone."""
-        if self.made_of(of, scope) & NAMED:
-            self.add(node, "own-name", 2 - self.knows_pyc, key(node))
+        out = self.made_of(of, scope)
+        if out & (NAMED | THEIRS):
+            self.add(node, "own-name" if out & NAMED else "caller-file",
+                     2 - self.knows_pyc, key(node))
 
     def given(self, node, scope):
         """Whether an object comes from who calls this function."""
@@ -920,32 +1174,49 @@ class Module:
                 last(key(b)).endswith(("type", "Meta"))
                 for b in getattr(outer, "bases", ()))
 
-    def discovers(self, node, pattern, out, main):
-        """Finds a search for *.py: names, made of `out`, are compared with
-        `pattern`."""
+    def discovers(self, node, pattern, names, scope, main):
+        """Finds a search for *.py: `names` are compared with `pattern`, or with
+        a regular expression for .py if that is None."""
+        out = self.made_of(names, scope)
         ends = strings(pattern)
-        if not any(s.endswith(".py") for s in ends) or \
-                any(s.endswith((".pyc", ".so", ".pyd")) for s in ends):
+        py = any(s.endswith(".py") for s in ends) or \
+            out & LISTED and "py" in ends or pattern is None
+        if not py or any(s.endswith(("pyc", ".so", ".pyd")) for s in ends):
             return
         grade = int(self.importing)
         if out & LISTED:
             grade = 3 if out & OWN else 1 + self.importing
         if grade > 1:
             grade = 1 if main else grade - self.knows_pyc
-        self.add(node, "discover-py", grade, literals(node))
+        path = self.near(names, scope, ".py") if out & OWN else ""
+        self.add(node, "discover-py", grade, path if path.startswith("/")
+                 else literals(node))
 
     def compare(self, node, scope, caught, main):
         """Finds comparisons with a docstring, or with ".py"."""
         for op, right in zip(node.ops, node.comparators):
             if isinstance(op, (ast.In, ast.NotIn)):
                 self.doc(node, right, "in", scope, caught, main)
-            if isinstance(op, (ast.Eq, ast.In)) and ".py" in strings(right):
-                self.discovers(node, right, self.made_of(node.left, scope),
-                               main)
+            if isinstance(op, (ast.Eq, ast.In, ast.NotEq)) and \
+                    not {".py", "py"}.isdisjoint(strings(right)):
+                self.discovers(node, right, node.left, scope, main)
+            if isinstance(op, (ast.In, ast.NotIn)) and string(
+                    node.left).endswith(".py") and self.made_of(
+                        right, scope) & LISTED:
+                self.discovers(node, node.left, right, scope, main)
             if isinstance(op, (ast.Eq, ast.NotEq)):
                 for one, other in (node.left, right), (right, node.left):
-                    if string(other).endswith(".py"):
+                    if string(other) in (".py", "py"):
+                        if isinstance(one, ast.Subscript):
+                            one = (getattr(one.value, "args", []) + [one])[0]
+                        elif getattr(one, "attr", "") == "suffix":
+                            one = one.value
+                    if string(other).endswith(("py")):
                         self.own_name(node, one, scope)
+                both = self.made_of(node.left, scope) | \
+                    self.made_of(right, scope)
+                if both & FRAME and both & (NAMED | THEIRS):
+                    self.add(node, "caller-file", 2, key(node))
 
     def jit(self, node, call, now):
         """Finds a function or decorator that compiles from source."""
@@ -961,9 +1232,13 @@ class Module:
     def definition(self, node, scope):
         """Finds decorators that compile from source, and functions whose
         docstring is a rule of a grammar."""
+        text, prefix = docstring(node), node.name[:2]
         for d in node.decorator_list:
             self.jit(d, d, self.at_import(scope))
-        text, prefix = docstring(node), node.name[:2]
+            name = self.full(getattr(d, "func", d))
+            if text and last(name) in self.shows:
+                self.add(node, "doc-as-text", 1, "@" + key(getattr(
+                    d, "func", d)))
         if prefix not in ("p_", "t_") or not text or \
                 any(rule == "doc-grammar" for _, rule in self.found):
             return
@@ -980,7 +1255,7 @@ class Module:
 
     # Rules about asserts.
 
-    def asserts(self, node):
+    def asserts(self, node, scope):
         """Finds asserts with a side effect or that are caught, and __debug__.
         `node` is an assert, an `if` or a `try`."""
         if isinstance(node, TRIES):
@@ -989,7 +1264,7 @@ class Module:
             return
         for n in ast.walk(node.test):
             if isinstance(node, ast.If):
-                if dotted(n) == "__debug__":
+                if isinstance(n, ast.Name) and n.id == "__debug__":
                     self.add(node, "debug-branch", 1, "if __debug__")
             elif isinstance(n, ast.NamedExpr):
                 self.add(node, "assert-effect", 2, n.target.id + " := ...")
@@ -997,8 +1272,30 @@ class Module:
                 iterator = dotted(n.func) == "next" and n.args and \
                     dotted(n.args[0])
                 if iterator or isinstance(n.func, ast.Attribute) and \
-                        n.func.attr in EFFECTS:
+                        n.func.attr in EFFECTS or \
+                        self.full(n.func) in WORKERS or \
+                        self.changes(n.func, scope):
                     self.add(node, "assert-effect", 2, key(n))
+
+    def changes(self, function, scope):
+        """Whether a function or method of this module that is called without
+        arguments in an assert changes its object or a global variable."""
+        name = dotted(function) or ""
+        if name.startswith("self."):
+            for s in scope.up():
+                if isinstance(s.node, ast.ClassDef):
+                    name = s.node.name + "." + last(name)
+                    break
+        node = self.defs.get(name)
+        todo = list(node.body) if isinstance(node, DEFS[:2]) else []
+        for n in todo:
+            if isinstance(n, ast.Global) or isinstance(
+                    n, ast.Attribute) and isinstance(
+                        n.ctx, ast.Store) and key(n.value) == "self":
+                return True
+            if not isinstance(n, SCOPES):
+                todo += ast.iter_child_nodes(n)
+        return False
 
     def caught(self, node):
         """Finds the first assert in a `try` that catches AssertionError."""
