@@ -423,6 +423,12 @@ class Paths:
             star = "*" if isinstance(node.op, ast.Add) else ""
             out = [star + e if e.startswith(".") else e for e in ends
                    if isinstance(node.op, (ast.Add, ast.Div))]
+        elif isinstance(node, ast.IfExp) and depth < 5:
+            out = self.ends_of(node.body, scope, depth + 1) + \
+                self.ends_of(node.orelse, scope, depth + 1)
+        elif isinstance(node, ast.JoinedStr) and node.values:
+            end = string(node.values[-1])
+            out = [end.rpartition("/")[2] if "/" in end else "*" + end]
         elif string(node):
             out = [string(node).rstrip("/").rpartition("/")[2]]
         return [s for s in out if s.strip("*.") and PLAIN.issuperset(s)]

@@ -652,7 +652,9 @@ class Module(Paths):
                 text = (text.args + [None])[0]
             if full == "execfile" or isinstance(text, ast.Call) and last(
                     key(text.func)) in ("read", "read_text"):
-                self.add(node, "exec-file", 1, key(node))
+                own = self.made_of(getattr(getattr(
+                    text, "func", None), "value", None), scope) & (OWN | SELF)
+                self.add(node, "exec-file", 1 + (own == OWN), key(node))
         elif full.startswith(RUNNERS) or name == "set_executable":
             out = 0
             for m in made:

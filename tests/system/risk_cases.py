@@ -122,6 +122,8 @@ cases(
     "2 4", "import os\ndef f(name):\n"
            "    stub = os.path.splitext(name)[0] + '.pyi'\n"
            "    return os.path.exists(stub)  # __file__\n",
+    "2 2", "import os\nif os.path.exists(f'{os.path.splitext(n)[0]}.pyi'): x()\n",
+    "2 2", "import os\nT = open(f'{os.path.dirname(__file__)}/a.txt')\n",
     "1 4", "import os  # __file__\ndef f():\n    try:\n"
            "        return open('a.txt')\n    except OSError:\n"
            "        return ''\n",
@@ -259,6 +261,9 @@ cases(
     "1 1", "exec(open(p).read())  # .py'\n",
     "1 1", "exec(compile(open(p).read(), p, 'exec'))  # .py'\n",
     "1 1", "execfile('x.py')\n",
+    "2 3", "import os\nP = os.path.join(os.path.dirname(__file__), n)\n"
+           "exec(open(P).read())\n",
+    "1 1", "exec(open(__file__).read())\n",
     "0 0", "exec('x = 1')  # .py'\n",
     "0 0", "exec(code, globals())  # .py'\n")
 
