@@ -13,7 +13,8 @@ FRAMES = frozenset("""inspect.stack inspect.getframeinfo inspect.getouterframes
 inspect.getinnerframes inspect.trace inspect.getfile inspect.getabsfile
 inspect.getsourcefile traceback.extract_stack traceback.extract_tb""".split())
 LISTERS = frozenset("listdir walk scandir iterdir glob iglob rglob".split())
-SPLITTERS = frozenset("dirname splitext split rsplit partition".split())
+SPLITTERS = frozenset("""dirname splitext split rsplit partition rpartition
+""".split())
 # Functions and methods that return a path which is made of their arguments.
 PASSING = LISTERS | SPLITTERS | frozenset("""join joinpath Path PurePath
 abspath realpath normpath fspath str resolve absolute expanduser with_name
@@ -181,7 +182,8 @@ class Scope:
 class Paths:
     """Answers about paths, for a class that has their module's path as `path`,
     {name: (full name, whether it is of this package)} of what is imported as
-    `imports` and an empty dictionary as `memo`."""
+    `imports`, {name: [(call, its scope)]} of functions and of methods of self
+    as `calls`, and an empty dictionary as `memo`."""
 
     def full(self, node):
         """Returns the dotted name of a function with the names that it is
@@ -219,9 +221,13 @@ class Paths:
                 return MOD | (THEIRS if last(name) == "__file__" else 0)
             if self.full(node) == "sys.executable":
                 return EXE
+            if last(name) == "origin" and "spec" in name:
+                return MOD | THEIRS
             values, where = scope.find(name)
             for value in values[:4]:
                 out |= self.made_of(value, where, depth)
+            for value, at in self.given_as(name, where):
+                out |= self.made_of(value, at, depth)
             parts = [getattr(node, "value", None)]
             if last(name) in ("parent", "parents", "stem", "suffix"):
                 clear = FILE
@@ -266,6 +272,21 @@ class Paths:
         for part in parts:
             out |= self.made_of(part, scope, depth)
         return (out | BESIDE if beside and out & FRAME else out) & ~clear
+
+    def given_as(self, name, scope):
+        """[(expression, its scope)]: what calls in this module give a function
+        as the parameter `name`. `scope` is that of the function."""
+        if scope is None or name not in scope.params or not isinstance(
+                scope.node, DEFS[:2]):
+            return []
+        a, out = scope.node.args, []
+        params = [p.arg for p in a.posonlyargs + a.args]
+        at = params.index(name) if name in params else len(params)
+        at -= params[:1] in (["self"], ["cls"])
+        for call, where in self.calls.get(scope.node.name, ())[:4]:
+            out += [(value, where) for value in call.args[at:at + 1]]
+            out += [(k.value, where) for k in call.keywords if k.arg == name]
+        return out
 
     # Where files are, as patterns for rules.
 
@@ -330,6 +351,9 @@ class Paths:
             if values:
                 return self.place(values[0], where, deeper) \
                     if len(values) == 1 else None
+            given = self.given_as(name, where)
+            if len(given) == 1:
+                return self.place(*given[0], deeper)
             if isinstance(node, ast.Attribute):
                 path = self.place(node.value, scope, deeper)
                 return path.rpartition("/")[0] if path is not None and \

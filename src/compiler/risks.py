@@ -111,7 +111,8 @@ __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
 GenericParser warp.kernel dace co_filename getsourcefile (docstring
 (docstr .py$ 'py' "py" inspect.stack inspect.getfile getframeinfo
-getouterframes extract_stack typer fastapi lextab= tabmodule= """.split()] + [
+getouterframes extract_stack .stack() ).origin spec.origin typer
+fastapi lextab= tabmodule= """.split()] + [
     b"def p_", b"def t_", b"import click", b"import stack", b"import getfile"]
 # Methods with a side effect: they change their object or consume input, or
 # their work is needed.
@@ -166,6 +167,7 @@ TEMPLATES = ("templat", "skel", "scaffold", "boilerplate", "project", "starter")
 IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
 spec_from_file_location SourceFileLoader run_path load_module exec_module
 find_module""".split())
+MATCHERS = ("match", "search", "fullmatch", "findall")
 # Functions that take text and fail if they are given None.
 TEXT = frozenset("""dedent cleandoc len fill wrap indent write Template loads
 safe_load fromstring literal_eval read_string iter add_docstring
@@ -187,7 +189,8 @@ TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 ORDER = {ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__",
          ast.GtE: "__ge__", ast.Eq: "__eq__", ast.NotEq: "__ne__"}
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
-                         ast.Subscript, ast.Compare, ast.Assert, ast.If)
+                         ast.Subscript, ast.Compare, ast.Assert, ast.If,
+                         ast.For)
 # Nodes that have no child worth visiting.
 DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
 def read_table():
@@ -380,6 +383,8 @@ class Module(Paths):
         # exceptions are (test, whether it is true) of conditions around it, if
         # the module has the word "optimize".
         self.events = []
+        self.calls = {}  # what Paths needs
+        self.methods = {}  # name: nodes of all methods of that name
         self.scopes = {}  # id() of the node of a function or class: its Scope
         self.needs = {}  # id() of a function's node: parameters that have to
         # be text, because it computes with them
@@ -453,11 +458,16 @@ class Module(Paths):
         elif isinstance(node, ast.Return):
             scope.returned.add(key(node.value))
         elif isinstance(node, ast.Call):
-            self.importing |= last(dotted(node.func)) in IMPORTERS
+            name = dotted(node.func) or ""
+            self.importing |= last(name) in IMPORTERS
+            if name.rpartition(".")[0] in ("", "self", "cls"):
+                self.calls.setdefault(last(name), []).append((node, scope))
         elif isinstance(node, DEFS):
             at = scope.node.name + "." if isinstance(
                 scope.node, ast.ClassDef) else ""
             self.defs.setdefault(at + node.name, node)
+            if at:
+                self.methods.setdefault(node.name, []).append(node)
             if not scope.inside and docstring(node):
                 for d in node.decorator_list:
                     self.decorators[dotted(getattr(d, "func", d))] = \
@@ -542,10 +552,12 @@ class Module(Paths):
                         self.own_name(node, node.left, where[0])
             elif isinstance(node, ast.Compare):
                 self.compare(node, *where)
+            elif isinstance(node, ast.For):
+                self.doc(node, node.iter, "in", *where)
             elif isinstance(node, DEFS):
                 self.definition(node, where[0])
             else:
-                self.asserts(node, where[0])
+                self.asserts(node)
                 if isinstance(node, ast.If) and any(
                         isinstance(n, ast.Raise) for n in node.body):
                     for n in lacks_doc(node.test):
@@ -664,7 +676,7 @@ class Module(Paths):
                          if self.made_of(n, scope) & PY]
                 self.by_path(node, "run-script", out, soft or not out & EXE,
                              paths[0] if len(paths) == 1 else node, scope)
-        elif name in ("fnmatch", "fnmatchcase", "filter"):
+        elif name in ("fnmatch", "fnmatchcase") or full == "fnmatch.filter":
             self.discovers(node, args[1], args[0], scope, main)
         elif name == "endswith":
             self.discovers(node, args[0], of, scope, main)
@@ -673,10 +685,14 @@ class Module(Paths):
         elif name in LISTERS | {"chdir"}:
             if (made[0] or self.made_of(of, scope)) & BESIDE:
                 self.add(node, "caller-file", 2 - soft, key(node))
-        elif name in ("match", "search", "fullmatch", "findall"):
+        elif name in MATCHERS or name in ("map", "filter") and \
+                getattr(args[0], "attr", "") in MATCHERS:
             regex, subject = args[:2]
             if full != "re." + name:
-                regex, subject = of, regex
+                if name in MATCHERS:
+                    regex, subject = of, regex
+                else:
+                    of = regex = regex.value
                 values, _ = scope.find(key(of)) if of else ([], None)
                 if len(values) == 1:
                     regex = values[0]
@@ -848,7 +864,7 @@ class Module(Paths):
 
     # Rules about asserts.
 
-    def asserts(self, node, scope):
+    def asserts(self, node):
         """Finds asserts with a side effect or that are caught, and __debug__.
         `node` is an assert, an `if` or a `try`."""
         if isinstance(node, TRIES):
@@ -867,20 +883,17 @@ class Module(Paths):
                 if iterator or isinstance(n.func, ast.Attribute) and \
                         n.func.attr in EFFECTS or \
                         self.full(n.func) in WORKERS or \
-                        self.changes(n.func, scope):
+                        self.changes(n.func):
                     self.add(node, "assert-effect", 2, key(n))
 
-    def changes(self, function, scope):
-        """Whether a function or method of this module that is called without
-        arguments in an assert changes its object or a global variable."""
+    def changes(self, function):
+        """Whether a function or method of this module that is called in an
+        assert changes its object or a global variable."""
         name = dotted(function) or ""
-        if name.startswith("self."):
-            for s in scope.up():
-                if isinstance(s.node, ast.ClassDef):
-                    name = s.node.name + "." + last(name)
-                    break
-        node = self.defs.get(name)
-        todo = list(node.body) if isinstance(node, DEFS[:2]) else []
+        nodes = self.methods.get(last(name), []) if "." in name else \
+            [self.defs.get(name)]
+        todo = [n for node in nodes[:4] if isinstance(node, DEFS[:2])
+                for n in node.body]
         for n in todo:
             if isinstance(n, ast.Global) or isinstance(
                     n, ast.Attribute) and isinstance(
@@ -1078,10 +1091,11 @@ class Module(Paths):
                 if isinstance(value, ast.Name) or doc_key(value):
                     self.passed.append((function, param, (
                         node, value, full + "()", scope, caught, main)))
-        elif self.imports.get(name.partition(".")[0], ("", False))[1] and \
-                any(w in last(full).lower() for w in DOC_WORK):
+        elif self.imports.get(name.partition(".")[0], ("", False))[1]:
+            works = any(w in last(full).lower() for w in DOC_WORK)
             for value in node.args[:2]:
                 grade, rule, doc = self.judge_doc(value, scope, main)
-                if rule != "caller-doc" and grade:
+                if rule != "caller-doc" and grade and (
+                        works or grade == 3 and last(full).islower()):
                     soft = not caught.isdisjoint(ANY_ERROR)
                     self.add(node, rule, 2 - soft, doc + " " + full + "()")

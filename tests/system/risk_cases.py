@@ -46,6 +46,7 @@ cases(
 cases(
     "caller-source",
     "2 1", "T = open(m.__file__).read()\n",
+    "2 1", "T = open(find_spec('m').origin).read()\n",
     "1 3", "try:\n    x = 1\n    T = open(m.__file__).read()\n"
            "except OSError:\n    pass\n",
     "0 0", "T = open(m.__file__ + '.txt', 'w')\n",
@@ -228,6 +229,17 @@ cases(
            "    if re.match(r'.*\\.pyc?$', n):\n        pass\n",
     "0 0", "import os\nfor n in os.listdir(__path__[0]):\n"
            "    if n.split('.')[-1] in ('py', 'pyc'):\n        pass\n",
+    "3 3", "import os, re\nN = os.listdir(os.path.dirname(__file__))\n"
+           "X = map(re.compile('(.*)\\\\.py$').match, N)\n",
+    "3 3", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.rpartition('.')[2] == 'py':\n        pass\n",
+    "3 4", "import os\ndef f(d):\n    for n in os.listdir(d):\n"
+           "        if n.endswith('.py'):\n            yield n\n"
+           "X = list(f(os.path.dirname(__file__)))\n",
+    "3 5", "import os\nclass C:\n    def f(self, d):\n"
+           "        for n in os.listdir(d):\n"
+           "            if n.endswith('.py'): yield n\n"
+           "    def g(self):\n        self.f(d=__path__[0])\n",
     "0 0", "if name == 'py': pass\n",
     "3 3", "import os\nfor n in os.listdir(os.path.dirname(__file__)):\n"
            "    if n.endswith('.py'):\n        pass\n",
@@ -360,7 +372,10 @@ cases(
            "    raise ValueError\n",
     "2 3", "'doc'\nfrom .text import dedent_doc\nD = dedent_doc(__doc__)\n",
     "0 0", "'doc'\nfrom text import dedent_doc\nD = dedent_doc(__doc__)\n",
-    "0 0", "'doc'\nfrom .text import shown\nD = shown(__doc__)\n",
+    "2 3", "'doc'\nfrom .text import shown\nD = shown(__doc__)\n",
+    "3 3", "def f():\n    'doc'\nfor c in f.__doc__: pass\n",
+    "0 0", "'doc'\nfrom .text import Page\nD = Page(__doc__)\n",
+    "0 0", "from .text import shown\nD = shown(__doc__)\n",
     "0 0", "'doc'\ndef s(text):\n    return text and text.strip()\n"
            "D = s(__doc__)\n",
     "0 0", "'doc'\ndef s(text):\n    return text\nD = s(__doc__)\n",
@@ -522,6 +537,8 @@ cases(
     "2 6", "class C:\n    def load(self):\n        self.x = 1\n"
            "        return 1\n    def f(self):\n        assert self.load()\n",
     "2 4", "def load():\n    global X\n    X = 1\nassert load()\n",
+    "2 5", "class C:\n    def load(self):\n        self.x = 1\n"
+           "def f(c):\n    assert c.load()\n",
     "0 0", "class C:\n    def load(self):\n        return self.x\n"
            "    def f(self):\n        assert self.load()\n",
     "0 0", "def load():\n    x = 1\n    return x\nassert load()\n",
