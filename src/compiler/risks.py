@@ -370,7 +370,9 @@ class Module(Paths):
         self.knows_pyc = b".pyc" in source
         # PLY with its option "optimize" reads tables that were generated
         # before, and needs no docstrings.
-        self.tables = self.optimize = b"optimize" in source
+        self.optimize = b"optimize" in source
+        self.tables = any(w in source for w in (
+            b"optimize", b"lextab=", b"tabmodule="))
         self.imports = {}  # name: (full name, whether it is of this package)
         self.modules = set()  # full names of all that is imported
         self.defs = {}  # "f" or "C.f": node of the function or class
