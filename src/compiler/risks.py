@@ -462,6 +462,9 @@ class Module(Paths):
         elif isinstance(node, ast.Call):
             name = dotted(node.func) or ""
             self.importing |= last(name) in IMPORTERS
+            # What the caller asks for may be tables.
+            self.tables |= last(name) in ("lex", "yacc") and any(
+                k.arg is None for k in node.keywords)
             if name.rpartition(".")[0] in ("", "self", "cls"):
                 self.calls.setdefault(last(name), []).append((node, scope))
         elif isinstance(node, DEFS):

@@ -521,6 +521,10 @@ cases(
     "3 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
     "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
            "lex.lex(optimize=True)\n",
+    "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
+           "def f(**how):\n    lex.lex(**how)\n",
+    "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
+           "lex.lex(lextab='tab')\n",
     "3 2", "tokens = ['NUM']\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
     "3 3", "from spark_parser import GenericParser\nclass P(GenericParser):\n"
            "    def p_expr(self, args):\n        'expr ::= term'\n",
