@@ -8,7 +8,8 @@ prevents a finding. The grades are 3, breaks; 2, may break; 1, to know.
 This runs in the compiler's worker, on every Python from 3.8, where the sandbox
 leaves no file system: it imports only modules that are loaded there already,
 and never raises. It builds the syntax tree of a module only if the bytes of its
-source contain one of a few words, because most modules contain none.
+source contain one of a few words, because most modules contain none. What
+expressions are made of, and paths, are in risk_paths.py.
 
 Names are followed through plain assignments only. Grade 3 is for code that
 cannot work, because it computes with a docstring that is None or reads a file
@@ -21,6 +22,10 @@ not the one that has to change.
 import ast
 import builtins
 import sys
+
+# The compiler has risk_paths.py and this file as one text.
+if "Paths" not in globals():
+    from risk_paths import *
 
 # Two lines for each rule: its name, grade and remedy, and behind "; " packages
 # or issues in which it was seen; then the reason, as users read it.
@@ -41,21 +46,25 @@ loader-source 2 keep-source {top}; SourcelessFileLoader.get_source
   asks a loader for source: the answer is None
 open-own-file 2 keep-source {path}; triton, hashes of a program's own text
   reads its own file, which is bytecode now
-open-py 3 keep-source {dir}; cv2, cairocffi
+open-py 3 keep-source {near}; cv2, cairocffi
   reads a .py file of its package, which is not shipped
-resource-py 3 keep-source {top}; pip, pyproject_hooks, ansible
+resource-py 3 keep-source {near}; pip, pyproject_hooks, ansible
   asks for a .py file as package data, which is not shipped
-py-exists 2 keep-source {dir}; ddtrace, sam2
+py-exists 2 keep-source {near}; ddtrace, sam2
   asks whether a .py file of its package is there: it is not
-discover-py 2 keep-source {dir}; OctoPrint, searxng, ddtrace, cfnlint, scapy
+copies-tree 2 keep-source {near}; templates of projects: django, pyramid, nikola
+  copies a directory of its own: modules in it are bytecode
+parser-tables 2 keep-source {near}; astropy.units, PLY writes them as .py
+  names a .py file for the tables of its parser
+discover-py 2 keep-source {near}; OctoPrint, searxng, ddtrace, cfnlint, scapy
   finds modules by the name *.py: it finds none
-exec-file 1 keep-source {dir}; cv2/config.py
+exec-file 1 keep-source {near}; cv2/config.py
   executes the text of a file: one of this package must stay source
-run-path 2 keep-source {dir}; runpy.run_path
+run-path 2 keep-source {near}; runpy.run_path
   runs a .py file by its path, which is not shipped
-load-source 2 keep-source {dir}; cairocffi/ffi_build.py
+load-source 2 keep-source {near}; cairocffi/ffi_build.py
   imports a .py file by its path, which is not shipped
-run-script 2 keep-source {dir}; pip, pyqtgraph, crossbar
+run-script 2 keep-source {near}; pip, pyqtgraph, crossbar
   starts a program from a .py file, which is not shipped
 jit-source 3 keep-source {path}; pytorch/pytorch#25415, triton
   compiles functions from their source when they are defined
@@ -73,6 +82,8 @@ caller-doc 2 optimize 1 *; pyexcel/pyexcel#270, docrep
   computes with the docstring of what others give it: theirs is needed
 doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
   computes with a docstring, which is None
+doc-unless-oo 3 optimize 1 {whose}; numpy/numpy#13248, add_docstring
+  computes with a docstring unless the interpreter itself runs with -OO
 docopt 3 optimize 1 {path}; internetarchive, stomp
   parses its docstring as command line usage
 doc-as-text 1 optimize 1 {path}; argparse takes None
@@ -90,7 +101,7 @@ optimize-flag 1 optimize 1 {path}; sys.flags is not how a file was compiled
 alembic 2 keep-source {dir}; alembic.ini
   a migration: found as *.py unless alembic.ini says sourceless=true
 """
-MAX_FINDINGS, MAX_DETAIL, MAX_SOURCE = 50, 200, 2 << 20
+MAX_FINDINGS, MAX_SOURCE = 50, 2 << 20
 
 # No syntax tree is built for a source that has none of these words, unless
 # wanted() finds something else in it.
@@ -98,12 +109,22 @@ WORDS = [w.encode() for w in """
 __doc__ getdoc docopt getsource findsource linecache get_source .py' .py"
 __debug__ flags.optimize run_path load_source SourceFileLoader execfile jit
 triton taichi tf.function alembic use_attribute_docstrings prim_func gtscript
-GenericParser warp.kernel dace co_filename getsourcefile """.split()] + [b"def p_", b"def t_"]
-# Methods with a side effect: they change their object, or consume input.
+GenericParser warp.kernel dace co_filename getsourcefile (docstring
+(docstr .py$ 'py' "py" inspect.stack inspect.getfile getframeinfo
+getouterframes extract_stack .stack() ).origin spec.origin typer
+fastapi lextab= tabmodule= """.split()] + [
+    b"def p_", b"def t_", b"import click", b"import stack", b"import getfile"]
+# Methods with a side effect: they change their object or consume input, or
+# their work is needed.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
-recv send sendall write setdefault append appendleft""".split())
+recv send sendall write setdefault append appendleft acquire connect login
+execute register unregister consume expect accept advance skip fetchone commit
+start launch wait_for initialize init setup""".split())
+# Functions likewise.
+WORKERS = frozenset("""os.system subprocess.call subprocess.check_call
+subprocess.run""".split())
 # Likewise, of those in which a file's name is used.
-FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile + "
+FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile copy + "
               .split()]
 ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
 # The standard library is not in SOURCE, so that it keeps its docstrings.
@@ -130,7 +151,8 @@ gt4py.gtscript.stencil gt4py.cartesian.gtscript.stencil
 JIT["tensorflow.function"] = "jit-may"
 NUMBA = frozenset("jit njit vectorize guvectorize generated_jit".split())
 READERS = frozenset("open io.open codecs.open tokenize.open".split())
-RUNNERS = ("subprocess.", "asyncio.create_subp", "os.exec", "os.spawn")
+RUNNERS = ("subprocess.", "asyncio.create_subp", "os.exec", "os.spawn",
+           "os.system", "os.popen")
 RESOURCES = frozenset("""pkgutil.get_data importlib.resources.path
 pkg_resources.resource_string pkg_resources.resource_filename
 pkg_resources.resource_stream importlib.resources.read_text
@@ -138,53 +160,39 @@ importlib.resources.read_binary importlib.resources.open_text
 importlib.resources.open_binary""".split())
 EXISTS = frozenset("""os.path.exists os.path.isfile os.path.lexists os.stat
 os.path.getmtime os.access""".split())
-LISTERS = frozenset("listdir walk scandir iterdir glob iglob rglob".split())
-SPLITTERS = frozenset("dirname splitext split rsplit partition".split())
-# Functions and methods that return a path which is made of their arguments.
-PASSING = LISTERS | SPLITTERS | frozenset("""join joinpath Path PurePath
-abspath realpath normpath fspath str resolve absolute expanduser with_name
-sorted list set tuple filter map enumerate reversed chain iter files open
-as_posix lower relpath format relative_to fsdecode basename""".split())
-# Methods that return a path which is made of their object, whatever their
-# arguments are.
-CHANGED = frozenset("replace rstrip strip lower decode with_suffix".split())
+COPIERS = frozenset("shutil.copy shutil.copy2 shutil.copyfile".split())
+# Words in the name of a directory of which the files are copied.
+TEMPLATES = ("templat", "skel", "scaffold", "boilerplate", "project", "starter")
 # Functions that import or execute a module whose name or path they are given.
 IMPORTERS = frozenset("""import_module __import__ load_source exec execfile
 spec_from_file_location SourceFileLoader run_path load_module exec_module
 find_module""".split())
+MATCHERS = ("match", "search", "fullmatch", "findall")
 # Functions that take text and fail if they are given None.
-TEXT = frozenset("""dedent cleandoc len fill wrap indent
-add_docstring""".split())
+TEXT = frozenset("""dedent cleandoc len fill wrap indent write Template loads
+safe_load fromstring literal_eval read_string iter add_docstring
+_add_docstring""".split())
+# Those of them that do nothing if the interpreter runs with -OO.
+ADDERS = ("add_docstring", "_add_docstring")
+# Parts of the names of functions that take a docstring, to do something to it.
+DOC_WORK = ("doc", "dedent", "trim", "strip", "usage")
+# What a parameter is called that is a docstring. "doc" may be any document.
+DOC_PARAMS = ("docstring", "doc_string", "docstr", "__doc__")
 
-# Bytes of a file's name that is looked for among those that rules hide.
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                  "0123456789._-+*")
+# Decorators of these modules make help of docstrings.
+SHOWS = {"click": frozenset(["command", "group"]),
+         "typer": frozenset(["command", "callback"]),
+         "fastapi": frozenset("get post put delete patch options".split())}
 
-# What made_of() finds in an expression that is a path, as bits:
-OWN = 1  # it is in the directory of this module, or below it
-PY = 2  # it has a string that ends in .py
-EXE = 4  # it is the Python interpreter
-SELF = 8  # it is the file of this module
-MOD = 16  # it is the file of another module
-LISTED = 32  # it is a name from the listing of a directory
-NAMED = 64  # it is, or ends in, the name of the file of this module
-FRAME = 128  # it is the file of a frame or code object
-FILE = SELF | NAMED | FRAME
-
-DEFS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-SCOPES = DEFS + (ast.Lambda,)
 TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
+# What to call on a number for a comparison.
+ORDER = {ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__",
+         ast.GtE: "__ge__", ast.Eq: "__eq__", ast.NotEq: "__ne__"}
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
-                         ast.Subscript, ast.Compare, ast.Assert, ast.If)
+                         ast.Subscript, ast.Compare, ast.Assert, ast.If,
+                         ast.For)
 # Nodes that have no child worth visiting.
 DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
-# Where the parts are of which an expression of this type is made.
-PARTS = {ast.JoinedStr: "values", ast.FormattedValue: "value",
-         ast.List: "elts", ast.Tuple: "elts", ast.BoolOp: "values",
-         ast.ListComp: "elt", ast.GeneratorExp: "elt", ast.SetComp: "elt",
-         ast.Subscript: "value", ast.Starred: "value", ast.Await: "value"}
-
-
 def read_table():
     """{rule: (grade, reason, remedy, evidence)} of TABLE."""
     out = {}
@@ -204,24 +212,29 @@ def rules():
     return [(name,) + row for name, row in sorted(RULES.items())]
 
 
-def escaped(path):
-    """A pattern that matches this path alone."""
-    for c in "\\*?[ ":
-        path = path.replace(c, "\\" + c)
-    return path
-
-
 def remedy(rule, path, detail=""):
     """Returns the line of a rules file that prevents a finding of `rule` in the
     module `path`, which is relative to SOURCE. In TABLE, {path} stands for the
     module, {top} for its top-level package, or the module itself if it is in
     none, {dir} for its directory, and {name} for the name in `detail`, or, if
-    that begins with a *, for all names that end in the rest of it."""
+    that begins with a *, for all names that end in the rest of it. {near} is
+    the pattern that `detail` is if it begins with a slash; if it is the name of
+    a file, that name anywhere in the package; else {dir}. {whose} is {top} if
+    the docstring is that of a caller, else {path}."""
     path = escaped(path.strip("/"))
     star = detail[:1] if detail.startswith("*") else ""
     first, slash, _ = path.partition("/")
     parent = path.rpartition("/")[0]
-    return (RULES[rule][2].replace("{path}", "/" + path)
+    near = "{dir}"
+    if detail.startswith("/"):
+        near = detail
+    elif detail.endswith(".py") and not set(detail) & set(" *?[\\({%") and \
+            detail.rpartition("/")[2] != ".py":
+        near = "/" + first + "/**/" + detail if slash else "/" + detail
+    return (RULES[rule][2].replace("{near}", near)
+            .replace("{whose}", "{top}" if detail.endswith(" of a caller")
+                     else "{path}")
+            .replace("{path}", "/" + path)
             .replace("{top}", "/" + first + slash)
             .replace("{name}", star + escaped(detail[len(star):]))
             .replace("{dir}", "/" + parent + "/" if parent else "/" + path))
@@ -255,76 +268,13 @@ def wanted(source):
         text = source[at:at + 240]
         if any(word in text for word in ASSERTED):
             return True
+        # A call of a function that may be one of this module.
+        name, called, _ = text[7:70].partition(b"(")
+        if called and name.replace(b".", b"").replace(b"_", b"").isalnum() \
+                and not hasattr(builtins, name.decode("latin-1")):
+            return True
         at = source.find(b"assert ", at + 7)
     return False
-
-
-def dotted(node):
-    """Returns "a.b.c" for an expression that is such a name, else None."""
-    parts = []
-    while isinstance(node, ast.Attribute) and len(parts) < 8:
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    return ".".join([node.id] + parts[::-1])
-
-
-def last(name):
-    """Returns "c" for the name "a.b.c"."""
-    return (name or "").rpartition(".")[2]
-
-
-def key(node, depth=0):
-    """Returns a text for an expression by which it can be looked up and shown.
-    Small expressions that are equal have the same text; the parts of a larger
-    one that are left out are "..."."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Constant):
-        return repr(node.value)[:40]
-    if depth < 6 and isinstance(node, ast.Attribute):
-        return key(node.value, depth + 1) + "." + node.attr
-    if depth < 6 and isinstance(node, ast.Call):
-        return "%s(%s)" % (key(node.func, depth + 1), ", ".join(
-            key(a, depth + 1) for a in node.args[:4]))
-    return "..." if depth else type(node).__name__
-
-
-def string(node):
-    """The value of a constant that is a string, else ""."""
-    value = getattr(node, "value", None)
-    return value if isinstance(node, ast.Constant) and \
-        isinstance(value, str) else ""
-
-
-def strings(node):
-    """The constant strings in which an expression ends, and in which the
-    arguments of a call or the members of a tuple end."""
-    out = []
-    for n in getattr(node, "elts", [node]):
-        while isinstance(n, ast.BinOp):
-            n = n.right
-        if isinstance(n, ast.JoinedStr) and n.values:
-            n = n.values[-1]
-        args = n.args if isinstance(n, ast.Call) else [n]
-        out += [s for s in map(string, args) if s]
-    return out
-
-
-def literals(node):
-    """The strings in an expression that end in .py, as text for a finding; if
-    there are none, the expression itself."""
-    out = [string(n)[-60:] for n in ast.walk(node)
-           if string(n).endswith(".py")]
-    return " ".join(out[:4]) or key(node)
-
-
-def cuts_suffix(node):
-    """Whether a slice takes or leaves the last three bytes."""
-    ends = [getattr(node, "upper", None), getattr(node, "lower", None)]
-    return any(isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub) and
-               getattr(e.operand, "value", 0) == 3 for e in ends)
 
 
 def docstring(node):
@@ -343,11 +293,35 @@ def doc_key(node):
         return key(node) if name == "__doc__" else None
     if isinstance(node, ast.Call) and node.args:
         name = dotted(node.func)
-        if last(name) == "getdoc" and len(node.args) == 1 or (
-                name == "getattr" and string(node.args[1:2] and
-                                             node.args[1]) == "__doc__"):
+        # pydoc.getdoc() returns "" if there is none.
+        if last(name) == "getdoc" and len(node.args) == 1 and \
+                name != "pydoc.getdoc" or (
+                    name == "getattr" and string(node.args[1:2] and
+                                                 node.args[1]) == "__doc__"):
             return key(node.args[0]) + ".__doc__"
+        if last(name) == "get" and len(node.args) == 1 and \
+                string(node.args[0]) == "__doc__":
+            return key(node.func.value) + ".__doc__"
+    if isinstance(node, ast.Subscript) and subscript(node) == "__doc__":
+        return key(node.value) + ".__doc__"
     return None
+
+
+def lacks_doc(test):
+    """The docstrings of which a condition asks whether they are missing."""
+    out, todo = [], [test]
+    while todo:
+        t = todo.pop()
+        if isinstance(t, ast.BoolOp) and isinstance(t.op, ast.Or):
+            todo += t.values
+        elif isinstance(t, ast.UnaryOp) and isinstance(t.op, ast.Not):
+            out.append(t.operand)
+        elif isinstance(t, ast.Compare) and isinstance(
+                t.ops[0], (ast.Is, ast.Eq)) and isinstance(
+                    t.comparators[0], ast.Constant) and \
+                not t.comparators[0].value:
+            out.append(t.left)
+    return [n for n in out if isinstance(n, ast.Name) or doc_key(n)]
 
 
 def made_of_docs(nodes):
@@ -375,58 +349,18 @@ def suppressed(node):
 
 def least_grade(path):
     """Returns the highest grade that findings in the module `path` can have: 1
-    for tests and for modules that only run in a source tree, such as setup.py,
-    else 3."""
+    for tests and for modules that only run in a source tree, such as setup.py;
+    2 in a directory `testing`, which may be for others' tests; else 3."""
     parts = path.strip("/").split("/")
     name = parts[-1]
-    tests = {"test", "tests", "testing", "_tests"}.intersection(parts[:-1])
-    return 1 if tests or name.startswith("test_") or name.endswith(
-        "_test.py") or name in ("conftest.py", "setup.py", "tests.py") else 3
+    tests = {"test", "tests", "_tests"}.intersection(parts[:-1])
+    if tests or name.startswith("test_") or name.endswith(
+            "_test.py") or name in ("conftest.py", "setup.py", "tests.py"):
+        return 1
+    return 2 if "testing" in parts[:-1] else 3
 
 
-class Scope:
-    """The names that are assigned in a module, class or function."""
-
-    def __init__(self, node, parent):
-        self.node = node
-        self.parent = parent
-        self.function = not isinstance(node, (ast.Module, ast.ClassDef))
-        # Whether it is a function, or in one.
-        self.inside = self.function or bool(parent and parent.inside)
-        self.values = {}  # name: list of the expressions assigned to it
-        self.guards = set()  # expressions that are tested, as by `if x:`
-        self.returned = set()  # expressions that are returned
-        self.params = set()  # names of parameters
-        if self.function:
-            a = node.args
-            self.params = {p.arg for p in a.posonlyargs + a.args +
-                           a.kwonlyargs + [a.vararg, a.kwarg] if p}
-
-    def assign(self, target, value):
-        todo = [target]
-        while todo:
-            t = todo.pop()
-            if isinstance(t, (ast.Name, ast.Attribute)):
-                self.values.setdefault(key(t), []).append(value)
-            else:
-                todo += getattr(t, "elts", [])
-
-    def up(self):
-        """This scope and all scopes around it."""
-        while self is not None:
-            yield self
-            self = self.parent
-
-    def find(self, name):
-        """Returns the expressions that are assigned to a name, and the scope in
-        which they are; [] and None if it is not assigned here."""
-        for s in self.up():
-            if name in s.values or name in s.params:
-                return s.values.get(name, []), s
-        return [], None
-
-
-class Module:
+class Module(Paths):
     """The syntax tree of a module, and the findings in it."""
 
     def __init__(self, tree, source, path):
@@ -436,7 +370,9 @@ class Module:
         self.knows_pyc = b".pyc" in source
         # PLY with its option "optimize" reads tables that were generated
         # before, and needs no docstrings.
-        self.tables = b"optimize" in source
+        self.optimize = b"optimize" in source
+        self.tables = any(w in source for w in (
+            b"optimize", b"lextab=", b"tabmodule="))
         self.imports = {}  # name: (full name, whether it is of this package)
         self.modules = set()  # full names of all that is imported
         self.defs = {}  # "f" or "C.f": node of the function or class
@@ -445,8 +381,18 @@ class Module:
         self.decorators = {}
         self.importing = False  # whether it calls a function of IMPORTERS
         # What judge() looks at: (node, its scope, the exceptions that are
-        # caught around it, whether it is in `if __name__ == ...`)
+        # caught around it, whether it is in `if __name__ == ...`). Among the
+        # exceptions are (test, whether it is true) of conditions around it, if
+        # the module has the word "optimize".
         self.events = []
+        self.calls = {}  # what Paths needs
+        self.methods = {}  # name: nodes of all methods of that name
+        self.scopes = {}  # id() of the node of a function or class: its Scope
+        self.needs = {}  # id() of a function's node: parameters that have to
+        # be text, because it computes with them
+        self.passed = []  # docstrings that are given to functions of this
+        # module: (function's node, its parameter, arguments of doc())
+        self.shows = frozenset()  # decorators that show docstrings
         self.memo = {}  # results of made_of()
         self.found = {}  # {(line, rule): (grade, detail)}
         self.top = Scope(tree, None)
@@ -470,18 +416,24 @@ class Module:
                 inner = node.body if isinstance(node.body, list) else \
                     [node.body]
                 sees = (Scope(node, scope), caught if isinstance(
-                    node, ast.ClassDef) else frozenset(), main)
+                    node, ast.ClassDef) else frozenset(
+                        c for c in caught if isinstance(c, tuple)), main)
+                self.scopes[id(node)] = sees[0]
             elif isinstance(node, TRIES):
                 inner = node.body
                 sees = scope, caught | caught_by(node.handlers), main
             elif isinstance(node, (ast.With, ast.AsyncWith)):
                 inner = node.body
                 sees = scope, caught | suppressed(node), main
-            elif isinstance(node, ast.If):
-                inner = node.body
+            elif isinstance(node, (ast.If, ast.IfExp)):
+                inner = node.body if isinstance(node, ast.If) else [node.body]
                 name = dotted(getattr(node.test, "left", None))
-                sees = scope, caught, main or name == "__name__"
+                sees = (scope, caught | {(node.test, True)}
+                        if self.optimize else caught,
+                        main or name == "__name__")
             rest = set(map(id, inner))
+            if self.optimize and isinstance(node, (ast.If, ast.IfExp)):
+                caught |= {(node.test, False)}
             stack += [(n, scope, caught, main)
                       for n in ast.iter_child_nodes(node)
                       if not isinstance(n, DULL) and id(n) not in rest]
@@ -508,17 +460,28 @@ class Module:
         elif isinstance(node, ast.Return):
             scope.returned.add(key(node.value))
         elif isinstance(node, ast.Call):
-            self.importing |= last(dotted(node.func)) in IMPORTERS
+            name = dotted(node.func) or ""
+            self.importing |= last(name) in IMPORTERS
+            # What the caller asks for may be tables.
+            self.tables |= last(name) in ("lex", "yacc") and any(
+                k.arg is None for k in node.keywords)
+            if name.rpartition(".")[0] in ("", "self", "cls"):
+                self.calls.setdefault(last(name), []).append((node, scope))
         elif isinstance(node, DEFS):
             at = scope.node.name + "." if isinstance(
                 scope.node, ast.ClassDef) else ""
             self.defs.setdefault(at + node.name, node)
+            if at:
+                self.methods.setdefault(node.name, []).append(node)
             if not scope.inside and docstring(node):
                 for d in node.decorator_list:
                     self.decorators[dotted(getattr(d, "func", d))] = \
                         isinstance(d, ast.Call)
         elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
             self.guard(node.test, scope)
+            if self.optimize and isinstance(node, ast.If) and isinstance(
+                    node.body[-1], (ast.Return, ast.Raise)):
+                scope.left.append(node.test)
         elif isinstance(node, ast.BoolOp):
             self.guard(node, scope)
 
@@ -549,6 +512,8 @@ class Module:
                 if isinstance(t.ops[0], (ast.Is, ast.IsNot, ast.Eq,
                                          ast.NotEq)):
                     todo += [t.left] + t.comparators
+                elif string(t.left) == "__doc__":
+                    scope.guards.add(key(t.comparators[0]) + ".__doc__")
             elif isinstance(t, ast.Call) and \
                     dotted(t.func) in ("isinstance", "bool"):
                 todo += t.args[:1]
@@ -562,6 +527,9 @@ class Module:
 
     def judge(self):
         """Returns the findings, the worst ones if there are too many."""
+        tops = {name.partition(".")[0] for name in self.modules}
+        for name, shows in SHOWS.items():
+            self.shows |= shows if name in tops else frozenset()
         for node, *where in sorted(self.events, key=lambda e: e[0].lineno):
             if isinstance(node, ast.Call):
                 self.call(node, *where)
@@ -589,10 +557,19 @@ class Module:
                         self.own_name(node, node.left, where[0])
             elif isinstance(node, ast.Compare):
                 self.compare(node, *where)
+            elif isinstance(node, ast.For):
+                self.doc(node, node.iter, "in", *where)
             elif isinstance(node, DEFS):
                 self.definition(node, where[0])
             else:
                 self.asserts(node)
+                if isinstance(node, ast.If) and any(
+                        isinstance(n, ast.Raise) for n in node.body):
+                    for n in lacks_doc(node.test):
+                        self.doc(node, n, "or raise", *where, tested=True)
+        for function, name, args in self.passed:
+            if name in self.needs.get(id(function), ()):
+                self.doc(*args)
         top = self.top.values
         if "revision" in top and "down_revision" in top and any(
                 n.split(".")[0] == "alembic" for n in self.modules):
@@ -609,16 +586,6 @@ class Module:
             self.found[at] = grade, "".join(
                 c if " " <= c <= "~" else "?" for c in detail[:MAX_DETAIL])
 
-    def full(self, node):
-        """Returns the dotted name of a function with the names that it is
-        imported by replaced: "inspect.getsource" for `gs`, after `from inspect
-        import getsource as gs`."""
-        name = dotted(node)
-        if name is None:
-            return getattr(node, "attr", "")
-        first, dot, rest = name.partition(".")
-        return self.imports.get(first, (first,))[0] + dot + rest
-
     def at_import(self, scope):
         """Whether the code of a scope runs when the module is imported. It does
         outside functions, and in a function that is used in this module as a
@@ -630,67 +597,6 @@ class Module:
             return name in self.decorators
         return name in outer.returned and outer.parent is self.top and \
             self.decorators.get(outer.node.name, False)
-
-    def made_of(self, node, scope, depth=0):
-        """Returns of what an expression that is a path is made: OWN, PY and so
-        on. Results are stored, so that it takes linear time in all."""
-        at = (id(node), id(scope))
-        if node is None or depth > 60:
-            return 0
-        if at not in self.memo:
-            self.memo[at] = 0  # ends the recursion for x = x + ".py"
-            out = self.made_of_parts(node, scope, depth + 1)
-            self.memo[at] = out & ~FILE if out & (PY | LISTED) else out
-        return self.memo[at]
-
-    def made_of_parts(self, node, scope, depth):
-        if isinstance(node, ast.Constant):
-            return PY if string(node).endswith(".py") else 0
-        out, parts, clear = 0, [], 0
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            name = key(node)
-            if name in ("__file__", "__path__"):
-                return OWN | SELF | NAMED if name == "__file__" else OWN
-            if last(name) == "co_filename":
-                return FRAME
-            if last(name) in ("__file__", "__path__"):
-                return MOD
-            if self.full(node) == "sys.executable":
-                return EXE
-            values, where = scope.find(name)
-            for value in values[:4]:
-                out |= self.made_of(value, where, depth)
-            parts = [getattr(node, "value", None)]
-            if last(name) in ("parent", "parents", "stem", "suffix"):
-                clear = FILE
-            elif last(name) == "name":
-                clear = SELF | FRAME
-        elif isinstance(node, ast.Call):
-            name = last(self.full(node.func))
-            parts = [getattr(node.func, "value", None)]
-            if name in PASSING:
-                parts += node.args[:1] if name in SPLITTERS else node.args
-            elif name not in CHANGED:
-                return 0
-            out = LISTED if name in LISTERS else 0
-            if name == "basename":
-                clear = SELF | FRAME
-            elif name in SPLITTERS or name in ("with_suffix", "with_name") or \
-                    name in ("join", "joinpath") and node.args[1:]:
-                clear = FILE
-            if name == "with_suffix" and ".py" in map(string, node.args):
-                out |= PY
-        elif isinstance(node, ast.BinOp):
-            parts = [node.left, node.right]
-            clear = FILE if isinstance(node.op, ast.Div) else 0
-        elif isinstance(node, ast.IfExp):
-            parts = [node.body, node.orelse]
-        elif type(node) in PARTS:
-            parts = getattr(node, PARTS[type(node)])
-            parts = parts if isinstance(parts, list) else [parts]
-        for part in parts:
-            out |= self.made_of(part, scope, depth)
-        return out & ~clear
 
     # Rules about sources.
 
@@ -723,6 +629,16 @@ class Module:
             if any(m & PY for m in made[1:]):
                 self.add(node, "resource-py", 3 - soft, literals(node))
             self.opens(node, node.args[-1] if node.args else None, scope, soft)
+        elif name == "as_file" and made[0] & (OWN | PY) == OWN | PY:
+            self.add(node, "resource-py", 3 - soft, self.near(args[0], scope))
+        elif name in ("get_template", "select_template") and made[0] & PY:
+            self.add(node, "resource-py", 2 - soft, literals(node))
+        elif full in COPIERS and made[0] & (OWN | PY | LISTED) == OWN | PY:
+            self.add(node, "open-py", 3 - soft, self.near(args[0], scope))
+        elif full in COPIERS and made[0] & (FRAME | SELF):
+            self.add(node, "open-own-file", 2 - soft, key(args[0]))
+        elif full == "shutil.copytree" and made[0] & OWN:
+            self.copies(node, args[0], scope)
         elif full in READERS:
             self.reads(node, args[0], node.args[1:2], scope, now, soft, main)
         elif of and name in ("read_text", "read_bytes", "open"):
@@ -732,55 +648,92 @@ class Module:
             of = args[0] if full in EXISTS else of
             out = self.made_of(of, scope)
             if out & (OWN | PY) == OWN | PY:
-                self.add(node, "py-exists", 2, literals(of))
-            elif out & FRAME:
+                self.add(node, "py-exists", 2 - (
+                    self.knows_pyc or "setup.py" in literals(of)),
+                         self.near(of, scope))
+            elif out & (FRAME | BESIDE) or out & (MOD | PY) == MOD | PY:
                 self.add(node, "caller-file", 2, key(of))
             self.opens(node, of, scope, False)
         elif full == "runpy.run_path":
-            self.by_path(node, "run-path", made[0], soft)
+            self.by_path(node, "run-path", made[0], soft, args[0], scope)
         elif full == "imp.load_source" or name in (
                 "SourceFileLoader", "spec_from_file_location"):
             for k in node.keywords:
                 if k.arg in ("location", "path"):
-                    made[1] = self.made_of(k.value, scope)
-            self.by_path(node, "load-source", made[1], soft)
+                    args[1:2] = [k.value]
+            self.by_path(node, "load-source", self.made_of(args[1], scope),
+                         soft, args[1], scope)
         elif full in ("exec", "execfile"):
             text = args[0]
             if isinstance(text, ast.Call) and dotted(text.func) == "compile":
                 text = (text.args + [None])[0]
             if full == "execfile" or isinstance(text, ast.Call) and last(
                     key(text.func)) in ("read", "read_text"):
-                self.add(node, "exec-file", 1, key(node))
+                own = self.made_of(getattr(getattr(
+                    text, "func", None), "value", None), scope) & (OWN | SELF)
+                self.add(node, "exec-file", 1 + (own == OWN), key(node))
         elif full.startswith(RUNNERS) or name == "set_executable":
             out = 0
             for m in made:
                 out |= m
             if out & (OWN | EXE) and "setup.py" not in literals(node):
-                self.by_path(node, "run-script", out, soft or not out & EXE)
-        elif name in ("fnmatch", "fnmatchcase", "filter"):
-            self.discovers(node, args[1], made[0], main)
+                paths = [n for a in args for n in getattr(a, "elts", [a])
+                         if self.made_of(n, scope) & PY]
+                self.by_path(node, "run-script", out, soft or not out & EXE,
+                             paths[0] if len(paths) == 1 else node, scope)
+        elif name in ("fnmatch", "fnmatchcase") or full == "fnmatch.filter":
+            self.discovers(node, args[1], args[0], scope, main)
         elif name == "endswith":
-            self.discovers(node, args[0], self.made_of(of, scope), main)
+            self.discovers(node, args[0], of, scope, main)
         elif name in LISTERS and any("*" in s for s in strings(args[0])):
-            self.discovers(node, args[0], self.made_of(node, scope), main)
+            self.discovers(node, args[0], node, scope, main)
+        elif name in LISTERS | {"chdir"}:
+            if (made[0] or self.made_of(of, scope)) & BESIDE:
+                self.add(node, "caller-file", 2 - soft, key(node))
+        elif name in MATCHERS or name in ("map", "filter") and \
+                getattr(args[0], "attr", "") in MATCHERS:
+            regex, subject = args[:2]
+            if full != "re." + name:
+                if name in MATCHERS:
+                    regex, subject = of, regex
+                else:
+                    of = regex = regex.value
+                values, _ = scope.find(key(of)) if of else ([], None)
+                if len(values) == 1:
+                    regex = values[0]
+                regex = regex.args[0] if isinstance(
+                    regex, ast.Call) and regex.args else None
+            if any(ends_in_py(s) for s in strings(regex)):
+                self.discovers(node, None, subject, scope, main)
         if name in ("replace", "endswith", "rstrip", "removesuffix") and of:
             ends = strings(args[0])
             if ".py" in ends and not any(e.startswith(".pyc") for e in ends):
                 self.own_name(node, of, scope)
         elif full.startswith("re.") and any(
-                s.rstrip("$").endswith(".py") for s in strings(args[0])):
+                ends_in_py(s) for s in strings(args[0])):
             for a in node.args[1:]:
                 self.own_name(node, a, scope)
         self.jit(node, node, now)
         for k in node.keywords:
+            if k.arg in ("lextab", "tabmodule") and string(k.value):
+                path = self.path.strip("/").rpartition("/")
+                self.add(node, "parser-tables", 2, "/" + path[0] + path[1] +
+                         string(k.value).rpartition(".")[2] + ".py")
             if k.arg == "use_attribute_docstrings" and key(k.value) == "True":
                 self.add(node, "attribute-docs", 2, k.arg)
 
-    def by_path(self, node, rule, out, soft):
+    def by_path(self, node, rule, out, soft, path, scope):
         """Adds a finding if a path, made of `out`, is that of a .py file."""
         if out & PY:
             self.add(node, rule, (3 if out & OWN else 2) - bool(soft),
-                     literals(node))
+                     self.near(path, scope))
+
+    def copies(self, node, path, scope):
+        """Adds a finding for a directory of this package that is copied."""
+        where = self.pattern(path, scope)
+        sure = any(t in (where + key(path)).lower() for t in TEMPLATES)
+        self.add(node, "copies-tree", 1 + sure,
+                 where + "/" if where else key(path))
 
     def reads(self, node, path, mode, scope, now, soft, main):
         """Finds a call that opens `path` for reading, if that is a source."""
@@ -794,9 +747,15 @@ class Module:
         if out & SELF:
             self.add(node, "open-own-file", 2 + now - soft, key(path))
         elif out & (OWN | PY | LISTED) == OWN | PY:
-            self.add(node, "open-py", 3 - soft, literals(path))
-        elif out & FRAME:
+            self.add(node, "open-py", 3 - soft, self.near(path, scope))
+        elif out & THEIRS:
+            self.add(node, "caller-source", 2 - soft, key(path))
+        elif out & (FRAME | BESIDE):
             self.add(node, "caller-file", 2 - soft, key(path))
+        elif out & (OWN | LISTED) == OWN | LISTED and any(
+                t in (self.pattern(path, scope) + key(path)).lower()
+                for t in TEMPLATES):
+            self.add(node, "copies-tree", 2 - soft, key(path))
         self.opens(node, path, scope, soft)
 
     def opens(self, node, path, scope, soft):
@@ -806,36 +765,13 @@ class Module:
             if not name.endswith((".py", ".pyc")):
                 self.add(node, "opens-data", 2 - bool(soft), name)
 
-    def ends_of(self, node, scope, depth=0):
-        """The names in which a path may end, as far as they are constant: "x.y"
-        or, if only the ending is, "*.y"."""
-        out = []
-        if isinstance(node, (ast.Name, ast.Attribute)) and depth < 5:
-            values, where = scope.find(key(node))
-            for v in values[:4]:
-                out += self.ends_of(v, where, depth + 1)
-        elif isinstance(node, ast.Call):
-            name = last(self.full(node.func))
-            if name == "with_suffix":
-                out = ["*" + s for s in map(string, node.args)]
-            elif name in PASSING and name not in LISTERS | SPLITTERS:
-                of = getattr(node.func, "value", None)
-                out = self.ends_of(node.args[-1] if node.args else of, scope,
-                                   depth + 1)
-        elif isinstance(node, ast.BinOp):
-            ends = self.ends_of(node.right, scope, depth + 1)
-            star = "*" if isinstance(node.op, ast.Add) else ""
-            out = [star + e if e.startswith(".") else e for e in ends
-                   if isinstance(node.op, (ast.Add, ast.Div))]
-        elif string(node):
-            out = [string(node).rstrip("/").rpartition("/")[2]]
-        return [s for s in out if s.strip("*.") and PLAIN.issuperset(s)]
-
     def own_name(self, node, of, scope):
         """Adds a finding if `of` is the name of this module's file, of which
         something is done that is right for .py alone."""
-        if self.made_of(of, scope) & NAMED:
-            self.add(node, "own-name", 2 - self.knows_pyc, key(node))
+        out = self.made_of(of, scope)
+        if out & (NAMED | THEIRS):
+            self.add(node, "own-name" if out & NAMED else "caller-file",
+                     2 - self.knows_pyc, key(node))
 
     def given(self, node, scope):
         """Whether an object comes from who calls this function."""
@@ -843,35 +779,58 @@ class Module:
             node = node.value
         name = getattr(node, "id", None)
         _, where = scope.find(name)
-        return where is not None and name in where.params and \
-            name not in ("self", "cls", "mcs")
+        if where is None or name not in where.params:
+            return False
+        # A base class or a metaclass is given the classes that are made of it.
+        outer = getattr(where.parent, "node", None)
+        return name not in ("self", "cls", "mcs") or \
+            getattr(where.node, "name", "") == "__init_subclass__" or any(
+                last(key(b)).endswith(("type", "Meta"))
+                for b in getattr(outer, "bases", ()))
 
-    def discovers(self, node, pattern, out, main):
-        """Finds a search for *.py: names, made of `out`, are compared with
-        `pattern`."""
+    def discovers(self, node, pattern, names, scope, main):
+        """Finds a search for *.py: `names` are compared with `pattern`, or with
+        a regular expression for .py if that is None."""
+        out = self.made_of(names, scope)
         ends = strings(pattern)
-        if not any(s.endswith(".py") for s in ends) or \
-                any(s.endswith((".pyc", ".so", ".pyd")) for s in ends):
+        py = any(s.endswith(".py") for s in ends) or \
+            out & LISTED and "py" in ends or pattern is None
+        if not py or any(s.endswith(("pyc", ".so", ".pyd")) for s in ends):
             return
         grade = int(self.importing)
         if out & LISTED:
             grade = 3 if out & OWN else 1 + self.importing
         if grade > 1:
             grade = 1 if main else grade - self.knows_pyc
-        self.add(node, "discover-py", grade, literals(node))
+        path = self.near(names, scope, ".py") if out & OWN else ""
+        self.add(node, "discover-py", grade, path if path.startswith("/")
+                 else literals(node))
 
     def compare(self, node, scope, caught, main):
         """Finds comparisons with a docstring, or with ".py"."""
         for op, right in zip(node.ops, node.comparators):
             if isinstance(op, (ast.In, ast.NotIn)):
                 self.doc(node, right, "in", scope, caught, main)
-            if isinstance(op, (ast.Eq, ast.In)) and ".py" in strings(right):
-                self.discovers(node, right, self.made_of(node.left, scope),
-                               main)
+            if isinstance(op, (ast.Eq, ast.In, ast.NotEq)) and \
+                    not {".py", "py"}.isdisjoint(strings(right)):
+                self.discovers(node, right, node.left, scope, main)
+            if isinstance(op, (ast.In, ast.NotIn)) and string(
+                    node.left).endswith(".py") and self.made_of(
+                        right, scope) & LISTED:
+                self.discovers(node, node.left, right, scope, main)
             if isinstance(op, (ast.Eq, ast.NotEq)):
                 for one, other in (node.left, right), (right, node.left):
-                    if string(other).endswith(".py"):
+                    if string(other) in (".py", "py"):
+                        if isinstance(one, ast.Subscript):
+                            one = (getattr(one.value, "args", []) + [one])[0]
+                        elif getattr(one, "attr", "") == "suffix":
+                            one = one.value
+                    if string(other).endswith(("py")):
                         self.own_name(node, one, scope)
+                both = self.made_of(node.left, scope) | \
+                    self.made_of(right, scope)
+                if both & FRAME and both & (NAMED | THEIRS):
+                    self.add(node, "caller-file", 2, key(node))
 
     def jit(self, node, call, now):
         """Finds a function or decorator that compiles from source."""
@@ -887,9 +846,13 @@ class Module:
     def definition(self, node, scope):
         """Finds decorators that compile from source, and functions whose
         docstring is a rule of a grammar."""
+        text, prefix = docstring(node), node.name[:2]
         for d in node.decorator_list:
             self.jit(d, d, self.at_import(scope))
-        text, prefix = docstring(node), node.name[:2]
+            name = self.full(getattr(d, "func", d))
+            if text and last(name) in self.shows:
+                self.add(node, "doc-as-text", 1, "@" + key(getattr(
+                    d, "func", d)))
         if prefix not in ("p_", "t_") or not text or \
                 any(rule == "doc-grammar" for _, rule in self.found):
             return
@@ -915,7 +878,7 @@ class Module:
             return
         for n in ast.walk(node.test):
             if isinstance(node, ast.If):
-                if dotted(n) == "__debug__":
+                if isinstance(n, ast.Name) and n.id == "__debug__":
                     self.add(node, "debug-branch", 1, "if __debug__")
             elif isinstance(n, ast.NamedExpr):
                 self.add(node, "assert-effect", 2, n.target.id + " := ...")
@@ -923,8 +886,27 @@ class Module:
                 iterator = dotted(n.func) == "next" and n.args and \
                     dotted(n.args[0])
                 if iterator or isinstance(n.func, ast.Attribute) and \
-                        n.func.attr in EFFECTS:
+                        n.func.attr in EFFECTS or \
+                        self.full(n.func) in WORKERS or \
+                        self.changes(n.func):
                     self.add(node, "assert-effect", 2, key(n))
+
+    def changes(self, function):
+        """Whether a function or method of this module that is called in an
+        assert changes its object or a global variable."""
+        name = dotted(function) or ""
+        nodes = self.methods.get(last(name), []) if "." in name else \
+            [self.defs.get(name)]
+        todo = [n for node in nodes[:4] if isinstance(node, DEFS[:2])
+                for n in node.body]
+        for n in todo:
+            if isinstance(n, ast.Global) or isinstance(
+                    n, ast.Attribute) and isinstance(
+                        n.ctx, ast.Store) and key(n.value) == "self":
+                return True
+            if not isinstance(n, SCOPES):
+                todo += ast.iter_child_nodes(n)
+        return False
 
     def caught(self, node):
         """Finds the first assert in a `try` that catches AssertionError."""
@@ -939,34 +921,87 @@ class Module:
 
     # Rules about docstrings.
 
-    def doc(self, node, of, op, scope, caught, main):
+    def doc(self, node, of, op, scope, caught, main, tested=False):
         """Adds a finding if `of`, the operand of an operation that fails for
-        None, is a docstring."""
-        grade, rule, name = self.judge_doc(of, scope, main)
+        None, is a docstring; `tested` if the operation is a test for None."""
+        grade, rule, name = self.judge_doc(of, scope, main, tested)
         if grade:
             error = "AttributeError" if op[0] == "." else "TypeError"
-            soft = error in caught or bool(caught & ANY_ERROR)
+            soft = error in caught or not caught.isdisjoint(ANY_ERROR)
+            if op.startswith(ADDERS) or any(
+                    self.without_oo(*c) for c in caught
+                    if isinstance(c, tuple)) or any(
+                        self.without_oo(t, False) for t in scope.left):
+                op += " of a caller" if rule == "caller-doc" else ""
+                rule = "doc-unless-oo"
             self.add(node, rule, grade - soft, name + " " + op)
 
-    def judge_doc(self, of, scope, main):
+    def without_oo(self, test, wanted):
+        """Whether a condition does not have the value `wanted` if the
+        interpreter runs with -OO."""
+        value = self.with_oo(test, 0)
+        return value is not None and bool(value) != wanted
+
+    def with_oo(self, node, depth):
+        """The value of an expression, made of sys.flags.optimize and constants,
+        if the interpreter runs with -OO; None if it is made of others, too."""
+        if depth > 9:
+            return None
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, int) else None
+        if self.full(node) == "sys.flags.optimize":
+            return 2
+        if isinstance(node, ast.Name):
+            values = self.top.values.get(node.id, [])
+            return self.with_oo(values[0], depth + 1) if len(values) == 1 \
+                else None
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            value = self.with_oo(node.operand, depth + 1)
+            return None if value is None else not value
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in ORDER:
+            values = [self.with_oo(n, depth + 1)
+                      for n in [node.left] + node.comparators[:1]]
+            return None if None in values else getattr(
+                int(values[0]), ORDER[type(node.ops[0])])(int(values[1]))
+        if isinstance(node, ast.BoolOp):
+            # One operand that decides is enough.
+            decides = isinstance(node.op, ast.Or)
+            values = [self.with_oo(n, depth + 1) for n in node.values]
+            known = [bool(v) for v in values if v is not None]
+            if decides in known:
+                return decides
+            return None if None in values else not decides
+        return None
+
+    def judge_doc(self, of, scope, main, tested=False):
         """Returns (grade, rule, name) for the use of an expression that is a
         docstring; grade 0 if it is none, or is tested before."""
         names = {doc_key(of)}
         if isinstance(of, ast.Name) and of.id != "__doc__":
             values, where = scope.find(of.id)
-            if len(values) != 1 or where is not scope:
+            if where is scope and scope.function and of.id in scope.params \
+                    and not values and (tested or of.id not in scope.guards):
+                self.needs.setdefault(id(scope.node), set()).add(of.id)
+                return 2 * (of.id in DOC_PARAMS), "caller-doc", of.id
+            docs = [v for v in values if doc_key(v)]
+            # Other values may be made of it, as in d = f.__doc__; d = d.strip()
+            if len(docs) != 1 or not all(
+                    v is docs[0] or any(getattr(n, "id", "") == of.id
+                                        for n in ast.walk(v))
+                    for v in values[:9]):
                 return 0, "", ""
-            names = {of.id, doc_key(values[0])}
-            of = values[0]
+            names = {of.id, doc_key(docs[0])}
+            of = docs[0]
         name = doc_key(of)
         names.add(".".join((name or "").split(".")[-2:]))
-        if not name or any(names & s.guards for s in scope.up()):
+        if not name or not tested and any(names & s.guards
+                                          for s in scope.up()):
             return 0, "", ""
         sure, rule = self.owner(of, name, scope)
         if not sure:
             return 0, "", ""
         if main or not self.at_import(scope):
-            base = name[:-len(".__doc__")].partition(".")[0]
+            base = name[:-len(".__doc__")].partition(".")[0].partition("(")[0]
             given = base and self.given(ast.Name(base), scope)
             return 2, "caller-doc" if given else "doc-in-function", name
         if scope.inside:
@@ -1024,9 +1059,48 @@ class Module:
         elif last(full) in TEXT or full.startswith("re."):
             for a in node.args[:4]:
                 self.doc(node, a, last(full) + "()", scope, caught, main)
+        elif last(full) in ("join", "replace") and isinstance(
+                node.func, ast.Attribute):
+            for a in node.args[:2]:
+                for n in getattr(a, "elts", [a])[:9]:
+                    self.doc(node, n, last(full) + "()", scope, caught, main)
+        else:
+            self.doc_given(node, full, scope, caught, main)
         shown = node.args if full == "print" else []
         shown = shown + [k.value for k in node.keywords if k.arg in
                          ("description", "usage", "epilog", "help")]
         for t in shown:
-            if dotted(t) == "__doc__" and self.owner(t, "__doc__", scope)[0]:
-                self.add(node, "doc-as-text", 1, "__doc__")
+            if dotted(t) == "__doc__" and self.owner(t, "__doc__", scope)[0] \
+                    or doc_key(t) not in (None, "__doc__") and \
+                    self.judge_doc(t, scope, main)[0]:
+                self.add(node, "doc-as-text", 1, doc_key(t))
+
+    def doc_given(self, node, full, scope, caught, main):
+        """Finds calls of other functions with a docstring as an argument: of
+        this module, and of others if they are called as if they took one."""
+        name, skip = dotted(node.func) or "", 0
+        if name.startswith(("self.", "cls.")):
+            skip = 1
+            for s in scope.up():
+                if isinstance(s.node, ast.ClassDef):
+                    name = s.node.name + "." + last(name)
+                    break
+        function = self.defs.get(name)
+        where = self.scopes.get(id(function))
+        if where is not None and where.function:
+            a = function.args
+            params = [p.arg for p in a.posonlyargs + a.args][skip:]
+            given = list(zip(node.args, params)) + [
+                (k.value, k.arg) for k in node.keywords]
+            for value, param in given[:9]:
+                if isinstance(value, ast.Name) or doc_key(value):
+                    self.passed.append((function, param, (
+                        node, value, full + "()", scope, caught, main)))
+        elif self.imports.get(name.partition(".")[0], ("", False))[1]:
+            works = any(w in last(full).lower() for w in DOC_WORK)
+            for value in node.args[:2]:
+                grade, rule, doc = self.judge_doc(value, scope, main)
+                if rule != "caller-doc" and grade and (
+                        works or grade == 3 and last(full).islower()):
+                    soft = not caught.isdisjoint(ANY_ERROR)
+                    self.add(node, rule, 2 - soft, doc + " " + full + "()")

@@ -45,6 +45,11 @@ cases(
 
 cases(
     "caller-source",
+    "2 1", "T = open(m.__file__).read()\n",
+    "2 1", "T = open(find_spec('m').origin).read()\n",
+    "1 3", "try:\n    x = 1\n    T = open(m.__file__).read()\n"
+           "except OSError:\n    pass\n",
+    "0 0", "T = open(m.__file__ + '.txt', 'w')\n",
     "2 3", "import inspect\ndef f(x):\n    return inspect.getsource(x)\n",
     "2 3", "import inspect as i\ndef f(x):\n    return i.findsource(x)\n",
     "1 4", "import inspect\ndef f(x):\n    try:\n"
@@ -63,16 +68,33 @@ cases(
 
 cases(
     "caller-file",
+    "2 3", "import os\nD = os.path.dirname(f()['__file__'])\n"
+           "if os.path.exists(D + '/tab.py'): x()\n",
     "2 2", "import os, sys\nif os.path.exists(f.f_code.co_filename): pass\n",
     "2 3", "import sys\nf = sys._getframe(1)\n"
            "T = open(f.f_code.co_filename).read()\n",
     "1 3", "try:\n    x = 1\n    T = open(f.f_code.co_filename).read()\n"
            "except OSError:\n    pass\n",
-    "0 0", "import os\nD = os.path.dirname(f.f_code.co_filename)\n"
-           "T = open(os.path.join(D, 'data'))\n")
+    "2 3", "import os\nD = os.path.dirname(f.f_code.co_filename)\n"
+           "T = open(os.path.join(D, 'data'))\n",
+    "2 2", "import inspect\nT = open(inspect.stack()[1].filename).read()\n",
+    "2 3", "import inspect, os\nF = inspect.getframeinfo(f)\n"
+           "if os.path.exists(F.filename): x()\n",
+    "2 3", "import os, traceback\nF = traceback.extract_stack()[-2][0]\n"
+           "N = os.listdir(os.path.dirname(F))\n",
+    "2 1", "while f.f_code.co_filename == __file__: f = f.f_back\n",
+    "2 1", "N = module.__file__[:-3]\n",
+    "2 1", "if m.__file__.endswith('.py'): x()\n",
+    "0 0", "import inspect\nF = inspect.stack()[1].function\nT = open(F)\n",
+    "0 0", "import os\nD = os.path.dirname(m.__file__)\n"
+           "T = open(os.path.join(D, 'data'))\n",
+    "0 0", "print(f.f_code.co_filename)\n")
 
 cases(
     "own-name",
+    "2 2", "import os\nif os.path.splitext(__file__)[1] == '.py': x()\n",
+    "2 2", "from pathlib import Path\nif Path(__file__).suffix == '.py': x()\n",
+    "0 0", "import os\nif os.path.splitext(p)[1] == '.py': x()  # __file__\n",
     "2 2", "import os\nN = os.path.basename(__file__)[:-3]\n",
     "2 1", "if __file__[-3:] == '.py': pass\n",
     "2 2", "import re\nT = re.sub(r'\\.py$', '.txt', __file__)\n",
@@ -101,6 +123,8 @@ cases(
     "2 4", "import os\ndef f(name):\n"
            "    stub = os.path.splitext(name)[0] + '.pyi'\n"
            "    return os.path.exists(stub)  # __file__\n",
+    "2 2", "import os\nif os.path.exists(f'{os.path.splitext(n)[0]}.pyi'): x()\n",
+    "2 2", "import os\nT = open(f'{os.path.dirname(__file__)}/a.txt')\n",
     "1 4", "import os  # __file__\ndef f():\n    try:\n"
            "        return open('a.txt')\n    except OSError:\n"
            "        return ''\n",
@@ -122,6 +146,7 @@ cases(
 
 cases(
     "open-own-file",
+    "2 2", "import shutil\nshutil.copy(__file__, '/tmp')\n",
     "3 1", "T = open(__file__).read()\n",
     "3 2", "from pathlib import Path\nT = Path(__file__).read_text()\n",
     "3 3", "import os\nme = os.path.abspath(__file__)\nT = open(me).read()\n",
@@ -137,6 +162,15 @@ cases(
 
 cases(
     "open-py",
+    "3 2", "from importlib.resources import files\n"
+           "T = (files('pkg') / 'conf.py').read_text()\n",
+    "3 2", "import importlib_resources as resources\n"
+           "T = resources.files('pkg').joinpath('conf.py').open()\n",
+    "3 2", "import os, shutil\n"
+           "shutil.copy(os.path.dirname(__file__) + '/t.py', 'x')\n",
+    "0 0", "import shutil\nshutil.copy('t.py', 'x')  # __file__\n",
+    "0 0", "from importlib.resources import files  # .py'\n"
+           "T = (files('pkg') / 'conf.json').read_text()\n",
     "3 3", "import os\nhere = os.path.dirname(__file__)\n"
            "T = open(os.path.join(here, 'conf.py')).read()\n",
     "3 2", "from pathlib import Path\n"
@@ -152,6 +186,12 @@ cases(
 
 cases(
     "resource-py",
+    "3 2", "from importlib.resources import files, as_file\n"
+           "with as_file(files('pkg') / 's.py') as p: pass\n",
+    "2 1", "T = env.get_template('project.py')\n",
+    "0 0", "from importlib.resources import files, as_file  # .py'\n"
+           "with as_file(files('pkg') / 's.so') as p: pass\n",
+    "0 0", "T = env.get_template('project.html')  # .py'\n",
     "3 2", "import pkgutil\nT = pkgutil.get_data('pkg', 'script.py')\n",
     "3 3", "from importlib import resources\ndef f():\n"
            "    return resources.read_text('pkg', 'script.py')\n",
@@ -162,6 +202,10 @@ cases(
 
 cases(
     "py-exists",
+    "1 3", "import os\nD = os.path.dirname(__file__)\n"
+           "X = os.path.exists(D + '/x.py') or os.path.exists(D + '/x.pyc')\n",
+    "1 2", "import os\nX = os.path.exists(os.path.join(os.path.dirname(__file__), "
+           "'..', 'setup.py'))\n",
     "2 3", "import os\ndef f():\n    return os.path.isfile(os.path.join("
            "os.path.dirname(__file__), 'patch.py'))\n",
     "2 3", "from pathlib import Path\ndef f(n):\n"
@@ -171,6 +215,32 @@ cases(
 
 cases(
     "discover-py",
+    "3 4", "import os, re\nfor n in os.listdir(__path__[0]):\n"
+           "    # names\n    if re.match(r'[a-z]+\\.py$', n):\n        pass\n",
+    "3 4", "import os, re\nP = re.compile('^(.*)\\\\.py$')\n"
+           "for n in os.listdir(__path__[0]):\n    m = P.match(n)\n",
+    "3 3", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.partition('.')[2] == 'py':\n        pass\n",
+    "3 3", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.split('.')[-1] != 'py':\n        continue\n",
+    "3 3", "import os\nfor d, _, f in os.walk(os.path.dirname(__file__)):\n"
+           "    if '__init__.py' in f:\n        pass\n",
+    "0 0", "import os, re  # .py$\nfor n in os.listdir(__path__[0]):\n"
+           "    if re.match(r'.*\\.pyc?$', n):\n        pass\n",
+    "0 0", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.split('.')[-1] in ('py', 'pyc'):\n        pass\n",
+    "3 3", "import os, re\nN = os.listdir(os.path.dirname(__file__))\n"
+           "X = map(re.compile('(.*)\\\\.py$').match, N)\n",
+    "3 3", "import os\nfor n in os.listdir(__path__[0]):\n"
+           "    if n.rpartition('.')[2] == 'py':\n        pass\n",
+    "3 4", "import os\ndef f(d):\n    for n in os.listdir(d):\n"
+           "        if n.endswith('.py'):\n            yield n\n"
+           "X = list(f(os.path.dirname(__file__)))\n",
+    "3 5", "import os\nclass C:\n    def f(self, d):\n"
+           "        for n in os.listdir(d):\n"
+           "            if n.endswith('.py'): yield n\n"
+           "    def g(self):\n        self.f(d=__path__[0])\n",
+    "0 0", "if name == 'py': pass\n",
     "3 3", "import os\nfor n in os.listdir(os.path.dirname(__file__)):\n"
            "    if n.endswith('.py'):\n        pass\n",
     "3 2", "import glob, os\n"
@@ -203,6 +273,9 @@ cases(
     "1 1", "exec(open(p).read())  # .py'\n",
     "1 1", "exec(compile(open(p).read(), p, 'exec'))  # .py'\n",
     "1 1", "execfile('x.py')\n",
+    "2 3", "import os\nP = os.path.join(os.path.dirname(__file__), n)\n"
+           "exec(open(P).read())\n",
+    "1 1", "exec(open(__file__).read())\n",
     "0 0", "exec('x = 1')  # .py'\n",
     "0 0", "exec(code, globals())  # .py'\n")
 
@@ -228,6 +301,8 @@ cases(
 
 cases(
     "run-script",
+    "3 2", "import os, sys\nos.system(sys.executable + ' ' + "
+           "os.path.dirname(__file__) + '/w.py')\n",
     "3 4", "import os, subprocess, sys\ndef f():\n"
            "    w = os.path.join(os.path.dirname(__file__), 'worker.py')\n"
            "    subprocess.Popen([sys.executable, w])\n",
@@ -285,8 +360,28 @@ cases(
            "def g():\n    'doc'\n",
     "3 4", "def f():\n    'doc'\nd = f.__doc__\nE = d.strip()\n",
     "3 4", "def f():\n    'doc'\ng = f\ng.__doc__ += 'more'\n",
-    "3 4", "import sys\ndef f():\n    'doc'\n"
-           "if sys.flags.optimize < 2: f.__doc__ += 'more'\n",
+    "3 5", "def f():\n    'doc'\nd = f.__doc__\nd = d\nd = d.strip()\n",
+    "3 3", "def f():\n    'doc'\nD = ' '.join(['a', f.__doc__])\n",
+    "3 3", "def f():\n    'doc'\nD = T.replace('x', f.__doc__)\n",
+    "3 4", "'doc'\ndef s(text):\n    return text.strip()\nD = s(__doc__)\n",
+    "3 4", "'doc'\ndef s(a, text):\n    return text.strip()\n"
+           "D = s(1, text=__doc__)\n",
+    "3 3", "def f():\n    'doc'\nif not f.__doc__:\n"
+           "    raise ValueError\n",
+    "3 3", "def f():\n    'doc'\nif f.__doc__ is None or 1:\n"
+           "    raise ValueError\n",
+    "2 3", "'doc'\nfrom .text import dedent_doc\nD = dedent_doc(__doc__)\n",
+    "0 0", "'doc'\nfrom text import dedent_doc\nD = dedent_doc(__doc__)\n",
+    "2 3", "'doc'\nfrom .text import shown\nD = shown(__doc__)\n",
+    "3 3", "def f():\n    'doc'\nfor c in f.__doc__: pass\n",
+    "0 0", "'doc'\nfrom .text import Page\nD = Page(__doc__)\n",
+    "0 0", "from .text import shown\nD = shown(__doc__)\n",
+    "0 0", "'doc'\ndef s(text):\n    return text and text.strip()\n"
+           "D = s(__doc__)\n",
+    "0 0", "'doc'\ndef s(text):\n    return text\nD = s(__doc__)\n",
+    "0 0", "def f():\n    'doc'\nd = f.__doc__\nd = ''\nd = d.strip()\n",
+    "0 0", "def f():\n    'doc'\nif f.__doc__:\n    raise ValueError\n",
+    "0 0", "def f():\n    'doc'\nD = pydoc.getdoc(f).strip()\n",
     "2 5", "def f():\n    'doc'\nfor g in (f, f):\n    D = 1\n"
            "    g.__doc__ += 'more'\n",
     "2 4", "def f():\n    'doc'\ntry:\n    f.__doc__ += 'more'\n"
@@ -306,6 +401,26 @@ cases(
     "0 0", "def f():\n    'doc'\nD = '%s' % f.__doc__\n",
     "0 0", "import dataclasses\n@dataclasses.dataclass\nclass C:\n    'doc'\n"
            "D = C.__doc__.strip()\n")
+
+UNLESS = "import sys\ndef f():\n    'doc'\n%sf.__doc__ += 'more'\n"
+cases(
+    "doc-unless-oo",
+    "3 4", UNLESS % "if sys.flags.optimize < 2: ",
+    "3 4", UNLESS % "if not sys.flags.optimize: ",
+    "3 4", UNLESS % "if X and 1 >= sys.flags.optimize: ",
+    "3 4", UNLESS % "if sys.flags.optimize != 2: ",
+    "3 7", UNLESS % "if sys.flags.optimize == 2:\n    pass\nelse:\n    ",
+    "3 5", UNLESS % "OO = sys.flags.optimize > 1\nif not OO: ",
+    "2 5", "import sys\ndef f(g):\n    if sys.flags.optimize > 1:\n"
+           "        return g\n    g.__doc__ += 'more'\n",
+    "3 3", "def f():\n    'doc'\nadd_docstring(g, f.__doc__)\n",
+    "2 2", "def f(g, h):\n    add_docstring(g, h.__doc__)\n",
+    "0 0", UNLESS % "if sys.flags.optimize: ",
+    "0 0", UNLESS % "if X or sys.flags.optimize < 2: ",
+    "0 0", UNLESS % "if sys.flags.debug: ",
+    "0 0", UNLESS % "if sys.flags.optimize < 2: pass\n",
+    "0 0", UNLESS % "if sys.flags.optimize < 2: pass\nelse: ",
+    "0 0", "def f():\n    'doc'\nadd_docstring(g, 'doc')  # __doc__\n")
 
 cases(
     "doc-imported",
@@ -339,6 +454,17 @@ cases(
     "0 0", "def f(g):\n    return (g.__doc__ or '').split()\n",
     "0 0", "def f(g):\n    if not g.__doc__:\n        return []\n"
            "    return g.__doc__.split()\n",
+    "2 3", "class M(type):\n    def __new__(mcs, name, bases, ns):\n"
+           "        ns['__doc__'] = ns['__doc__'] + 'more'\n",
+    "2 3", "class M(type):\n    def __init__(cls, name, bases, ns):\n"
+           "        cls.__doc__ += 'more'\n",
+    "2 3", "class M:\n    def __init_subclass__(cls):\n"
+           "        cls.__doc__ += 'more'\n",
+    "2 2", "def f(g):\n    if not g.__doc__:\n        raise ValueError\n",
+    "2 2", "def f(docstring):\n    return docstring.split()\n",
+    "0 0", "def f(docstring):\n    return docstring and docstring.split()\n",
+    "0 0", "def f(ns):\n    if '__doc__' in ns:\n"
+           "        ns['__doc__'] += 'more'\n",
     "0 0", "def f(g):\n    return g.__doc__\n",
     "0 0", "class C:\n    def help(self):\n"
            "        return self.__doc__ + ''\n")
@@ -371,9 +497,18 @@ cases(
 
 cases(
     "doc-as-text",
+    "1 3", "import click\n@click.command()\ndef f():\n    'doc'\n",
+    "1 5", "import typer\napp = typer.Typer()\n# help\n@app.command()\n"
+           "def f():\n    'doc'\n",
+    "1 4", "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/')\n"
+           "def f():\n    'doc'\n",
+    "0 0", "import click\n@click.command()\ndef f(): pass\n",
+    "0 0", "import flask\n@app.get('/')\ndef f():\n    'doc'\n",
     "1 3", "'doc'\nimport argparse\n"
            "p = argparse.ArgumentParser(description=__doc__)\n",
     "1 2", "'doc'\nprint(__doc__)\n",
+    "1 3", "class C:\n    def f(self, p):\n"
+           "        p.add(help=self.__doc__)\n",
     "0 0", "import argparse\np = argparse.ArgumentParser("
            "description='x')  # __doc__\n")
 
@@ -386,6 +521,10 @@ cases(
     "3 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
     "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
            "lex.lex(optimize=True)\n",
+    "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
+           "def f(**how):\n    lex.lex(**how)\n",
+    "2 2", "from ply import lex\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n"
+           "lex.lex(lextab='tab')\n",
     "3 2", "tokens = ['NUM']\ndef t_NUM(t):\n    r'[0-9]+'\n    return t\n",
     "3 3", "from spark_parser import GenericParser\nclass P(GenericParser):\n"
            "    def p_expr(self, args):\n        'expr ::= term'\n",
@@ -396,6 +535,17 @@ cases(
 
 cases(
     "assert-effect",
+    "2 1", "assert lock.acquire()\n",
+    "2 1", "assert self.consume('(') is not None\n",
+    "2 2", "import subprocess\nassert subprocess.call(x) == 0\n",
+    "2 6", "class C:\n    def load(self):\n        self.x = 1\n"
+           "        return 1\n    def f(self):\n        assert self.load()\n",
+    "2 4", "def load():\n    global X\n    X = 1\nassert load()\n",
+    "2 5", "class C:\n    def load(self):\n        self.x = 1\n"
+           "def f(c):\n    assert c.load()\n",
+    "0 0", "class C:\n    def load(self):\n        return self.x\n"
+           "    def f(self):\n        assert self.load()\n",
+    "0 0", "def load():\n    x = 1\n    return x\nassert load()\n",
     "2 1", "assert stack.pop() == 1\n",
     "2 1", "assert next(it) == 1\n",
     "2 1", "assert (m := match(x))\n",
@@ -432,10 +582,69 @@ cases(
     "2 2", "from alembic import op\nrevision = 'a'\ndown_revision = 'b'\n",
     "0 0", "from alembic import op\nrevision = 'a'\n")
 
+cases(
+    "copies-tree",
+    "2 2", "import os, shutil\nshutil.copytree(os.path.join("
+           "os.path.dirname(__file__), 'templates'), 'x')\n",
+    "1 2", "import os, shutil\nshutil.copytree(os.path.join("
+           "os.path.dirname(__file__), 'static'), 'x')\n",
+    "2 5", "import os\nT = os.path.join(os.path.dirname(__file__), 'skeleton')\n"
+           "def f():\n    for n in os.listdir(T):\n"
+           "        x = open(os.path.join(T, n)).read()\n",
+    "0 0", "import shutil\nshutil.copytree('templates', 'x')  # __file__\n",
+    "0 0", "import os\nT = os.path.join(os.path.dirname(__file__), 'skeleton')\n"
+           "T = open(os.path.join(T, 'x')).read()\n")
+
+cases(
+    "parser-tables",
+    "2 1", "P = parsing.yacc(tabmodule='tab', package='x')\n",
+    "2 1", "P = parsing.lex(lextab='tab')\n",
+    "0 0", "P = parsing.lex(lextab=None)\n",
+    "0 0", "P = parsing.lex(tables='tab')  # lextab=\n")
+
+# The patterns that remedies are for: (rule, path, source, pattern).
+HERE = "import os\nfrom pathlib import Path\nD = os.path.dirname(__file__)\n"
+REMEDIES = [
+    ("open-py", "pkg/a/m.py", "open(D + '/c.py')", "/pkg/a/c.py"),
+    ("open-py", "pkg/a/m.py", "open(os.path.join(D, '..', 'x', n + '.py'))",
+     "/pkg/x/*.py"),
+    ("open-py", "pkg/a/m.py", "open(f'{D}/x/{n}.py')", "/pkg/a/x/*.py"),
+    ("open-py", "pkg/a/m.py", "(Path(__file__).parents[1] / 'c.py').open()",
+     "/pkg/c.py"),
+    ("open-py", "pkg/a/m.py", "Path(__file__).with_name('c.py').read_text()",
+     "/pkg/a/c.py"),
+    ("open-py", "m.py", "open(os.path.join(D, 'c.py'))", "/c.py"),
+    ("open-py", "pkg/m.py", "open('%s/x/c.py' % D)", "/pkg/x/c.py"),
+    ("open-py", "pkg/[a]/m.py", "open(D + '/c.py')", "/pkg/**/c.py"),
+    ("py-exists", "pkg/m.py", "os.path.isfile(g(D) or D + '/patch.py')",
+     "/pkg/**/patch.py"),
+    ("discover-py", "pkg/m.py", "M = list(Path(__file__).parent.glob('*.py'))",
+     "/pkg/*.py"),
+    ("discover-py", "pkg/m.py", "M = list(Path(__file__).parent.rglob('*.py'))",
+     "/pkg/**/*.py"),
+    ("discover-py", "pkg/m.py", "import glob\nM = glob.glob(D + '/p/*.py')",
+     "/pkg/p/*.py"),
+    ("discover-py", "pkg/m.py", "for n in os.listdir(D):\n"
+     "    if n.endswith('.py'): x()", "/pkg/*.py"),
+    ("discover-py", "pkg/m.py", "for d, _, f in os.walk(D + '/p'):\n"
+     "    for n in f:\n        if n[-3:] == '.py': x()", "/pkg/p/**/*.py"),
+    ("discover-py", "pkg/m.py", "for n in os.listdir(g(D)):\n"
+     "    if n.endswith('.py'): __import__(n)", "/pkg/"),
+    ("copies-tree", "pkg/m.py", "import shutil\n"
+     "shutil.copytree(D + '/templates', x)", "/pkg/templates/"),
+    ("parser-tables", "pkg/a/m.py", "lex(lextab='p.tab')", "/pkg/a/tab.py"),
+    ("load-source", "pkg/m.py", "import imp\n"
+     "imp.load_source('c', os.path.join(D, 'c.py'))", "/pkg/c.py"),
+    ("run-script", "pkg/m.py", "import subprocess, sys\n"
+     "subprocess.run([sys.executable, '-u', D + '/w.py'])", "/pkg/w.py"),
+    ("resource-py", "pkg/m.py", "import pkgutil\n"
+     "pkgutil.get_data('pkg', 's/x.py')", "/pkg/**/s/x.py"),
+]
+
 # Tests are not shipped, or should not be.
 GETSOURCE = "import inspect\nT = inspect.getsource(f)\n"
-for path in ("pkg/tests/a.py", "pkg/test/a.py", "pkg/testing/x/a.py",
-             "conftest.py", "pkg/test_a.py"):
+for path in ("pkg/tests/a.py", "pkg/test/a.py", "conftest.py", "pkg/test_a.py"):
     case("getsource 1 2", GETSOURCE, path)
+case("getsource 2 2", GETSOURCE, "pkg/testing/x/a.py")
 for path in ("pkg/contest/a.py", "tests.d/a.py", "pkg/latest.py"):
     case("getsource 3 2", GETSOURCE, path)

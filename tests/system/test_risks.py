@@ -78,6 +78,29 @@ def test_every_rule_has_cases(target):
             (" *", " *.d"))), line
 
 
+def test_remedies_are_narrow(target):
+    """As narrow as the names in the module allow."""
+    cases = risk_cases.REMEDIES
+    found = analyse(target, [(path, risk_cases.HERE + text + "\n")
+                             for _, path, text, _ in cases])[0]
+    asked = [[rule, path, [f[3] for f in got if f[1] == rule][:1]]
+             for (rule, path, _, _), got in zip(cases, found)]
+    wrong = [(text, want, got) for (_, _, text, want), got in
+             zip(cases, remedies(target, asked))
+             if got != "keep-source " + want]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def remedies(target, asked):
+    done = subprocess.run(
+        [target.exe, "-I", "-B", "-S", "-c", "import sys, json\n"
+         "sys.path.insert(0, sys.argv[1])\nimport risks\n"
+         "print(json.dumps([risks.remedy(r, p, d[0]) if d else 'none'"
+         " for r, p, d in json.load(sys.stdin)]))", COMPILER],
+        input=json.dumps(asked).encode(), stdout=subprocess.PIPE, timeout=300)
+    return json.loads(done.stdout)
+
+
 def test_remedies_are_rules(pycfs, target, small):
     """pycfs takes the lines; one of a name with odd characters too."""
     rules = os.path.join(pycfs.scratch, "all.rules")
