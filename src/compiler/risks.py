@@ -126,7 +126,8 @@ subprocess.run""".split())
 # Likewise, of those in which a file's name is used.
 FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile copy + "
               .split()]
-ASSERTED = [b"next(", b":="] + [b".%s(" % e.encode() for e in sorted(EFFECTS)]
+ASSERTED = [b"next(", b":=", b"subprocess.", b"os.system("] + [
+    b".%s(" % e.encode() for e in sorted(EFFECTS)]
 # The standard library is not in SOURCE, so that it keeps its docstrings.
 STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset("""
 abc argparse array ast asyncio base64 bisect builtins calendar cmd code codecs
@@ -268,10 +269,9 @@ def wanted(source):
         text = source[at:at + 240]
         if any(word in text for word in ASSERTED):
             return True
-        # A call of a function that may be one of this module.
+        # A call of a function of this module.
         name, called, _ = text[7:70].partition(b"(")
-        if called and name.replace(b".", b"").replace(b"_", b"").isalnum() \
-                and not hasattr(builtins, name.decode("latin-1")):
+        if called and b"def %s(" % name.rpartition(b".")[2] in source:
             return True
         at = source.find(b"assert ", at + 7)
     return False
