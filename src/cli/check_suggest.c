@@ -14,6 +14,9 @@
 
 #include <stdio.h>
 
+/* How many rules are left out on trial, each of which takes a layer. */
+#define MAX_DROPS 20
+
 /* One finding, and what has become of it. */
 struct patient {
 	const struct px_finding *f;
@@ -314,6 +317,76 @@ static int halve_all(struct search *s, struct px_why *why)
 	return r < 0 ? r : 0;
 }
 
+/* ------------------------------------------------------ what is needless */
+
+/* Whether another finding before `i` has the same rule. */
+static bool is_printed(const struct search *s, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (s->all[k].cure &&
+		    strcmp(s->all[k].cure, s->all[i].cure) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the rules cure all that has one: 1, 0 or -errno. */
+static int are_enough(struct search *s, struct px_why *why)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = SIZE_MAX};
+	struct px_check_result result = {.n_findings = 0};
+	int r = collect(s, SIZE_MAX, &text);
+
+	if (r < 0)
+		return px_because(why, r, "out of memory");
+	if (text.size == 0)
+		return 0;
+	r = try_rules(s, &text, &result, why);
+	for (size_t i = 0; r == 0 && i < s->n; i++)
+		if (s->all[i].cure && is_found(&result, s->all[i].f))
+			break;
+		else if (i + 1 == s->n)
+			r = 1;
+	px_check_result_fini(&result);
+	return r;
+}
+
+static void exchange(struct search *s, const char *cure, const char *with,
+		     bool *const changed, bool back)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (!back)
+			changed[i] = s->all[i].cure &&
+				     strcmp(s->all[i].cure, cure) == 0;
+		if (changed[i])
+			s->all[i].cure = with;
+	}
+}
+
+/* Findings whose candidates were tried at a time may have cured each other:
+ * leaves out each rule in turn, and does without it where nothing comes back.
+ */
+static int drop_needless(struct search *s, struct px_why *why)
+{
+	PX_AUTOFREE bool *changed = calloc(s->n + 1, sizeof(*changed));
+	unsigned tries = 0;
+	int r = 0;
+
+	if (!changed)
+		return px_because(why, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < s->n && r >= 0 && tries < MAX_DROPS; i++) {
+		const char *cure = s->all[i].cure;
+
+		if (!cure || !*cure || is_printed(s, i))
+			continue;
+		exchange(s, cure, "", changed, false);
+		tries++;
+		r = are_enough(s, why);
+		if (r == 0)
+			exchange(s, cure, cure, changed, true);
+	}
+	return r < 0 ? r : 0;
+}
+
 /* What works if the layer is run by an interpreter of its own level. */
 static int try_level(struct search *s, struct px_why *why)
 {
@@ -342,16 +415,6 @@ static void print_name(const struct px_finding *f)
 	PX_AUTOFREE char *name = px_clean(f->name);
 
 	printf("#   %s\n", name ? name : "?");
-}
-
-/* Whether another finding before `i` has the same rule. */
-static bool is_printed(const struct search *s, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (s->all[k].cure &&
-		    strcmp(s->all[k].cure, s->all[i].cure) == 0)
-			return true;
-	return false;
 }
 
 static void print_rules(const struct search *s)
@@ -413,6 +476,8 @@ int px_check_suggest(struct px_checking *c, struct px_why *why)
 		r = try_candidates(&s, k, why);
 	if (r == 0)
 		r = halve_all(&s, why);
+	if (r == 0)
+		r = drop_needless(&s, why);
 	if (r < 0)
 		return r;
 	puts("# Rules that make the layer do what its source does, from "

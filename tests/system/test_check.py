@@ -161,6 +161,17 @@ def test_what_only_halving_finds(check, scratch):
         ["optimize 1 /p13/**"], r.stdout
 
 
+def test_no_rule_is_needless(check, scratch):
+    """What fails because of another gets no rule of its own."""
+    site = put(os.path.join(scratch, "site"), {
+        "base.py": DOC, "apart.py": DOC, "user.py":
+        "try:\n    import base\nexcept TypeError:\n"
+        "    raise ImportError('no base') from None\n"})
+    r = check(site, "--suggest", status=3)
+    assert [line for line in r.stdout.splitlines() if line[0] != "#"] == \
+        ["optimize 1 /apart.py", "optimize 1 /base.py"], r.stdout
+
+
 def test_what_nothing_cures(check, scratch):
     site = put(os.path.join(scratch, "site"), {
         "own.py": "if not __file__.endswith('.py') or "
