@@ -70,6 +70,9 @@ struct px_report_risk {
  * asks for it. */
 #define PX_REPORT_UNLESS_OO "doc-unless-oo"
 
+/* The rule of modules that do not compile. */
+#define PX_REPORT_NOT_COMPILED "not-compiled"
+
 /* Whether a remedy is one for every module ("keep-source *"), because those
  * that use the one with the risk have to change, and not it. */
 bool px_report_remedy_is_for_all(const char *remedy);

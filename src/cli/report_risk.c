@@ -55,12 +55,15 @@ void px_report_print_risks(const struct px_shown *s)
 
 			if (k->grade != grade)
 				continue;
+			listed++;
+			/* They have a list of their own. */
+			if (strcmp(k->rule, PX_REPORT_NOT_COMPILED) == 0)
+				continue;
 			fputs("  ", stdout);
 			print_place(k);
 			fputs(" [", stdout);
 			px_print_clean(k->rule);
 			puts("]");
-			listed++;
 		}
 	if (listed < n[3] + n[2])
 		printf("  ... and %zu more: --json, --html or --suggest\n",

@@ -318,8 +318,9 @@ static int add_fault(struct px_report *r, const struct px_report_fault *f)
 
 	if (!first)
 		return -ENOMEM;
-	return add(r, PX_NO_FILE, f->path, f->why->line, 3, "not-compiled",
-		   say("does not compile: ", first, ""), first, "");
+	return add(r, PX_NO_FILE, f->path, f->why->line, 3,
+		   PX_REPORT_NOT_COMPILED, say("does not compile: ", first, ""),
+		   first, "");
 }
 
 int px_report_look_at_layer(struct px_report *r,
