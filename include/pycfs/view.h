@@ -82,7 +82,9 @@ struct px_view;
 
 struct px_view_options {
 	const struct px_rules *rules; /* NULL if there are none */
-	const char *cache_tag;	      /* for __pycache__, as "cpython-312" */
+	/* Of the names in __pycache__: "cpython-312", or "cpython-312.opt-2"
+	 * for an interpreter with -OO. */
+	const char *cache_tag;
 };
 
 /* Computes the view of the directory `dir` (a path relative to SOURCE) from its

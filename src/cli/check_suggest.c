@@ -5,7 +5,8 @@
  * written with them, and what had failed is tried anew in it. What is cured
  * keeps its rule. What none of its candidates cures is tried with rules for all
  * top-level names at once, of which then one half after the other is left out.
- * In the end all rules that were kept are tried together.
+ * Then each rule is left out once, and stays out if nothing comes back. In the
+ * end all rules that were kept are tried together.
  */
 #include "check.h"
 
@@ -334,6 +335,7 @@ static int are_enough(struct search *s, struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = SIZE_MAX};
 	struct px_check_result result = {.n_findings = 0};
+	bool all = true;
 	int r = collect(s, SIZE_MAX, &text);
 
 	if (r < 0)
@@ -342,24 +344,28 @@ static int are_enough(struct search *s, struct px_why *why)
 		return 0;
 	r = try_rules(s, &text, &result, why);
 	for (size_t i = 0; r == 0 && i < s->n; i++)
-		if (s->all[i].cure && is_found(&result, s->all[i].f))
-			break;
-		else if (i + 1 == s->n)
-			r = 1;
+		all &= !s->all[i].cure || !is_found(&result, s->all[i].f);
 	px_check_result_fini(&result);
-	return r;
+	return r < 0 ? r : all;
 }
 
-static void exchange(struct search *s, const char *cure, const char *with,
-		     bool *const changed, bool back)
+/* Takes the rule from all that have it, but not what the others do for them.
+ * *dropped says who had it. */
+static void drop(struct search *s, const char *cure, bool *dropped)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		if (!back)
-			changed[i] = s->all[i].cure &&
-				     strcmp(s->all[i].cure, cure) == 0;
-		if (changed[i])
-			s->all[i].cure = with;
+		dropped[i] =
+			s->all[i].cure && strcmp(s->all[i].cure, cure) == 0;
+		if (dropped[i])
+			s->all[i].cure = "";
 	}
+}
+
+static void give_back(struct search *s, const char *cure, const bool *dropped)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (dropped[i])
+			s->all[i].cure = cure;
 }
 
 /* Findings whose candidates were tried at a time may have cured each other:
@@ -367,22 +373,22 @@ static void exchange(struct search *s, const char *cure, const char *with,
  */
 static int drop_needless(struct search *s, struct px_why *why)
 {
-	PX_AUTOFREE bool *changed = calloc(s->n + 1, sizeof(*changed));
+	PX_AUTOFREE bool *dropped = calloc(s->n + 1, sizeof(*dropped));
 	unsigned tries = 0;
 	int r = 0;
 
-	if (!changed)
+	if (!dropped)
 		return px_because(why, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < s->n && r >= 0 && tries < MAX_DROPS; i++) {
 		const char *cure = s->all[i].cure;
 
 		if (!cure || !*cure || is_printed(s, i))
 			continue;
-		exchange(s, cure, "", changed, false);
+		drop(s, cure, dropped);
 		tries++;
 		r = are_enough(s, why);
 		if (r == 0)
-			exchange(s, cure, cure, changed, true);
+			give_back(s, cure, dropped);
 	}
 	return r < 0 ? r : 0;
 }

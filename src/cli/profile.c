@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* Names beyond these are counted only, in a line of the log. */
+/* More names than these are not said in a line of the log. */
 #define MAX_NAMES 6
 
 /* ------------------------------------------------------ what is installed */
@@ -104,7 +104,7 @@ static int add_name(struct names *l, const char *place)
 	return 0;
 }
 
-/* "docstrings of numpy, sympy and 3 more", or nothing. */
+/* "docstrings of numpy, sympy and more", or nothing. */
 static void put_names(FILE *to, const char *what, const struct names *l,
 		      bool *first)
 {
@@ -130,6 +130,21 @@ static void kept_fini(struct kept *k)
 	names_fini(&k->asserts);
 }
 
+/* Whether the user has a rule about what rule `i` of the profile is about. */
+static bool is_overruled(const struct px_rules *rules, size_t i,
+			 const char *place, bool is_dir)
+{
+	unsigned unused;
+	const enum px_rule_verb verb = px_rules_verb(rules, i, &unused);
+
+	for (size_t k = i + 1; k < px_rules_count(rules); k++)
+		if (!px_rules_is_built_in(rules, k) &&
+		    px_rules_verb(rules, k, &unused) == verb &&
+		    px_rules_matches(rules, k, place, is_dir))
+			return true;
+	return px_rules_excluded(rules, place, is_dir);
+}
+
 static int note_rule(const struct px_rules *rules, size_t i, struct px_tree *t,
 		     struct kept *k)
 {
@@ -139,7 +154,8 @@ static int note_rule(const struct px_rules *rules, size_t i, struct px_tree *t,
 
 	if (!place)
 		return -ENOMEM;
-	if (!*place || px_tree_stat(t, place, &st) < 0)
+	if (!*place || px_tree_stat(t, place, &st) < 0 ||
+	    is_overruled(rules, i, place, st.type == PX_TYPE_DIR))
 		return 0;
 	if (px_rules_verb(rules, i, &level) == PX_RULE_KEEP_SOURCE)
 		return add_name(&k->sources, place);

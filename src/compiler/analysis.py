@@ -17,13 +17,13 @@ def clean(field):
 # import c, d`. What is imported for type checkers alone is left out.
 def imports(source, name):
     package = name.strip('/').split('/')[:-1]
-    out, at, number = [], 0, 1
-    if b'import' not in source:
+    out, at, number, size = [], 0, 1, 0
+    if b'import' not in source or len(source) > MAX_SOURCE:
         return out
     text = without_texts(source.decode('ascii', 'replace').replace('\r', ''))
     if 'TYPE_CHECKING' in text:
         text = without_checks(text)
-    while len(out) < 1000:
+    while size < MAX_IMPORTS:
         found = text.find('import', at)
         if found < 0:
             return out
@@ -36,8 +36,13 @@ def imports(source, name):
             mark = '?' if text[start] in ' \t' else '!'
             out += ['%d%s%s' % (number, mark, item)
                     for item in names(line, package)]
+            size += len(line)
         number += text.count('\n', start, at)
     return out
+
+
+# Characters of all statements of a module; those behind are not looked at.
+MAX_IMPORTS = 200000
 
 
 # A statement that begins on the line at `start`, on one line, and where the
@@ -74,12 +79,15 @@ def without_checks(text):
 # The text with nothing in its strings of three quotes but the line feeds.
 def without_texts(text):
     out, at = [], 0
+    where = {quotes: -1 for quotes in ('"""', "'''")}
     while True:
-        ends = [e for e in (text.find('"""', at), text.find("'''", at))
-                if e >= 0]
-        if not ends:
+        for quotes, found in where.items():
+            if found < at:
+                found = text.find(quotes, at)
+                where[quotes] = len(text) if found < 0 else found
+        start = min(where.values())
+        if start == len(text):
             return ''.join(out) + text[at:]
-        start = min(ends)
         end = text.find(text[start:start + 3], start + 3)
         end = len(text) if end < 0 else end + 3
         out += [text[at:start], '""', '\n' * text.count('\n', start, end)]

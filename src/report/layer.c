@@ -43,7 +43,7 @@ static char *say(const char *begin, const char *what, const char *end)
 
 /* --------------------------------------------------------------- imports */
 
-/* Adds a risk if a rule hides the module. Returns whether it does, or
+/* Adds a risk if the layer lacks the module. Returns whether it does, or
  * -ENOMEM. */
 static int try_import(struct px_report *r, const struct px_modules *m,
 		      size_t file, unsigned line, unsigned grade,
@@ -57,7 +57,7 @@ static int try_import(struct px_report *r, const struct px_modules *m,
 	if (grade > 2 && px_modules_is_apart(m, h->name))
 		grade = 2;
 	err = add(r, file, r->files[file].source, line, grade, "hidden-import",
-		  say("imports ", h->name, ", which a rule hides"), h->name,
+		  say("imports ", h->name, ", which is not shipped"), h->name,
 		  h->rule);
 	return err < 0 ? err : 1;
 }
@@ -135,11 +135,12 @@ static int try_point(struct px_report *r, const struct px_modules *m,
 	h = px_modules_find_hidden(m, from, (size_t)(to - from));
 	if (!h)
 		return 0;
-	return add(
-		r, file, r->files[file].source, line,
-		px_modules_is_apart(m, h->name) ? 2 : 3, "hidden-entry-point",
-		say("has an entry point in ", h->name, ", which a rule hides"),
-		h->name, h->rule);
+	return add(r, file, r->files[file].source, line,
+		   px_modules_is_apart(m, h->name) ? 2 : 3,
+		   "hidden-entry-point",
+		   say("has an entry point in ", h->name,
+		       ", which is not shipped"),
+		   h->name, h->rule);
 }
 
 static int look_at_points(struct px_report *r,
@@ -182,9 +183,8 @@ static void wanted_version(const struct px_python *py, char ret[24])
 		 py->free_threaded ? "t" : "");
 }
 
-/* e_machine of a file's ELF header (elf.h, System V ABI chapter 4); 0: it has
- * none. Of both byte orders the low byte is that of all machines that run
- * Python. */
+/* e_machine of a file's ELF header, in the byte order that EI_DATA in it names
+ * (elf.h; System V ABI, chapter 4); 0: it is no such file. */
 static unsigned machine_of(struct px_tree *t, const char *path)
 {
 	PX_AUTOCLOSE int fd = -1;

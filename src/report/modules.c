@@ -57,12 +57,15 @@ static void free_hidden(struct px_hidden_module *h)
 	free(h);
 }
 
-/* The rule that ships `top` after all. NULL: out of memory. */
+/* The rule that ships `top` after all, "" if that is NULL. NULL: out of
+ * memory. */
 static char *include_rule(const char *top, bool is_dir)
 {
 	static const char verb[] = "include /";
 	PX_AUTO(px_buf_fini) struct px_buf b = {.max = SIZE_MAX};
 
+	if (!top)
+		return strdup("");
 	if (px_buf_add(&b, verb, strlen(verb)) < 0 ||
 	    px_rules_put_path(&b, top, strlen(top)) < 0 ||
 	    px_buf_add(&b, is_dir ? "/" : "", is_dir ? 2 : 1) < 0)

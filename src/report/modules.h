@@ -3,7 +3,7 @@
 #define PX_REPORT_MODULES_H
 /*
  * The modules of SOURCE by the names by which they are imported: those that the
- * layer has, and those that a rule hides.
+ * layer has, and those that it lacks.
  *
  * Threads: the caller serialises access with a lock of its own.
  */
@@ -20,12 +20,12 @@ struct px_modules {
 struct px_hidden_module {
 	struct px_map_node node;
 	char *name; /* "a.b" */
-	char *rule; /* the one that ships it: "include /a/tests/" */
+	char *rule; /* the one that ships it: "include /a/tests/"; "": none */
 };
 
-/* Adds the file `path` (from SOURCE on), if it is one that can be imported. The
- * hidden ones have the path of what is hidden, itself or a directory above it.
- * -ENOMEM. */
+/* Adds the file `path` (from SOURCE on), if it is one that can be imported.
+ * What a rule hides has the path of what that matches, the file itself or a
+ * directory above it; NULL: another reason hides it. -ENOMEM. */
 int px_modules_add_shipped(struct px_modules *m, const char *path);
 int px_modules_add_hidden(struct px_modules *m, const char *path,
 			  const char *top, bool top_is_dir);

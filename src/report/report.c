@@ -87,13 +87,16 @@ static int add_fault(struct making *m, const struct px_report_fault *f)
 
 /* -------------------------------------------------------------- measuring */
 
-static void add_name(struct making *m, const char *path, const char *top,
-		     bool top_is_dir)
+static void add_name(struct making *m, const char *path,
+		     const struct px_report_hidden *h)
 {
+	const bool by_rule = px_rules_excluded(m->o->rules, h->path, h->is_dir);
+
 	pthread_mutex_lock(&m->lock);
 	px_report_add_name(&m->names, px_path_name(path));
 	if (m->err == 0 &&
-	    px_modules_add_hidden(&m->modules, path, top, top_is_dir) < 0)
+	    px_modules_add_hidden(&m->modules, path, by_rule ? h->path : NULL,
+				  h->is_dir) < 0)
 		m->err = -ENOMEM;
 	pthread_mutex_unlock(&m->lock);
 }
@@ -113,7 +116,7 @@ static void sum_hidden(struct making *m, const char *path,
 	if (st.type != PX_TYPE_DIR) {
 		h->files++;
 		h->bytes += st.type == PX_TYPE_REG ? st.fp.size : 0;
-		add_name(m, path, h->path, false);
+		add_name(m, path, h);
 		return;
 	}
 	h->is_dir = true;
@@ -129,7 +132,7 @@ static void sum_hidden(struct making *m, const char *path,
 			continue;
 		}
 		h->files++;
-		add_name(m, below, h->path, true);
+		add_name(m, below, h);
 		if (l.names[i].st && l.names[i].type == PX_TYPE_REG)
 			h->bytes += l.names[i].st->fp.size;
 	}

@@ -340,8 +340,8 @@ int px_view_new(const struct px_listing *l, const char *dir,
 	return 0;
 }
 
-/* As importlib.util.cache_from_source without the "opt-" part: the name that an
- * interpreter without -O reads. */
+/* As importlib.util.cache_from_source (CPython 3.12,
+ * Lib/importlib/_bootstrap_external.py), whose "opt-" part the tag has. */
 bool px_view_cached_name(const char *source, const char *cache_tag,
 			 char ret[NAME_MAX + 1])
 {

@@ -56,21 +56,14 @@ BAD = {
 RULES = ["--exclude", "/hidden/secret.py", "--exclude", "/opened/*.txt"]
 
 
-def put(root, files):
-    for name, text in files.items():
-        trees.write(os.path.join(root, name), text)
-    trees.age(root)
-    return root
-
-
 @pytest.fixture
 def good(scratch):
-    return put(os.path.join(scratch, "good"), GOOD)
+    return trees.put(os.path.join(scratch, "good"), GOOD)
 
 
 @pytest.fixture
 def bad(scratch):
-    return put(os.path.join(scratch, "bad"), {**GOOD, **BAD})
+    return trees.put(os.path.join(scratch, "bad"), {**GOOD, **BAD})
 
 
 @pytest.fixture
@@ -151,7 +144,7 @@ def test_suggestions_cure(check, bad, scratch):
 def test_what_only_halving_finds(check, scratch):
     """It fails because of a package that no frame and no message names."""
     names = ["p%02d" % n for n in range(20)]
-    site = put(os.path.join(scratch, "site"), {
+    site = trees.put(os.path.join(scratch, "site"), {
         **{n + "/__init__.py": "def f():\n    'doc'\n" for n in names},
         "reader.py": "import importlib\nif not importlib.import_module("
                      "'p' + str(26 // 2)).f.__doc__:\n"
@@ -163,7 +156,7 @@ def test_what_only_halving_finds(check, scratch):
 
 def test_no_rule_is_needless(check, scratch):
     """What fails because of another gets no rule of its own."""
-    site = put(os.path.join(scratch, "site"), {
+    site = trees.put(os.path.join(scratch, "site"), {
         "base.py": DOC, "apart.py": DOC, "user.py":
         "try:\n    import base\nexcept TypeError:\n"
         "    raise ImportError('no base') from None\n"})
@@ -173,7 +166,7 @@ def test_no_rule_is_needless(check, scratch):
 
 
 def test_what_nothing_cures(check, scratch):
-    site = put(os.path.join(scratch, "site"), {
+    site = trees.put(os.path.join(scratch, "site"), {
         "own.py": "if not __file__.endswith('.py') or "
                   "not open(__file__).read():\n    raise OSError('no')\n",
         "never.py": "import sys, os\nif os.path.exists(os.path.dirname("
@@ -233,14 +226,14 @@ def test_what_cannot_be_checked_here(check, pycfs, good, scratch):
     assert check.found(good, "--layer", layer, python=other.exe,
                        status=0)[0] == {}
     native = os.path.join(scratch, "native")
-    put(native, {"good.pyc": "", "single.pyc": "",
+    trees.put(native, {"good.pyc": "", "single.pyc": "",
                  "x.cpython-399-x86_64-linux-gnu.so": "\x7fELF"})
     assert "for Python 3.99" in check(good, "--layer", native,
                                       status=4).stderr
     with open("/proc/self/exe", "rb") as f:
         head = bytearray(f.read(64))
     head[18] ^= 0xff  # e_machine
-    machine = put(os.path.join(scratch, "machine"), {"good.so": ""})
+    machine = trees.put(os.path.join(scratch, "machine"), {"good.so": ""})
     with open(os.path.join(machine, "good.so"), "wb") as f:
         f.write(head)
     assert "another machine" in check(good, "--layer", machine,
@@ -334,7 +327,7 @@ def test_hostile_modules(check, scratch):
     import socket
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
-    site = put(os.path.join(scratch, "site"), {
+    site = trees.put(os.path.join(scratch, "site"), {
         n: t.replace("PORT", str(port)) for n, t in HOSTILE.items()})
     began = time.monotonic()
     findings, data = check.found(site, "--deadline", "2", status=0)
@@ -353,7 +346,7 @@ def test_hostile_modules(check, scratch):
     server.close()
     # In the layer alone they are found, as what they are.
     layer = os.path.join(scratch, "layer")
-    put(layer, {n: "OK = 1\n" for n in HOSTILE})
+    trees.put(layer, {n: "OK = 1\n" for n in HOSTILE})
     findings, data = check.found(layer, "--layer", site, "--deadline", "2",
                                  status=3)
     texts = {name: f["text"] for (name, _), f in findings.items()}
@@ -428,7 +421,7 @@ def test_commands(pycfs, good, scratch):
 
 
 def test_a_test_suite(pycfs, good, scratch):
-    tests = put(os.path.join(scratch, "tests"), {
+    tests = trees.put(os.path.join(scratch, "tests"), {
         "test_it.py": "import good.sub\n\n\ndef test_doc():\n"
         "    assert good.sub.f.__doc__\n\n\ndef test_value():\n"
         "    assert good.sub.f() == 1\n\n\ndef test_fails():\n"
@@ -467,7 +460,7 @@ def test_run_checks_first(pycfs, good, bad, scratch):
 
 def test_interrupted(pycfs, scratch):
     import signal
-    site = put(os.path.join(scratch, "site"), {
+    site = trees.put(os.path.join(scratch, "site"), {
         "slow%d.py" % n: "import time\ntime.sleep(30)\n" for n in range(9)})
     tmp = os.path.join(scratch, "tmp")
     os.mkdir(tmp)

@@ -228,6 +228,10 @@ def test_imports_of_what_rules_hide(pycfs, scratch):
         ("p/inside.py", 2, 2, "hidden-import", "include /p/tests/"),
         ("p/other.py", 1, 2, "hidden-import", "include /apart/"),
         ("p/test_it.py", 1, 1, "hidden-import", "include /p/tests/")}
+    trees.write(os.path.join(root, "p", "gone.py"), "def f(:\n")
+    assert ("p/sure.py", 2, 3, "hidden-import", "") in layer_risks(
+        pycfs, root, "--on-error", "omit")
+    trees.write(os.path.join(root, "p", "gone.py"), "")
     # The same from what the cache has; and the rules that it names help.
     assert layer_risks(pycfs, root, *rules) == found
     report(pycfs, root, *rules, "--fail-on", "breaks", status=3)

@@ -151,6 +151,14 @@ def write(path, data=b"", mode=None):
         os.chmod(path, mode)
 
 
+def put(root, files):
+    """Writes {path: text} below `root`, as old as what is installed is."""
+    for name, text in files.items():
+        write(os.path.join(root, name), text)
+    age(root)
+    return root
+
+
 def age(root, seconds=1600000000):
     """Whole-second times in the past, different for every file."""
     root = os.fsencode(root)
