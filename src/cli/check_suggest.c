@@ -491,7 +491,8 @@ int px_check_suggest(struct px_checking *c, struct px_why *why)
 	n = count_by_level(&s);
 	if (n > 0)
 		printf("# Where the layer runs with PYTHONOPTIMIZE=2, %zu of "
-		       "%zu findings need no rule.\n",
+		       "%zu findings need no rule\n"
+		       "# (see --run-optimize in pycfs(1)).\n",
 		       n, s.n);
 	print_rules(&s);
 	return prove(&s, why);

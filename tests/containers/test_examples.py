@@ -58,6 +58,16 @@ def check_site(root, site, scratch):
     assert os.listdir(root + "/mnt") == []
 
 
+def check_level(builder, image, env):
+    """Python runs at level 2, and has bytecode of its own library for that."""
+    said = builder.inside(
+        image, "python3", "-c", "import os, sys, json\n"
+        "print(sys.flags.optimize, json.__cached__,\n"
+        "      os.path.exists(json.__cached__))", env=env)
+    level, cached, is_there = said.split()
+    assert (level, is_there) == ("2", "True") and ".opt-2." in cached, said
+
+
 def check_example(builder, name, env, scratch, *args):
     """Runs the script of an example; both of its images are right, equal in
     every layer, and the second was made without compiling anything."""
@@ -79,6 +89,7 @@ def check_example(builder, name, env, scratch, *args):
     again = builder.inside(images[1], "python3", "-m", "service", "--check",
                            env=env)
     check_answer(json.loads(again), "/opt/site")
+    check_level(builder, images[1], env)
     return first
 
 

@@ -30,6 +30,7 @@ NOT_COMMANDS = {
 NOT_RUN = {
     "apt-get": "changes the machine",
     "meson": "tests run in what it built; test_install.py installs",
+    "python3": "writes into Python's own library",
     "tools/bench": "measures; test_bench.py runs it",
     "tools/cells": "makes three Debians, takes minutes",
     "tools/coldstart": "measures; test_bench.py runs it",
