@@ -126,7 +126,11 @@ struct px_opt {
 
 	/* The arguments behind the options, such as SOURCE and MOUNTPOINT. */
 	int n_args;
+	int n_before; /* those before "--"; without it n_args */
 	char **args;
+	/* The variables of the environment that set an option, in the order of
+	 * the table, joined by ", "; "": none. */
+	char environment[128];
 	/* The venv or project in which px_choose_source found SOURCE, an
 	 * absolute path without symlinks; NULL: args[0] is as the user said. */
 	const char *found_in;
@@ -170,6 +174,10 @@ struct px_opt_row {
 	size_t at;    /* offset in struct px_opt of the member that it sets */
 	unsigned max; /* see enum px_opt_type */
 	const struct px_opt_choice *choices; /* the last one has no name */
+	/* The variable of the environment that stands for the option where it
+	 * is not given; NULL: none. Only what says where and how loud has one,
+	 * never what changes the bytes, names or the Python of a layer. */
+	const char *env;
 	/* Only for PX_OPT_OTHER. Returns 0, -ENOMEM, or -EINVAL for a value
 	 * that the option does not accept. */
 	int (*set)(struct px_opt *o, const char *value);
@@ -199,7 +207,8 @@ struct px_verb {
 /*
  * Parses argv[1] and what follows it as a command line of `verb`, and stores
  * the values in `o`, whose former contents are ignored. `helper` is true if
- * mount(8) runs us as its helper: its -f and -v mean something else than ours.
+ * mount(8) runs us as its helper: its -f and -v mean something else than ours,
+ * and the environment, which is not the user's then, does not count.
  * Values point into `argv`, which must live as long as `o`.
  *
  * Returns 0, also for --help (o->help); or, with a sentence in `why`, -EINVAL
@@ -209,6 +218,9 @@ struct px_verb {
 int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		 int argc, char **argv, struct px_why *why);
 void px_opt_fini(struct px_opt *o);
+
+/* Says as much as --quiet, --verbose and the terminal ask for (log.h). */
+void px_opt_talk(const struct px_opt *o);
 
 /* Prints the text of `pycfs VERB --help` on stdout, 80 columns wide. */
 void px_opt_help(const struct px_verb *verb);

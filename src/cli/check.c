@@ -241,10 +241,6 @@ int px_cmd_check(struct px_opt *o)
 {
 	struct px_why why;
 
-	if (o->quiet)
-		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
-	else if (o->verbose || isatty(STDERR_FILENO))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (o->suggest && o->json)
 		return px_fail(PX_EXIT_USAGE,
 			       (px_because(&why, -EINVAL,

@@ -12,7 +12,7 @@
 
 int px_engine_cache_dir(const struct px_opt *o, char **ret)
 {
-	const char *named = o->cache ? o->cache : getenv("PYCFS_CACHE");
+	const char *named = o->cache;
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	const bool is_default = !named || !*named;
 	int n;

@@ -114,19 +114,23 @@ static void end_progress(const struct running *run)
 static void tell_done(const struct running *run)
 {
 	const double seconds = (double)(px_now_ms() - run->started) / 1000;
-	char version[32];
+	const bool is_archive = run->job->format != PX_SINK_DIR;
+	const char *env = run->job->o->environment;
+	char version[32], archive[16], files[16];
 
-	if (run->job->o->quiet || !(run->shows || run->job->o->verbose))
-		return;
-	px_log(PX_LOG_INFO,
-	       "%s: %llu files, %.1f MB in %.1f s for Python %s (%llu modules "
-	       "compiled, %llu from the cache)",
-	       name_of(run->job), (ull)run->sum.total.files,
-	       mega(run->sum.total.bytes), seconds,
+	px_log(PX_LOG_NOTICE,
+	       "%s: %s%s%llu files of %s, in %.1f s for Python %s (%llu "
+	       "modules "
+	       "compiled, %llu from the cache)%s%s",
+	       name_of(run->job),
+	       is_archive ? px_human(run->result.bytes, archive) : "",
+	       is_archive ? ", " : "", (ull)run->sum.total.files,
+	       px_human(run->sum.total.bytes, files), seconds,
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine));
+	       (ull)n_cached(&run->engine),
+	       *env ? "; from the environment: " : "", env);
 }
 
 /* -------------------------------------------------------------- results */
@@ -174,6 +178,8 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->hardlinks, (ull)sum->total.bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)n_cached(&run->engine));
+	fputs(", \"environment\": ", stdout);
+	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {
 		fputs(", \"sources\": ", stdout);
 		px_json_string(stdout, run->job->o->sources);
@@ -563,10 +569,6 @@ int px_cmd_export(struct px_opt *o)
 	struct px_why why;
 	int status;
 
-	if (o->quiet)
-		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
-	else if (o->verbose || isatty(STDERR_FILENO))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (px_choose_source(o, &why) < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
 	job.source = o->args[0];

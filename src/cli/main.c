@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "opt_wrong.h"
+
 #include "pycfs/verbs.h"
 #include "pycfs/term.h"
 #include "pycfs/log.h"
@@ -15,9 +17,40 @@ static int help(void)
 	     "is its .pyc.\n");
 	for (i = 0; i < PX_N_VERBS; i++)
 		printf("  %-10s%s\n", px_verbs[i].name, px_verbs[i].summary);
-	puts("\n'pycfs VERB --help' lists the options; 'pycfs --version' "
-	     "prints the version.");
+	puts("\n'pycfs VERB --help' and 'pycfs help VERB' list the options; "
+	     "'pycfs --version'\nprints the version.");
 	return 0;
+}
+
+static const struct px_verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < PX_N_VERBS; i++)
+		if (strcmp(name, px_verbs[i].name) == 0)
+			return &px_verbs[i];
+	return NULL;
+}
+
+/* `name` is NULL for the list of verbs. */
+static int help_with(const char *name)
+{
+	const struct px_verb *verb = name ? find_verb(name) : NULL;
+	struct px_why why;
+
+	if (!name)
+		return help();
+	if (!verb) {
+		px_verb_unknown(px_verbs, PX_N_VERBS, name, &why);
+		return px_fail(PX_EXIT_USAGE, &why);
+	}
+	px_opt_help(verb);
+	return 0;
+}
+
+static bool is_one_of(const char *said, const char *a, const char *b,
+		      const char *c)
+{
+	return strcmp(said, a) == 0 || strcmp(said, b) == 0 ||
+	       strcmp(said, c) == 0;
 }
 
 static int run_verb(const struct px_verb *verb, bool helper, int argc,
@@ -31,8 +64,10 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 		r = px_fail(PX_EXIT_USAGE, &why);
 	else if (o.help)
 		px_opt_help(verb);
-	else if (!o.fake)
+	else if (!o.fake) {
+		px_opt_talk(&o);
 		r = verb->run(&o);
+	}
 	px_opt_fini(&o);
 	return r;
 }
@@ -56,8 +91,8 @@ static int guard_standard_fds(void)
 int main(int argc, char **argv)
 {
 	const char *name = strrchr(argv[0] ? argv[0] : "", '/');
+	const struct px_verb *verb;
 	struct px_why why;
-	size_t i;
 
 	if (guard_standard_fds() < 0)
 		return PX_EXIT_FAILED;
@@ -71,19 +106,17 @@ int main(int argc, char **argv)
 			   "--help')");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
-	if (strcmp(argv[1], "--version") == 0)
+	if (is_one_of(argv[1], "--version", "-V", "version"))
 		return puts("pycfs " PX_VERSION) < 0;
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-	    strcmp(argv[1], "help") == 0)
-		return help();
-	for (i = 0; i < PX_N_VERBS; i++)
-		if (strcmp(argv[1], px_verbs[i].name) == 0)
-			return run_verb(&px_verbs[i], false, argc - 1,
-					argv + 1);
+	if (is_one_of(argv[1], "--help", "-h", "help"))
+		return help_with(argv[2]);
+	verb = find_verb(argv[1]);
+	if (verb)
+		return run_verb(verb, false, argc - 1, argv + 1);
 	/* For `mount -t fuse.pycfs` without our own helper, mount.fuse3 of
 	 * libfuse runs `pycfs SOURCE MOUNTPOINT -o ...`. */
 	if (argc >= 3 && strchr(argv[1], '/'))
 		return run_verb(&px_verbs[0], true, argc, argv);
-	px_because(&why, 0, "unknown verb '%s' (see 'pycfs --help')", argv[1]);
+	px_verb_unknown(px_verbs, PX_N_VERBS, argv[1], &why);
 	return px_fail(PX_EXIT_USAGE, &why);
 }

@@ -84,8 +84,6 @@ int px_cmd_mount(struct px_opt *o)
 					&source, &mountpoint, &why);
 	if (r < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
-	if (o->verbose || isatty(2))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (o->fuse_debug)
 		px_log_init(PX_LOG_STDERR, PX_LOG_DEBUG);
 	r = o->check ? px_check_first(o) : 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt_table.h"
 #include "opt_value.h"
+#include "opt_wrong.h"
+#include "pycfs/log.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -213,14 +215,73 @@ static int bad_value(const struct px_opt *o, const struct px_opt_row *row,
 				       : row->help);
 }
 
+static int take_row(struct px_opt *o, const struct px_opt_row *row,
+		    const char *value, const struct px_verb *verb,
+		    struct px_why *why)
+{
+	const int r = row->type == PX_OPT_LIST ? take_list(o, value)
+					       : px_opt_take(o, row, value);
+
+	return r < 0 ? bad_value(o, row, value, verb, why) : 0;
+}
+
+static bool is_off(const char *value)
+{
+	return strcmp(value, "0") == 0 || strcmp(value, "no") == 0 ||
+	       strcmp(value, "false") == 0;
+}
+
+/* Takes what the environment says of options that are not in `given`. */
+static int take_environment(struct px_opt *o, const struct px_verb *verb,
+			    const bool given[PX_N_OPTS], struct px_why *why)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < PX_N_OPTS; i++) {
+		const struct px_opt_row *row = &px_opt_rows[i];
+		const char *v = row->env ? getenv(row->env) : NULL;
+		struct px_why wrong;
+
+		if (!v || !*v || given[i] ||
+		    !(row->verbs & (unsigned)verb->bit) ||
+		    (row->type == PX_OPT_FLAG && is_off(v)))
+			continue;
+		if (take_row(o, row, v, verb, &wrong) < 0)
+			return px_because(why, -EINVAL,
+					  "%s in the environment: %s", row->env,
+					  wrong.text);
+		used += (size_t)snprintf(o->environment + used,
+					 sizeof(o->environment) - used, "%s%s",
+					 used > 0 ? ", " : "", row->env);
+	}
+	return 0;
+}
+
+/* How many arguments come after a "--" that ends the options, in argv as it was
+ * before getopt_long permutes it; `n` of the values of options are "--", too.
+ * -1: there is none. */
+static int count_behind(int argc, char **argv, int n)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0 && n-- == 0)
+			return argc - i - 1;
+	return -1;
+}
+
 static int parse_options(struct px_opt *o, const struct px_verb *verb,
 			 bool helper, int argc, char **argv, struct px_why *why)
 {
 	struct option longs[PX_N_OPTS + 1] = {0};
+	PX_AUTOFREE char **was = calloc((size_t)argc + 1, sizeof(*was));
+	bool given[PX_N_OPTS] = {false};
 	char shorts[PX_N_OPTS * 2 + 16];
+	int behind, n_dashes = 0;
 	const struct px_opt_row *row;
-	int c, r;
+	int c, r = 0;
 
+	if (!was)
+		return px_because(why, -ENOMEM, "out of memory");
+	memcpy(was, argv, (size_t)argc * sizeof(*was));
 	make_getopt(verb, helper, longs, shorts);
 	optind = 0; /* GNU getopt: forget the state of an earlier call */
 	opterr = 0;
@@ -235,20 +296,26 @@ static int parse_options(struct px_opt *o, const struct px_verb *verb,
 					  argv[optind - 1]);
 		row = c == '?' ? NULL : row_of(c);
 		if (!row)
-			return px_because(
-				why, -EINVAL,
-				"unknown option '%s' (see 'pycfs %s "
-				"--help')",
+			return px_opt_unknown(
+				verb,
 				optopt > 0 && optopt < LONG_BASE
 					? (char[]){'-', (char)optopt, '\0'}
 					: argv[optind - 1],
-				verb->name);
-		r = row->type == PX_OPT_LIST ? take_list(o, optarg)
-					     : px_opt_take(o, row, optarg);
+				why);
+		given[row - px_opt_rows] = true;
+		n_dashes += row->argument && optarg == argv[optind - 1] &&
+			    strcmp(optarg, "--") == 0;
+		r = take_row(o, row, optarg, verb, why);
 		if (r < 0)
-			return bad_value(o, row, optarg, verb, why);
+			return r;
 	}
-	return optind;
+	if (!helper && !o->help)
+		r = take_environment(o, verb, given, why);
+	o->args = argv + optind;
+	o->n_args = argc - optind;
+	behind = count_behind(argc, was, n_dashes);
+	o->n_before = o->n_args - (behind > 0 ? behind : 0);
+	return r;
 }
 
 int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
@@ -268,12 +335,8 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		return px_because(why, -ENOMEM, "out of memory");
 	if (px_opt_epoch(o, why) < 0)
 		return -EINVAL;
-	o->args = argv + r;
-	o->n_args = argc - r;
 	if (o->n_args < verb->min_args)
-		return px_because(why, -EINVAL,
-				  "missing argument: pycfs %s [options] %s",
-				  verb->name, verb->arguments);
+		return px_opt_missing(verb, o->n_args, why);
 	if (verb->max_args >= 0 && o->n_args > verb->max_args)
 		return px_because(why, -EINVAL,
 				  "unexpected argument '%s': pycfs %s "
@@ -281,6 +344,14 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 				  o->args[verb->max_args], verb->name,
 				  verb->arguments);
 	return 0;
+}
+
+void px_opt_talk(const struct px_opt *o)
+{
+	px_log_init(PX_LOG_STDERR, o->quiet ? PX_LOG_WARNING
+				   : o->verbose || isatty(STDERR_FILENO)
+					   ? PX_LOG_INFO
+					   : PX_LOG_NOTICE);
 }
 
 void px_opt_fini(struct px_opt *o)

@@ -174,8 +174,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "the Python that runs them (default: python3.X of PATH, the version that "
 	 "compiles)", SET(px_opt_scripts_python)},
 	{"jobs", 'j', "N", VIEW,
-	 "compile processes (default: as many as there are CPUs, or as the "
-	 "cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS)},
+	 "compile processes (default: $PYCFS_JOBS, else as many as there are "
+	 "CPUs, or as the cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS),
+	 .env = "PYCFS_JOBS"},
 	{"timeout", 0, "SECONDS", VIEW,
 	 "give up on a module after this much CPU time (default 60; 0: never)",
 	 SET(px_opt_timeout)},
@@ -187,13 +188,16 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 FLAG(require_sandbox)},
 	{"cache", 0, "DIR", VIEW | CACHE,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
-	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", TEXT(cache)},
+	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", TEXT(cache),
+	 .env = "PYCFS_CACHE"},
 	{"cache-from", 0, "DIR", VIEW,
-	 "also use the modules in this other cache, which is only read",
-	 TEXT(cache_from)},
+	 "also use the modules in this other cache, which is only read "
+	 "(default: $PYCFS_CACHE_FROM)", TEXT(cache_from),
+	 .env = "PYCFS_CACHE_FROM"},
 	{"cache-size", 0, "BYTES", VIEW,
 	 "evict what was not used for longest above this size; K, M, G "
-	 "(default 2G)", BYTES(cache_size, 0)},
+	 "(default: $PYCFS_CACHE_SIZE, else 2G)", BYTES(cache_size, 0),
+	 .env = "PYCFS_CACHE_SIZE"},
 	{"no-cache", 0, NULL, VIEW,
 	 "keep compiled modules for this mount only", FLAG(no_cache)},
 	{"immutable", 0, NULL, MOUNT,
@@ -205,8 +209,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"foreground", 'f', NULL, PX_VERB_MOUNT,
 	 "stay in the foreground; messages go to stderr", FLAG(foreground)},
 	{"log-file", 0, "FILE", MOUNT,
-	 "append messages to this file (default: stderr, or syslog in the "
-	 "background)", TEXT(log_file)},
+	 "append messages to this file (default: $PYCFS_LOG, else stderr, or "
+	 "syslog in the background)", TEXT(log_file), .env = "PYCFS_LOG"},
 	{"verbose", 'v', NULL, VIEW,
 	 "say more: what was mounted, and counters at the end", FLAG(verbose)},
 	{"fuse-debug", 0, NULL, PX_VERB_MOUNT,
@@ -294,8 +298,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		 {"may-break", PX_FAIL_MAY_BREAK, "or worse"},
 		 {"unused-rule", PX_FAIL_UNUSED_RULE, "one that matches "
 		  "nothing"})},
-	{"quiet", 'q', NULL, EXPORT | REPORT | CHECK,
-	 "errors and warnings only, even on a terminal", FLAG(quiet)},
+	{"quiet", 'q', NULL, ALL,
+	 "errors and warnings only, even on a terminal (or $PYCFS_QUIET=1)",
+	 FLAG(quiet), .env = "PYCFS_QUIET"},
 	{"json", 0, NULL, CACHE | REPORT | EXPORT | CHECK,
 	 "print JSON", FLAG(json)},
 	{"help", 'h', NULL, ALL, "print this help", FLAG(help)},

@@ -300,10 +300,6 @@ int px_cmd_report(struct px_opt *o)
 		px_because(&why, 0, "--max-growth needs --diff OLD");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
-	if (o->quiet)
-		px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
-	else if (o->verbose || isatty(STDERR_FILENO))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	if (px_choose_source(o, &why) < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
 	job.source = o->args[0];

@@ -55,7 +55,8 @@ static int wait_command(struct px_guard *g, pid_t command)
 	return code == 0 && lost ? PX_EXIT_FAILED : code;
 }
 
-int px_cmd_run(struct px_opt *o)
+/* Mounts on `at`, runs the command, and unmounts. */
+static int run(struct px_opt *o, const char *at, char **argv)
 {
 	PX_AUTOFREE char *source = NULL;
 	PX_AUTOFREE char *mountpoint = NULL;
@@ -66,25 +67,71 @@ int px_cmd_run(struct px_opt *o)
 
 	r = px_choose_source(o, &why);
 	if (r == 0)
-		r = px_mountpoint_check(o->args[0], o->args[1], o->nonempty,
-					&source, &mountpoint, &why);
+		r = px_mountpoint_check(o->args[0], at, o->nonempty, &source,
+					&mountpoint, &why);
 	if (r < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
-	if (o->verbose || isatty(2))
-		px_log_init(PX_LOG_STDERR, PX_LOG_INFO);
 	r = o->check ? px_check_first(o) : 0;
 	if (r != 0)
 		return r;
 	if (px_guard_start(&g, o, source, mountpoint, false) < 0)
 		return PX_EXIT_FAILED;
 	fflush(NULL);
+	setenv("PYCFS_MOUNT", g.mountpoint, true);
 	command = fork();
 	if (command == 0)
-		be_command(o->args + 2);
+		be_command(argv);
 	if (command < 0) {
 		px_log_errno(-errno, "fork");
 		px_guard_stop(&g);
 		return PX_EXIT_FAILED;
 	}
 	return wait_command(&g, command);
+}
+
+/* Makes a directory to mount on, whose path the caller frees. NULL: it cannot
+ * be made. */
+static char *make_place(struct px_why *why)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path;
+
+	tmp = tmp && *tmp ? tmp : "/tmp";
+	if (asprintf(&path, "%s/pycfs-run.XXXXXX", tmp) < 0) {
+		px_because(why, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (mkdtemp(path))
+		return path;
+	px_because(why, -errno,
+		   "no directory to mount on can be made in %s: %s; set "
+		   "TMPDIR, or name a MOUNTPOINT before the --",
+		   tmp, strerror(errno));
+	free(path);
+	return NULL;
+}
+
+int px_cmd_run(struct px_opt *o)
+{
+	PX_AUTOFREE char *own = NULL;
+	const bool makes_own = o->n_before == 1;
+	char **argv = o->args + (makes_own ? 1 : 2);
+	struct px_why why;
+	int r;
+
+	if (!*argv) {
+		px_because(&why, 0,
+			   "missing argument COMMAND: pycfs run [options] "
+			   "SOURCE [MOUNTPOINT] -- COMMAND...");
+		return px_fail(PX_EXIT_USAGE, &why);
+	}
+	if (makes_own) {
+		own = make_place(&why);
+		if (!own)
+			return px_fail(PX_EXIT_FAILED, &why);
+	}
+	r = run(o, own ? own : o->args[1], argv);
+	if (own && rmdir(own) < 0)
+		px_log_errno(-errno, "cannot remove %s", own);
+	return r;
 }

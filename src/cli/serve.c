@@ -12,6 +12,7 @@ struct server {
 	struct px_engine engine;
 	struct px_fuse *fuse;
 	char python[32]; /* the version */
+	int64_t began;	 /* px_now_ms */
 };
 
 static int mount(struct server *s, const char *mountpoint, struct px_why *why)
@@ -84,6 +85,7 @@ static void tell_ready(const struct server *s, const char *mountpoint,
 
 static void tell_counters(const struct server *s)
 {
+	const char *env = s->o->environment;
 	const uint64_t compiled =
 		px_stats_get(&s->engine.stats, PX_COUNT_compiled);
 	const uint64_t cached =
@@ -92,11 +94,13 @@ static void tell_counters(const struct server *s)
 	const uint64_t rejected =
 		px_stats_get(&s->engine.stats, PX_COUNT_rejected);
 
-	px_log(PX_LOG_INFO,
+	px_log(s->o->verb == PX_VERB_RUN ? PX_LOG_NOTICE : PX_LOG_INFO,
 	       "%llu modules compiled (%llu refused), %llu "
-	       "requests answered from the cache",
+	       "requests answered from the cache, in %.1f s with Python %s%s%s",
 	       (unsigned long long)compiled, (unsigned long long)rejected,
-	       (unsigned long long)cached);
+	       (unsigned long long)cached,
+	       (double)(px_now_ms() - s->began) / 1000, s->python,
+	       *env ? "; from the environment: " : "", env);
 }
 
 int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,
@@ -108,6 +112,7 @@ int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,
 	if (!s)
 		return px_because(why, -ENOMEM, "out of memory");
 	s->o = o;
+	s->began = px_now_ms();
 	r = start(s, source, mountpoint, why);
 	if (r == 0) {
 		tell_ready(s, mountpoint, ready, arg);

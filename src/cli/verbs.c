@@ -10,10 +10,13 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	{"umount", PX_VERB_UMOUNT, px_cmd_umount, 1, 1, "MOUNTPOINT",
 	 "unmount a view",
 	 "Commits what was compiled to the cache and unmounts."},
-	{"run", PX_VERB_RUN, px_cmd_run, 3, -1,
-	 "SOURCE MOUNTPOINT -- COMMAND...", "mount, run COMMAND, unmount",
+	{"run", PX_VERB_RUN, px_cmd_run, 2, -1,
+	 "SOURCE [MOUNTPOINT] -- COMMAND...", "mount, run COMMAND, unmount",
 	 "Mounts, runs COMMAND, unmounts and exits as COMMAND did: 128 plus "
-	 "its number if a signal ended it, 127 if it was not found."},
+	 "its number if a signal ended it, 127 if it was not found. COMMAND "
+	 "has "
+	 "the place of the mount in $PYCFS_MOUNT; without MOUNTPOINT that is a "
+	 "new directory in $TMPDIR or /tmp."},
 	{"export", PX_VERB_EXPORT, px_cmd_export, 2, 2, "SOURCE DEST",
 	 "write the view to a directory, tar or zip",
 	 "Writes what a mount of SOURCE shows to DEST: X.zip, X.tar, X.tar.gz, "

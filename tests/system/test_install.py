@@ -159,6 +159,10 @@ def test_the_fstab_example(installed, pycfs, tree, scratch):
     os.mkdir(here)
     fstab = os.path.join(scratch, "fstab")
     trees.write(fstab, text.replace(source, tree).replace(at, here))
+    assert text.count(" fuse.pycfs ") == 1
+    text = harness.read(fstab).decode().replace(
+        " fuse.pycfs ", " fuse.pycfs no-cache,")
+    trees.write(fstab, text)
     out = run("unshare", "-m", "sh", "-euc", """
 mount -t overlay -o lowerdir="$1":/usr overlay /usr
 mount -a -T "$2"

@@ -400,15 +400,19 @@ def test_as_a_mount_helper(pycfs, tree, scratch):
     os.symlink(harness.program(), helper)
     at = os.path.join(scratch, "mnt")
     os.mkdir(at)
+    # The environment is not for it: who lets a user mount does so as root.
     result = subprocess.run(
-        [helper, tree, at, "-o", "rw,optimize=0,python="
-         + harness.DEBIAN_PYTHON], stderr=subprocess.PIPE, env=pycfs.env(),
+        [helper, tree, at, "-o", "rw,optimize=0,cache=%s/c,python=%s"
+         % (scratch, harness.DEBIAN_PYTHON)], stderr=subprocess.PIPE,
+        env={**pycfs.env(), "PYCFS_JOBS": "nonsense"},
         stdin=subprocess.DEVNULL, timeout=20)
     assert result.returncode == 0, result.stderr
     try:
         assert b"Docstring of member" in read(os.path.join(at, "pkg/core.pyc"))
     finally:
         pycfs.ok("umount", at)
+    assert os.path.isdir(os.path.join(scratch, "c"))
+    assert not os.path.exists(pycfs.env()["PYCFS_CACHE"])
 
 
 @pytest.mark.root
@@ -422,12 +426,12 @@ def test_mount_t_fuse_pycfs(pycfs, tree, scratch):
     os.mkdir(at)
     out = os.path.join(scratch, "out")
     fstab = os.path.join(scratch, "fstab")
-    trees.write(fstab, "%s %s fuse.pycfs python=%s,optimize=1 0 0\n" % (
-        tree, at, harness.DEBIAN_PYTHON))
+    trees.write(fstab, "%s %s fuse.pycfs python=%s,optimize=1,no-cache "
+                "0 0\n" % (tree, at, harness.DEBIAN_PYTHON))
     script = """
 set -eu
 mount -t overlay -o lowerdir=%(sbin)s:/usr/sbin overlay /usr/sbin
-mount -t fuse.pycfs %(tree)s %(at)s -o optimize=0,python=%(python)s
+mount -t fuse.pycfs %(tree)s %(at)s -o no-cache,optimize=0,python=%(python)s
 cp %(at)s/pkg/core.pyc %(out)s.0
 umount %(at)s
 mount -T %(fstab)s %(at)s
@@ -452,8 +456,8 @@ fi
 # pycfs run
 
 def run(pycfs, tree, at, *command, **how):
-    return pycfs.run("run", "--python", harness.DEBIAN_PYTHON, tree, at, "--",
-                     *command, **how)
+    return pycfs.run("run", "-q", "--python", harness.DEBIAN_PYTHON, tree, at,
+                     "--", *command, **how)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Wrong input: one line says what is wrong and what to do, and nothing is
 mounted."""
+import json
 import os
+import re
 import subprocess
 import time
 
@@ -304,7 +306,7 @@ for f in /usr/bin/fusermount3 /usr/bin/fusermount; do
 	[ ! -e $f ] || mount --bind /dev/null $f
 done
 """
-    out = isolated(pycfs, hide, "run", "--python", harness.DEBIAN_PYTHON,
+    out = isolated(pycfs, hide, "run", "-q", "--python", harness.DEBIAN_PYTHON,
                    small, at, "--", "cat", os.path.join(at, "a.pyc"))
     assert out.returncode == 0, out.stderr
     assert out.stderr == "" and len(out.stdout) > 16
@@ -377,3 +379,111 @@ def test_version(pycfs):
     result = pycfs.ok("--version")
     assert result.stdout.startswith("pycfs ")
     assert result.stdout.count("\n") == 1
+
+
+# what was probably meant, and what is taken for granted
+
+@pytest.mark.parametrize("words, said", [
+    (["exprot"], "did you mean export?"),
+    (["help", "exprot"], "did you mean export?"),
+    (["mount", "--optimise", "2"], "did you mean --optimize?"),
+    (["export", "--keep-sorce", "x"], "did you mean --keep-source?"),
+    (["export", "--max", "3"], "--max-source or --max-size or "
+     "--max-compressed-size"),
+    (["export", "--json=3"], "--json takes no value"),
+    (["mount", "x"], "missing argument MOUNTPOINT"),
+    (["export"], "missing argument SOURCE"),
+    (["run", "x"], "missing argument COMMAND"),
+    (["run", "x", "y", "--"], "missing argument COMMAND"),
+    (["run", "x", "--"], "missing argument COMMAND"),
+], ids=" ".join)
+def test_what_was_meant(words, said, pycfs):
+    refused(pycfs.run(*words), 2, said)
+
+
+def test_nothing_like_it(pycfs):
+    for words in (["polish"], ["mount", "--polish"]):
+        result = pycfs.run(*words)
+        refused(result, 2, "--help")
+        assert "did you mean" not in result.stderr
+
+
+def test_help_and_version(pycfs):
+    def say(*words):
+        return pycfs.ok(*words).stdout
+
+    for verb in ("mount", "export", "cache"):
+        assert say("help", verb) == say(verb, "--help")
+    assert say("help") == say("--help") == say("-h")
+    assert say("version") == say("-V") == say("--version")
+
+
+def test_run_makes_its_own_mountpoint(pycfs, tree, scratch):
+    tmp = os.path.join(scratch, "tmp")
+    os.mkdir(tmp)
+    options = ["--python", harness.DEBIAN_PYTHON, tree]
+    look = "test -f \"$PYCFS_MOUNT/single.pyc\" && echo $PYCFS_MOUNT"
+    said = pycfs.ok("run", *options, "--", "sh", "-c", look,
+                    env={"TMPDIR": tmp}).stdout
+    assert os.path.dirname(said.strip()) == tmp
+    assert os.listdir(tmp) == []
+    result = pycfs.run("run", *options, "--", "sh", "-c", "exit 7",
+                       env={"TMPDIR": tmp})
+    assert result.returncode == 7 and os.listdir(tmp) == []
+    result = pycfs.run("run", *options, "--", "kill-nobody",
+                       env={"TMPDIR": tmp})
+    assert result.returncode == 127 and os.listdir(tmp) == []
+    # Of --prefix, which is no end of options.
+    result = pycfs.run("run", "--prefix", "--", *options,
+                       env={"TMPDIR": tmp})
+    refused(result, 2, "missing argument COMMAND")
+    result = pycfs.run("run", *options, "--", "true",
+                       env={"TMPDIR": os.path.join(scratch, "missing")})
+    refused(result, 1, "set TMPDIR", "MOUNTPOINT")
+
+
+def test_run_tells_the_mountpoint(pycfs, tree, at):
+    said = pycfs.ok("run", "--python", harness.DEBIAN_PYTHON, tree, at, "--",
+                    "sh", "-c", "echo $PYCFS_MOUNT").stdout
+    assert said.strip() == os.path.realpath(at)
+
+
+def test_the_environment(pycfs, small, scratch):
+    """says where and how loud, where the command line does not."""
+    def export(*args, **env):
+        return pycfs.run("export", "--python", harness.DEBIAN_PYTHON, "--force",
+                         *args, small, os.path.join(scratch, "out"), env=env)
+
+    other = os.path.join(scratch, "other")
+    result = export(PYCFS_CACHE=other, PYCFS_JOBS="1")
+    assert os.path.isdir(other)
+    assert result.stderr.endswith(
+        "; from the environment: PYCFS_JOBS, PYCFS_CACHE\n"), result.stderr
+    said = json.loads(export("--json", "-j", "2", PYCFS_CACHE=other,
+                             PYCFS_JOBS="nonsense").stdout)
+    assert said["environment"] == "PYCFS_CACHE" and said["compiled"] == 0
+    assert export(PYCFS_QUIET="1").stderr == ""
+    assert export(PYCFS_QUIET="0").stderr.count("\n") >= 1
+    refused(export(PYCFS_JOBS="nonsense"), 2, "PYCFS_JOBS", "nonsense")
+    refused(export(PYCFS_CACHE_SIZE="x"), 2, "PYCFS_CACHE_SIZE")
+    # A verb that has not the option does not look.
+    assert pycfs.run("umount", scratch,
+                     env={"PYCFS_JOBS": "nonsense"}).returncode == 1
+
+
+def test_it_says_what_it_did(pycfs, small, scratch):
+    """In one line, also where nobody sees a terminal."""
+    zipped = os.path.join(scratch, "layer.zip")
+    options = ["--python", harness.DEBIAN_PYTHON]
+    result = pycfs.run("export", *options, small, zipped)
+    last = result.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"pycfs: notice: %s: \d\S* k?B, \d+ files of \d\S* k?B, in \d+\.\d s "
+        r"for Python 3\.11\.\d+ \([1-9]\d* modules compiled, 0 from the "
+        r"cache\).*" % re.escape(zipped), last), last
+    result = pycfs.run("run", *options, small, "--", "true")
+    assert re.search(r"notice: \d+ modules compiled .* in \d+\.\d s with "
+                     r"Python 3\.11\.\d+", result.stderr), result.stderr
+    for verb in (["export", "--force"], ["run"]):
+        to = ["--", "true"] if verb == ["run"] else [zipped]
+        assert pycfs.run(*verb, "--quiet", *options, small, *to).stderr == ""
