@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define MAX_LISTED 20 /* reasons why files are hidden */
-#define MIN_NAME   16 /* columns for the name in the table */
+#define MIN_NAME   12 /* columns for the name in the table */
 
 /* One row of the table: a distribution, or a file. */
 struct table_row {
@@ -97,16 +97,14 @@ static int length(const char *s)
 	return n;
 }
 
-/* Prints `name` in exactly `width` columns. The end of a name that is too long
- * is replaced by "...". */
+/* Prints `name` as the end of a line. What is wider than `width` columns ends
+ * in "..."; 0: nothing is too wide. */
 static void print_name(const char *name, int width)
 {
-	const int n = length(name);
-
-	if (n <= width)
-		printf("%s%*s", name, width - n, "");
+	if (width == 0 || length(name) <= width)
+		puts(name);
 	else
-		printf("%.*s...", fit(name, width - 3), name);
+		printf("%.*s...\n", fit(name, width - 3), name);
 }
 
 static void print_cells(const struct table_row *row, uint64_t total)
@@ -115,36 +113,32 @@ static void print_cells(const struct table_row *row, uint64_t total)
 	char buf[16];
 	unsigned i;
 
-	printf(" %7llu", (unsigned long long)row->sizes.modules);
+	printf("%7llu", (unsigned long long)row->sizes.modules);
 	for (i = PX_COLUMN_MODULES + 1; i < PX_N_COLUMNS; i++)
 		printf(" %7s", px_human(value_of(row, i), buf));
-	printf(" %5.1f %%\n",
+	printf(" %5.1f %%  ",
 	       total ? 100.0 * (double)bytes / (double)total : 0.0);
 }
 
 /* Columns that print_cells prints: modules, six sizes, the share. */
-#define CELLS_WIDTH (8 + 6 * 8 + 8)
+#define CELLS_WIDTH (7 + 6 * 8 + 10)
 
 static void print_table(const struct px_shown *s, const struct table_row *rows,
 			size_t n)
 {
 	const uint64_t total = px_report_bytes(&s->r->total);
 	const size_t max = s->o->top && s->o->top < n ? s->o->top : n;
-	int width = px_terminal_width() - CELLS_WIDTH, widest = MIN_NAME;
+	/* A program that reads this wants whole names. */
+	const int room = px_terminal_width() - CELLS_WIDTH;
+	const int width = !isatty(STDOUT_FILENO) ? 0
+			  : room > MIN_NAME	 ? room
+						 : MIN_NAME;
+	const struct table_row sum = {.name = "", .sizes = s->r->total};
 	size_t i;
 
-	for (i = 0; i < max; i++) {
-		const int w =
-			length(rows[i].name) +
-			(*rows[i].version ? length(rows[i].version) + 1 : 0);
-
-		widest = w > widest ? w : widest;
-	}
-	width = width < MIN_NAME ? MIN_NAME : width > widest ? widest : width;
-	print_name(s->o->all_files ? "FILE" : "DISTRIBUTION", width);
 	for (i = PX_COLUMN_MODULES; i < PX_N_COLUMNS; i++)
-		printf(" %7s", heads[i]);
-	puts("   SHARE");
+		printf("%*s", i == PX_COLUMN_MODULES ? 7 : 8, heads[i]);
+	printf("   SHARE  %s\n", s->o->all_files ? "FILE" : "DISTRIBUTION");
 	for (i = 0; i < max; i++) {
 		PX_AUTOFREE char *joined = NULL;
 		PX_AUTOFREE char *name = NULL;
@@ -153,11 +147,14 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 			     *rows[i].version ? " " : "", rows[i].version) < 0)
 			joined = NULL;
 		name = joined ? px_clean(joined) : NULL;
-		print_name(name ? name : "?", width);
 		print_cells(&rows[i], total);
+		print_name(name ? name : "?", width);
 	}
+	print_cells(&sum, total);
 	if (max < n)
-		printf("... and %zu more\n", n - max);
+		printf("TOTAL, with %zu more\n", n - max);
+	else
+		puts("TOTAL");
 }
 
 static void print_against(const char *what, uint64_t have, uint64_t base)

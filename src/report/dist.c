@@ -2,17 +2,20 @@
 /*
  * Determines the distribution that each file belongs to. It is the one whose
  * RECORD lists the file's source; else the one to which most files of the same
- * top-level name belong; else a pseudo-distribution that has that top-level
+ * top-level name belong; else the only one whose top_level.txt has that name,
+ * or that is called so; else a pseudo-distribution that has that top-level
  * name.
  */
 #include "report_i.h"
 
 #include "pycfs/record.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 /* bytes; the same limit as in content/record.c */
 #define RECORD_MAX (64u << 20)
+#define TOPS_MAX   (64u << 10) /* bytes of a top_level.txt */
 #define NONE	   SIZE_MAX
 
 /* Maps a path in SOURCE to the index of the distribution that claims it. */
@@ -126,10 +129,76 @@ static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Adds a claim for a name that can be imported, as all of them are compared: in
+ * lower case, and with underscores. */
+static int claim_top(struct claims *tops, const char *name, size_t n,
+		     size_t dist)
+{
+	PX_AUTOFREE char *folded = strndup(name, n);
+
+	if (!folded)
+		return -ENOMEM;
+	for (char *p = folded; *p; p++)
+		*p = *p == '-' ? '_'
+			       : (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+	return *folded ? add_claim(tops, folded, dist) : 0;
+}
+
+/* Adds claims for what the metadata directory `dir` of the distribution says
+ * can be imported, or else for a module of the distribution's name. */
+static int claim_tops(struct claims *tops, struct px_tree *t, const char *dir,
+		      const struct px_report_dist *d, size_t dist)
+{
+	PX_AUTO(px_buf_fini) struct px_buf text = {.max = TOPS_MAX};
+	PX_AUTOFREE char *path = px_path_join(dir, "top_level.txt");
+	struct px_stat st;
+	int r = 0;
+
+	if (!path)
+		return -ENOMEM;
+	if (px_tree_read(t, path, &text, &st) < 0)
+		return claim_top(tops, d->name, strlen(d->name), dist);
+	for (size_t at = 0, n; at < text.size && r == 0; at += n + 1) {
+		const char *line = (const char *)text.data + at;
+		const char *end = memchr(line, '\n', text.size - at);
+
+		n = end ? (size_t)(end - line) : text.size - at;
+		if (!memchr(line, '\0', n))
+			r = claim_top(tops, line, n, dist);
+	}
+	return r;
+}
+
+/* Sorts the claims, and drops those of which several distributions have the
+ * same, as those of a namespace package have. */
+static void settle_tops(struct claims *tops)
+{
+	size_t kept = 0, to;
+
+	if (tops->n > 0)
+		qsort(tops->all, tops->n, sizeof(*tops->all), compare_claims);
+	for (size_t from = 0; from < tops->n; from = to) {
+		bool alone = true;
+
+		for (to = from + 1;
+		     to < tops->n &&
+		     strcmp(tops->all[from].path, tops->all[to].path) == 0;
+		     to++) {
+			alone &= tops->all[to].dist == tops->all[from].dist;
+			free(tops->all[to].path);
+		}
+		if (alone)
+			tops->all[kept++] = tops->all[from];
+		else
+			free(tops->all[from].path);
+	}
+	tops->n = kept;
+}
+
 /* Adds a distribution for each NAME-VERSION.dist-info or .egg-info in SOURCE
  * itself. */
 static int find_dists(struct px_report *r, struct px_tree *t,
-		      struct claims *claims)
+		      struct claims *claims, struct claims *tops)
 {
 	struct px_listing l;
 	size_t i;
@@ -164,9 +233,29 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 		 * RECORD does not list the files in it. */
 		if (err == 0)
 			err = add_claim(claims, name, r->n_dists - 1);
+		if (err == 0)
+			err = claim_tops(tops, t, name,
+					 &r->dists[r->n_dists - 1],
+					 r->n_dists - 1);
 	}
 	px_listing_fini(&l);
+	settle_tops(tops);
 	return err;
+}
+
+/* The distribution that says it is what `path` is imported from, or NONE. */
+static size_t named_by(const struct claims *tops, const char *path)
+{
+	char name[NAME_MAX + 1];
+	const size_t n = strcspn(path, "/.");
+
+	if (n == 0 || n > NAME_MAX)
+		return NONE;
+	for (size_t i = 0; i < n; i++)
+		name[i] = (char)(path[i] >= 'A' && path[i] <= 'Z' ? path[i] + 32
+								  : path[i]);
+	name[n] = '\0';
+	return claimed_by(tops, name);
 }
 
 /* Assigns the unclaimed files among [from, to), which have the same top-level
@@ -174,8 +263,8 @@ static int find_dists(struct px_report *r, struct px_tree *t,
  * they go to the pseudo-distribution of the top-level name;
  * pseudo-distributions have indices from `first` on. `votes` is all zero, with
  * one counter per distribution. */
-static int assign_top(struct px_report *r, size_t *votes, size_t first,
-		      size_t from, size_t to)
+static int assign_top(struct px_report *r, const struct claims *tops,
+		      size_t *votes, size_t first, size_t from, size_t to)
 {
 	const char *path = r->files[from].source;
 	const size_t n = strcspn(path, "/");
@@ -193,6 +282,8 @@ static int assign_top(struct px_report *r, size_t *votes, size_t first,
 	for (i = from; i < to; i++)
 		if (r->files[i].dist != NONE)
 			votes[r->files[i].dist] = 0;
+	if (best == NONE)
+		best = named_by(tops, path);
 	/* An earlier call may have added the pseudo-distribution already:
 	 * sources that are kept and their bytecode in __pycache__ have the same
 	 * top-level name in SOURCE, but need not be next to each other in the
@@ -222,7 +313,7 @@ static bool same_top(const char *a, const char *b)
 
 /* Files are sorted by their paths in the view. Files with the same top-level
  * name in SOURCE usually are consecutive there. */
-static int assign_all(struct px_report *r)
+static int assign_all(struct px_report *r, const struct claims *tops)
 {
 	const size_t n_tops = r->n_files, first = r->n_dists;
 	size_t *votes = calloc(r->n_dists + n_tops + 1, sizeof(*votes));
@@ -235,7 +326,7 @@ static int assign_all(struct px_report *r)
 		     same_top(r->files[from].source, r->files[to].source);
 		     to++)
 			;
-		err = assign_top(r, votes, first, from, to);
+		err = assign_top(r, tops, votes, first, from, to);
 	}
 	free(votes);
 	return err;
@@ -291,9 +382,9 @@ static int sort_dists(struct px_report *r)
 
 int px_report_assign(struct px_report *r, struct px_tree *t)
 {
-	struct claims claims = {0};
+	struct claims claims = {0}, tops = {0};
 	size_t i;
-	int err = find_dists(r, t, &claims);
+	int err = find_dists(r, t, &claims, &tops);
 
 	if (err == 0 && claims.n > 0)
 		qsort(claims.all, claims.n, sizeof(*claims.all),
@@ -311,6 +402,7 @@ int px_report_assign(struct px_report *r, struct px_tree *t)
 	}
 	claims_fini(&claims);
 	if (err == 0)
-		err = assign_all(r);
+		err = assign_all(r, &tops);
+	claims_fini(&tops);
 	return err < 0 ? err : sort_dists(r);
 }

@@ -44,7 +44,7 @@ def test_every_figure(pycfs, site, scratch, shipped):
             for d in data["distributions"]] == [
         ("alpha", "1.2", True), ("Beta_Pkg", "2.0", True),
         ("caf\u00e9.txt", "", False), (CAFE, "", False),
-        ("gamma", "0.5", True), ("gamma", "", False), ("keep.py", "", False),
+        ("gamma", "0.5", True), ("keep.py", "", False),
         ("link", "", False), ("run.sh", "", False), ("single.py", "", False)]
     assert [(f["path"], f["line"]) for f in data["failed"]] == \
         [("broken.py", 3)]
@@ -180,22 +180,28 @@ COLUMNS = {"modules": "modules", "source": "source_bytes", "shipped": "bytes",
 
 
 def table(text):
-    """The head and the rows of the table, its lines and the rest."""
+    """The head of the table, the names in its rows, and its lines."""
     lines = text.split("\n\n")[0].splitlines()
-    return lines[0].split(), [line.split("  ")[0].rstrip()
+    return lines[0].split(), [line.split(" %  ", 1)[1]
                               for line in lines[1:]], lines
 
 
-def test_table_fits_80_columns(pycfs, site):
-    for options in ([], ["--files"]):
+def test_table_of_a_pipe(pycfs, site):
+    """has whole names, behind figures of one width."""
+    for options, title in ([], "DISTRIBUTION"), (["--files"], "FILE"):
         text = report(pycfs, site, *options).stdout
         head, rows, lines = table(text)
-        assert head[1:] == HEAD
-        assert {len(line) for line in lines} == {80}
-        assert all(line.endswith(" %") for line in lines[1:])
-    assert any("..." in row for row in rows)
-    for line in text.split("duplicates")[0].splitlines():
-        assert len(line) <= 80, line
+        assert head == [*HEAD, title]
+        starts = {line.index(row) for line, row in
+                  zip(lines, [title, *rows])}
+        assert len(starts) == 1 and starts.pop() < 68
+        assert rows[-1] == "TOTAL" and "..." not in "".join(rows)
+    data = ask(pycfs, site)
+    assert len(rows) - 1 == len(data["files"])
+    assert {f["path"] for f in data["files"]} - set(rows) <= {CAFE + "c"}
+    total = lines[-1].split()
+    assert int(total[0]) == data["totals"]["modules"]
+    assert " ".join(total[-3:]) == "100.0 % TOTAL"
 
 
 def test_table_says_what_json_says(pycfs, site):
@@ -206,7 +212,7 @@ def test_table_says_what_json_says(pycfs, site):
     assert "broken.py:3: SyntaxError: invalid syntax" in text
     assert "ns/two.py:2: breaks: " in text
     assert "duplicates: 1 files" in text
-    m = re.search(r"^alpha 1.2 +(\d+).* ([\d.]+) %$", text, re.M)
+    m = re.search(r"^ *(\d+) .* ([\d.]+) %  alpha 1.2$", text, re.M)
     alpha = data["distributions"][0]
     assert int(m.group(1)) == alpha["modules"]
     assert float(m.group(2)) == pytest.approx(
@@ -228,12 +234,10 @@ def test_sort(pycfs, site):
                 for d in sorted(dists, key=by(column, "name"))]
         text = report(pycfs, site, "--sort", column, env=env).stdout
         _, rows, _ = table(text)
-        # Two gammas: the order of what is equal is not said.
-        assert [r for r in rows if "gamma" not in r] == \
-            [w for w in want if "gamma" not in w], column
-        assert sorted(rows) == sorted(want), column
+        assert rows == [*want, "TOTAL"], column
     text = report(pycfs, site, "--sort", "name", "--top", 3, env=env).stdout
-    assert table(text)[1] == [*rows[:3], "... and %d more" % (len(rows) - 3)]
+    assert table(text)[1] == [*rows[:3], "TOTAL, with %d more"
+                              % (len(rows) - 4)]
 
 
 def test_files(pycfs, site):
@@ -243,7 +247,7 @@ def test_files(pycfs, site):
                               "--top", 9, env=env).stdout)
     files = sorted(data["files"], key=by("deflate", "path"))
     assert rows[:9] == [f["path"] for f in files[:9]]
-    assert rows[9] == "... and %d more" % (len(files) - 9)
+    assert rows[9] == "TOTAL, with %d more" % (len(files) - 9)
 
 
 def test_terminal_of_120_columns(pycfs, scratch):
@@ -262,5 +266,30 @@ def test_terminal_of_120_columns(pycfs, scratch):
     os.close(master)
     assert p.wait(30) == 0
     lines = text.decode().replace("\r", "").splitlines()[:2]
-    assert [len(line) for line in lines] == [120, 120]
-    assert re.match(r"n{50,}\.\.\. ", lines[1])
+    assert len(lines[0]) <= 120 and len(lines[1]) == 120
+    assert re.search(r" %  n{40,}\.\.\.$", lines[1])
+
+
+def test_who_owns_what_no_record_lists(pycfs, scratch):
+    """What says that it is the only one of that name."""
+    root = os.path.join(scratch, "site")
+    trees.put(root, {
+        "one.py": "A = 1\n", "_one.cpython-311-x86_64-linux-gnu.so": "x",
+        "One-1.0.egg-info/top_level.txt": "one\n_one\n",
+        "my_two/__init__.py": "", "my_two/b.py": "B = 1\n",
+        "my_Two-2.0.dist-info/METADATA": "Name: my-Two\n",
+        "shared/a.py": "C = 1\n",
+        "three-3.egg-info/top_level.txt": "shared\n",
+        "four-4.egg-info/top_level.txt": "shared\n\n",
+        "five-5-py3.11.egg-info": "Name: five\n",
+        "five.py": "D = 1\n", "nobody.py": "E = 1\n",
+        "liar-1.egg-info/top_level.txt": "../one\n" + "x" * 300 + "\n/\n"})
+    data = ask(pycfs, root)
+    names = [d["name"] for d in data["distributions"]]
+    owner = {f["path"]: names[f["dist"]] for f in data["files"]}
+    assert owner["one.pyc"] == "One"
+    assert owner["_one.cpython-311-x86_64-linux-gnu.so"] == "One"
+    assert owner["my_two/b.pyc"] == "my_Two"
+    assert owner["shared/a.pyc"] == "shared"
+    assert owner["five.pyc"] == "five"
+    assert owner["nobody.pyc"] == "nobody.py"
