@@ -16,13 +16,14 @@ import trees
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 MANUAL = sorted(os.path.relpath(p, TOP)
-                for p in glob.glob(TOP + "/src/cli/man/*.[158]")
+                for p in glob.glob(TOP + "/src/cli/man/*.[1578]")
                 if not p.endswith("mount.fuse.pycfs.8"))
-MARKDOWN = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+MARKDOWN = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md",
+            "tools/README.md"]
 
 # What is shown as code and is no command, by how its first line begins.
 NOT_COMMANDS = {
-    "site-packages pycfs your layer": "the picture",
+    "RUN --mount=type=cache": "of a Containerfile; tests/containers has more",
     "/opt/app/site-packages /srv/site fuse.pycfs": "a line of fstab(5)",
 }
 
@@ -46,11 +47,13 @@ NOT_RUN = {
     "tools/make-wheel": "takes a minute; tests/slow/wheel runs it",
     "tools/parity": "all Pythons take a minute; test_parity_tool.py runs it",
     "tools/quickstart": "changes the machine; tools/e2e runs it",
+    "tools/survey": "takes an hour, and Debian's packages",
     "tools/test": "this is run by it",
 }
 
 # What must have been done before, by how the first command begins.
 BEFORE = {
+    "pycfs export site-packages layer.zip": "rm */doc.py",
     "pycfs check": "rm */doc.py && pycfs export site-packages layer.zip",
     "pycfs cache gc": "pycfs export site-packages layer.zip",
     "pycfs traceback": "pycfs export --force --sources src.tar.zst "
@@ -63,7 +66,7 @@ BEFORE = {
 
 # What a text in backquotes that begins as a command leaves to the reader.
 STANDS_FOR = {
-    "pycfs VERB --help": "pycfs mount --help",
+    "pycfs help VERB": "pycfs help mount",
     # mount(8) passes nothing of the environment on to the view.
     "mount -t fuse.pycfs SOURCE MOUNTPOINT -o python=3.12,optimize=1":
         "mount -t fuse.pycfs SOURCE MOUNTPOINT "
@@ -90,10 +93,12 @@ FOREIGN = {
 FOREIGN_OPTIONS = {
     "buildah": {"--isolation", "--timestamp", "--from"},
     "CPython": {"--enable-shared"},
-    "docker": {"--build-context", "--cap-add", "--device", "--no-cache"},
+    "docker": {"--build-context", "--cap-add", "--device", "--mount",
+               "--no-cache"},
     "pip": {"--no-index"},
     "py-spy": {"--full-filenames"},
     "tar": {"--sort"},
+    "uv": {"--compile-bytecode"},
     "pycfs-compiler": {"--self-test"},
 }
 
@@ -347,7 +352,8 @@ def test_the_suites_are_these():
 
 
 def options_in(name):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", plain(name)))
+    text = re.sub(r"\\f[BIR]", "", plain(name))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
 
 
 @pytest.mark.parametrize("name", MARKDOWN + MANUAL)
@@ -362,22 +368,17 @@ def test_every_option_exists(name, pycfs):
     assert options_in(name) <= known
 
 
-# the messages of "Troubleshooting"
+# the messages of pycfs-troubleshooting(7)
 
 def messages():
-    """[(line, text)]: what that section quotes of what programs print."""
-    text = read("README.md")
-    start = text.index("\n## Troubleshooting\n")
-    end = text.index("\n## ", start + 1)
-    before = text.count("\n", 0, start)
-    found = re.finditer(r"`([^`]+)`", text[start:end])
+    """[(line, text)]: what that page quotes of what programs print."""
+    text = plain("src/cli/man/pycfs-troubleshooting.7")
     out = []
-    for m in found:
+    for m in re.finditer(r"\\fB(.+?)\\fR", text, re.S):
         words = squeezed(m.group(1))
         program = re.match(r"(pycfs|docker|buildah|RUN|-\S+) |tools/", words)
         if len(words.split()) > 2 and not program:
-            out.append((before + text.count("\n", start, start + m.start()),
-                        words))
+            out.append((text.count("\n", 0, m.start()) + 1, words))
     return out
 
 
@@ -436,7 +437,8 @@ def anchors(name):
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)]+)\)", read(name)):
         path, _, anchor = target.partition("#")
-        assert not path or os.path.exists(os.path.join(TOP, path)), target
+        assert not path or os.path.exists(
+            os.path.join(TOP, os.path.dirname(name), path)), target
         assert not anchor or anchor in anchors(path or name), target
 
 
