@@ -73,6 +73,10 @@ struct px_report_risk {
 /* The rule of modules that do not compile. */
 #define PX_REPORT_NOT_COMPILED "not-compiled"
 
+/* The names of the risks for what is hidden of a distribution's metadata. */
+#define PX_REPORT_HIDDEN_LICENCE "hidden-licence"
+#define PX_REPORT_HIDDEN_RECORD	 "hidden-record"
+
 /* Whether a remedy is one for every module ("keep-source *"), because those
  * that use the one with the risk have to change, and not it. */
 bool px_report_remedy_is_for_all(const char *remedy);

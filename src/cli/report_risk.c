@@ -37,6 +37,36 @@ static void print_place(const struct px_report_risk *k)
 	px_print_clean(k->reason);
 }
 
+/* Counts the distributions whose licences are hidden, and prints the rules that
+ * show them, each line after `before`. */
+static void print_licences(const struct px_report *r, const char *before)
+{
+	const char *last = "", *first = NULL;
+	size_t n = 0, i;
+
+	for (i = 0; i < r->n_risks; i++) {
+		const struct px_report_risk *k = &r->risks[i];
+
+		if (strcmp(k->rule, PX_REPORT_HIDDEN_LICENCE) != 0 ||
+		    strcmp(k->detail, last) == 0)
+			continue;
+		last = k->detail;
+		first = first ? first : last;
+		n++;
+	}
+	if (n == 0)
+		return;
+	printf("%slicences: rules hide those of %zu distribution%s, such as ",
+	       *before == '#' ? "# " : "\n", n, n == 1 ? "" : "s");
+	px_print_clean(first);
+	printf(".\n%sMIT, BSD and Apache licences demand that their text "
+	       "ships:\n"
+	       "%sinclude **/*.dist-info/LICEN[CS]E*\n"
+	       "%sinclude **/*.dist-info/licenses/\n",
+	       *before == '#' ? "# " : before, *before == '#' ? "" : before,
+	       *before == '#' ? "" : before);
+}
+
 void px_report_print_risks(const struct px_shown *s)
 {
 	const struct px_report *r = s->r;
@@ -68,6 +98,7 @@ void px_report_print_risks(const struct px_shown *s)
 	if (listed < n[3] + n[2])
 		printf("  ... and %zu more: --json, --html or --suggest\n",
 		       n[3] + n[2] - listed);
+	print_licences(r, "  ");
 }
 
 /* The lowest grade that --fail-on is for; 0: none. */
@@ -180,5 +211,6 @@ int px_report_suggest(const struct px_shown *s)
 			fputs("# ", stdout);
 		print_rule(k->remedy);
 	}
+	print_licences(r, "#");
 	return 0;
 }

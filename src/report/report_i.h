@@ -76,6 +76,12 @@ int px_report_look_at_layer(struct px_report *r,
 			    const struct px_report_options *o,
 			    const struct px_modules *m);
 
+/* ---- metadata.c ---- */
+
+/* Adds risks for licences and RECORDs that rules hide. */
+int px_report_look_at_metadata(struct px_report *r,
+			       const struct px_report_options *o);
+
 /* ---- usage.c ---- */
 
 /* Fills r->rules. */

@@ -165,6 +165,8 @@ int px_report_find_risks(struct px_report *r, const struct px_report_options *o,
 		err = take_findings(r, o, &w, m, i);
 	if (err == 0)
 		err = px_report_look_at_layer(r, o, m);
+	if (err == 0)
+		err = px_report_look_at_metadata(r, o);
 	if (r->n_risks > 1)
 		qsort(r->risks, r->n_risks, sizeof(*r->risks), compare);
 	return err;

@@ -241,6 +241,41 @@ def test_imports_of_what_rules_hide(pycfs, scratch):
     assert layer_risks(pycfs, root, *rules, "--rules", text) == set()
 
 
+def test_metadata_that_rules_hide(pycfs, scratch):
+    """Licences and RECORDs of what ships; not of what does not."""
+    root = small(scratch, **{"p/__init__": "", "q/__init__": "", "r": ""})
+    for path in ("p-1.dist-info/LICENSE.txt", "p-1.dist-info/METADATA",
+                 "p-1.dist-info/licenses/COPYING", "p-1.dist-info/RECORD",
+                 "q-2.egg-info/NOTICE", "q-2.egg-info/PKG-INFO",
+                 "r-3.dist-info/LICENCE", "r-3.dist-info/METADATA",
+                 "s-4.dist-info/LICENSE", "LICENSE", "p/LICENSE"):
+        trees.write(os.path.join(root, path), "x\n")
+    trees.age(root)
+    assert layer_risks(pycfs, root) == set()
+    rules = ("--exclude", "*-info/*", "--include", "METADATA", "--include",
+             "PKG-INFO", "--exclude", "/r.py", "--exclude", "/s-4*")
+    found = layer_risks(pycfs, root, *rules)
+    licences = {("p-1.dist-info/" + name, 0, 1, "hidden-licence",
+                 "include /p-1.dist-info/" + name)
+                for name in ("LICENSE.txt", "licenses")} | {
+        ("q-2.egg-info/NOTICE", 0, 1, "hidden-licence",
+         "include /q-2.egg-info/NOTICE")}
+    assert found == licences | {("p-1.dist-info/RECORD", 0, 1, "hidden-record",
+                                 "include /p-1.dist-info/RECORD")}
+    text = report(pycfs, root, *rules).stdout
+    assert "licences: rules hide those of 2 distributions, such as p" in text
+    # What is suggested shows them.
+    path = os.path.join(scratch, "layer.rules")
+    trees.write(path, report(pycfs, root, *rules, "--suggest").stdout)
+    after = layer_risks(pycfs, root, *rules, "--rules", path)
+    assert {r[0] for r in after} == {"q-2.egg-info/NOTICE",
+                                     "p-1.dist-info/RECORD"}
+    for option in ("include /q-2.egg-info/NOTICE",
+                   "include /p-1.dist-info/RECORD"):
+        trees.write(path, harness.read(path).decode() + option + "\n")
+    assert layer_risks(pycfs, root, *rules, "--rules", path) == set()
+
+
 def test_entry_points_of_what_rules_hide(pycfs, scratch):
     root = small(scratch, **{"p/__init__": "", "p/cli": "", "p/plug": "",
                              "apart": ""})
