@@ -67,10 +67,11 @@ bool px_cache_was_rebuilt(const struct px_cache *c);
 /*
  * Adds the cache in `dir` as a second place to look for blobs. It is only read;
  * what is found there is served and not copied. It may be on a read-only file
- * system and belong to root. What another process writes to it from now on is
- * not found. To be called once, before any get. 0, or with a sentence in `why`:
+ * system and belong to root. What another process writes to it from now on may
+ * be found or not. To be called once, before any get. 0, or with a sentence in
+ * `why`:
  *   -EPERM    it must not be used, because others can write there
- *   -ENOENT   no cache is there, or one of another format
+ *   -ENOENT   no cache is there, or one of another version of pycfs's format
  *   -EUCLEAN  it is damaged
  *   another -errno
  */

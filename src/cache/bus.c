@@ -96,6 +96,9 @@ static uintptr_t parse_map(char *line, const struct stat *file, size_t bytes)
 	return strtoull(line, NULL, 10) == file->st_ino ? from : 0;
 }
 
+/* Under lock. A map that is watched already is another one of the same file, or
+ * of one that has the same number on another device: some file systems have
+ * other devices in /proc/self/maps than in a struct stat. */
 static uintptr_t find_map(const struct stat *file, size_t bytes)
 {
 	PX_AUTOFREE char *line = NULL;
@@ -103,8 +106,11 @@ static uintptr_t find_map(const struct stat *file, size_t bytes)
 	uintptr_t found = 0;
 	size_t n = 0;
 
-	while (f && !found && getline(&line, &n, f) > 0)
+	while (f && !found && getline(&line, &n, f) > 0) {
 		found = parse_map(line, file, bytes);
+		if (found && slot_of(found) >= 0)
+			found = 0;
+	}
 	if (f)
 		fclose(f);
 	return found;
@@ -120,15 +126,13 @@ int px_bus_watch(MDB_env *env)
 	if (mdb_env_info(env, &info) || mdb_env_get_fd(env, &fd) ||
 	    fstat(fd, &st) < 0)
 		return -1;
-	at = find_map(&st, info.me_mapsize);
-	if (!at)
-		return -1;
 	pthread_mutex_lock(&lock);
-	install();
-	for (int i = 0; i < MAX_MAPS && slot < 0; i++)
+	at = find_map(&st, info.me_mapsize);
+	for (int i = 0; at && i < MAX_MAPS && slot < 0; i++)
 		if (atomic_load(&maps[i].from) == 0)
 			slot = i;
 	if (slot >= 0) {
+		install();
 		atomic_store(&maps[slot].hit, false);
 		atomic_store(&maps[slot].to, at + info.me_mapsize);
 		atomic_store(&maps[slot].from, at);
@@ -147,6 +151,16 @@ void px_bus_drop_pages(int slot)
 	to = atomic_load(&maps[slot].to);
 	if (from < to)
 		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+int64_t px_bus_offset(int slot, const void *p)
+{
+	const uintptr_t at = (uintptr_t)p;
+
+	if (slot < 0 || at < atomic_load(&maps[slot].from) ||
+	    at >= atomic_load(&maps[slot].to))
+		return -1;
+	return (int64_t)(at - atomic_load(&maps[slot].from));
 }
 
 bool px_bus_hit(int slot)

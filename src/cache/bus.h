@@ -13,6 +13,7 @@
 
 #include <lmdb.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Lets the handler care for this environment's map from now on. Returns a slot
  * for the functions below, or -1: not possible, and then they do nothing. */
@@ -20,6 +21,10 @@ int px_bus_watch(MDB_env *env);
 
 /* Ends that. To be called before the map is unmapped. */
 void px_bus_unwatch(int slot);
+
+/* Where the file has what lies at `p`, in bytes; -1: that is not in the map.
+ * The map must stay where it is meanwhile. */
+int64_t px_bus_offset(int slot, const void *p);
 
 /* Takes the map's pages out of this process's page tables, with each page the
  * kernel's readahead around it. Each comes back when it is looked at. The map

@@ -6,16 +6,17 @@ uint32_t px_cache_profile(struct px_cache *c, const char *text)
 	return px_counts_profile(&c->counts, text);
 }
 
-static int get_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+/* From this cache's database, or the seed's. */
+static int get_stored(struct px_db *db, const uint8_t key[PX_DIGEST_SIZE],
 		      struct px_used *used, struct px_blob **ret)
 {
-	struct px_look l;
-	int r = px_look_begin(&c->looks, &l);
+	MDB_txn *txn;
+	int r = px_db_begin(db, MDB_RDONLY, &txn);
 
 	if (r < 0)
 		return r;
-	r = px_look_blob(&l, key, used, ret);
-	px_look_end(&c->looks, &l);
+	r = px_table_get_blob(db, txn, key, used, ret);
+	px_db_abort(db, txn);
 	return r;
 }
 
@@ -35,7 +36,7 @@ int px_cache_check_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE])
 {
 	struct px_blob *b = NULL;
 	struct px_used used;
-	int r = get_stored(c, key, &used, &b);
+	int r = get_stored(c->db, key, &used, &b);
 
 	if (r == 0)
 		px_blob_unref(b);
@@ -47,13 +48,28 @@ int px_cache_check_stored(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE])
 static int get_seeded(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 		      struct px_blob **ret)
 {
-	int r = c->seed ? px_seed_get(c->seed, key, ret) : -ENOENT;
+	struct px_used used;
+	int r = c->seed ? get_stored(c->seed, key, &used, ret) : -ENOENT;
 
 	if (r == 0) {
 		px_counts_add(&c->counts, PX_COUNT_seeded, 1);
 		px_counts_served(&c->counts, *ret);
 	}
-	return r;
+	return r < 0 && r != -ENOMEM ? -ENOENT : r;
+}
+
+/* The `used` row of a blob of the seed. -ENOENT, also if anything is wrong. */
+static int find_seeded(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
+		       struct px_used *ret)
+{
+	MDB_txn *txn;
+	int r = c->seed ? px_db_begin(c->seed, MDB_RDONLY, &txn) : -ENOENT;
+
+	if (r < 0)
+		return -ENOENT;
+	r = px_table_get_used(c->seed, txn, key, ret);
+	px_db_abort(c->seed, txn);
+	return r < 0 ? -ENOENT : 0;
 }
 
 int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
@@ -70,7 +86,7 @@ int px_cache_get(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	}
 	/* Memory first, then the database: an item leaves memory only after its
 	 * commit, so that one of the two has it. */
-	r = get_stored(c, key, &used, ret);
+	r = get_stored(c->db, key, &used, ret);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
@@ -90,18 +106,18 @@ static int find_stored(struct px_cache *c, const uint8_t *index, bool has_entry,
 		       struct px_cache_entry *e)
 {
 	struct px_used used = {0};
-	struct px_look l;
-	int r = px_look_begin(&c->looks, &l);
+	MDB_txn *txn;
+	int r = px_db_begin(c->db, MDB_RDONLY, &txn);
 
 	if (r < 0)
 		return r;
 	if (!has_entry)
-		r = px_look_index(&l, index, e);
+		r = px_table_get_index(c->db, txn, index, e);
 	if (r == 0)
-		r = px_look_used(&l, e->key, &used);
-	px_look_end(&c->looks, &l);
-	if (r == -ENOENT && c->seed && e->kind != 0)
-		r = px_seed_find(c->seed, e->key, &used);
+		r = px_table_get_used(c->db, txn, e->key, &used);
+	px_db_abort(c->db, txn);
+	if (r == -ENOENT && e->kind != 0)
+		r = find_seeded(c, e->key, &used);
 	if (r == 0 && (used.bytes != e->size + PX_BLOB_STORED_HEADER ||
 		       used.kind != e->kind))
 		return -ENOENT;

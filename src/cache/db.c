@@ -5,6 +5,9 @@
 #include "dir.h"
 #include "pages.h"
 #include "readers.h"
+#include "trap.h"
+
+#include "pycfs/io.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -30,6 +33,14 @@
  */
 #define ENV_FLAGS	    (MDB_NOMETASYNC | MDB_NOTLS)
 #define ENV_FLAGS_TEMPORARY (ENV_FLAGS | MDB_NOSYNC)
+
+/* Without a lock file nobody knows of our readers, and a writer may use the
+ * pages again that they see. What they read then is found wrong or missing. */
+#define ENV_FLAGS_READ_ONLY (MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR | MDB_NOTLS)
+
+/* How long to wait before a file that somebody may be writing is checked once
+ * more. */
+#define CHECK_STEP_US 5000
 
 const char *const px_table_names[PX_N_TABLES] = {
 	[PX_TABLE_INDEX] = "index",
@@ -140,9 +151,12 @@ static void end_txn(struct px_db *db, MDB_txn *txn)
 		mdb_txn_abort(txn);
 }
 
-int px_db_hold(struct px_db *db, unsigned flags, MDB_txn **ret)
+int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret)
 {
 	int rc = 0;
+
+	if (!atomic_load(&db->disabled) && is_cut(db))
+		return -EUCLEAN;
 
 	for (int try = 0; try < 2; try++) {
 		if (atomic_load(&db->disabled))
@@ -163,13 +177,6 @@ int px_db_hold(struct px_db *db, unsigned flags, MDB_txn **ret)
 			break;
 	}
 	return px_lmdb_err(rc);
-}
-
-int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret)
-{
-	if (!atomic_load(&db->disabled) && is_cut(db))
-		return -EUCLEAN;
-	return px_db_hold(db, flags, ret);
 }
 
 void px_db_abort(struct px_db *db, MDB_txn *txn)
@@ -208,11 +215,38 @@ int px_db_commit(struct px_db *db, MDB_txn *txn)
 
 	px_readers_remove(db->readers, txn);
 	rc = mdb_txn_commit(txn);
-	if (rc == 0)
+	if (rc == 0 && !db->o.read_only)
 		complete_file(db);
 	px_bus_drop_pages(db->bus);
 	pthread_rwlock_unlock(&db->map_lock);
 	return px_lmdb_err(rc);
+}
+
+/* -------------------------------------------------------------------- rows */
+
+int px_db_get(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
+	      const void *key, size_t size, MDB_val *ret)
+{
+	MDB_val k = px_val(key, size);
+
+	return px_lmdb_err(px_trap_get(txn, db->dbi[table], &k, ret));
+}
+
+int px_db_read(struct px_db *db, const MDB_val *v, void *begin, size_t n,
+	       void *rest)
+{
+	const int64_t at = px_bus_offset(db->bus, v->mv_data);
+	int fd, r;
+
+	if (at < 0) { /* written by this transaction, or there is no /proc */
+		memcpy(begin, v->mv_data, n);
+		memcpy(rest, (const uint8_t *)v->mv_data + n, v->mv_size - n);
+		return 0;
+	}
+	r = px_lmdb_err(mdb_env_get_fd(db->env, &fd));
+	if (r == 0)
+		r = px_pread2(fd, begin, n, rest, v->mv_size - n, at);
+	return r < 0 ? -EUCLEAN : 0;
 }
 
 /* ---------------------------------------------------------- open and close */
@@ -220,8 +254,9 @@ int px_db_commit(struct px_db *db, MDB_txn *txn)
 /* Opens the environment with the largest map that can be had. */
 static int map_env(struct px_db *db, const char *path)
 {
-	const unsigned flags =
-		db->o.temporary ? ENV_FLAGS_TEMPORARY : ENV_FLAGS;
+	const unsigned flags = db->o.read_only	 ? ENV_FLAGS_READ_ONLY
+			       : db->o.temporary ? ENV_FLAGS_TEMPORARY
+						 : ENV_FLAGS;
 	uint64_t size = db->o.tuning->map_bytes;
 	int rc;
 
@@ -229,6 +264,7 @@ static int map_env(struct px_db *db, const char *path)
 		rc = mdb_env_create(&db->env);
 		if (rc)
 			return px_lmdb_err(rc);
+		px_trap_set(db->env);
 		rc = mdb_env_set_mapsize(db->env, (size_t)size);
 		if (rc == 0)
 			rc = mdb_env_set_maxreaders(db->env, MAX_READERS);
@@ -256,6 +292,8 @@ static int open_table(struct px_db *db, MDB_txn *txn, int table, unsigned flags)
 		rc = mdb_dbi_flags(txn, db->dbi[table], &kind);
 	if (rc == 0 && kind != 0)
 		rc = MDB_INCOMPATIBLE;
+	if (rc == 0)
+		rc = px_trap_table(txn, db->dbi[table]);
 	/* A table of another kind under one of our names is damage as well. */
 	return rc == MDB_INCOMPATIBLE ? -EUCLEAN : px_lmdb_err(rc);
 }
@@ -263,8 +301,13 @@ static int open_table(struct px_db *db, MDB_txn *txn, int table, unsigned flags)
 /* Ends the transaction. */
 static int open_tables(struct px_db *db, MDB_txn *txn, unsigned flags)
 {
-	int r = 0;
+	MDB_dbi names; /* the table of the tables' names */
+	int rc = mdb_dbi_open(txn, NULL, 0, &names);
+	int r;
 
+	if (rc == 0)
+		rc = px_trap_table(txn, names);
+	r = px_lmdb_err(rc);
 	for (int i = 0; r == 0 && i < PX_N_TABLES; i++)
 		r = open_table(db, txn, i, flags);
 	if (r == 0)
@@ -284,7 +327,10 @@ static int check_pages(struct px_db *db, MDB_txn *txn)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return st.st_size == 0 ? 0 : px_pages_check(fd, mdb_txn_id(txn));
+	if (st.st_size == 0)
+		return 0;
+	return db->o.read_only ? px_pages_check_trees(fd, mdb_txn_id(txn))
+			       : px_pages_check(fd, mdb_txn_id(txn));
 }
 
 /* Begins a reading transaction and checks all pages that it can reach. */
@@ -299,6 +345,10 @@ static int begin_checked(struct px_db *db, MDB_txn **ret)
 		r = check_pages(db, *ret);
 		if (r < 0)
 			px_db_abort(db, *ret);
+		if (r == -EUCLEAN && db->o.read_only && i < CHECK_TRIES - 1) {
+			usleep(CHECK_STEP_US);
+			r = -EAGAIN;
+		}
 	}
 	return r;
 }
@@ -313,7 +363,7 @@ static int open_all_tables(struct px_db *db)
 	if (r < 0)
 		return r;
 	r = open_tables(db, txn, 0);
-	if (r != -ENOENT)
+	if (r != -ENOENT || db->o.read_only)
 		return r;
 	r = px_db_begin(db, 0, &txn);
 	if (r < 0)

@@ -38,6 +38,10 @@ struct px_db_options {
 	int dir_fd;
 	int sub_fd;
 	bool temporary; /* no other process, now or later, will read it */
+	/* It is never written, nor are other processes told of its readers. The
+	 * path is then the data file's, and others may write to it meanwhile.
+	 */
+	bool read_only;
 	const struct px_cache_tuning *tuning;
 	struct px_counts *counts;
 };
@@ -45,6 +49,7 @@ struct px_db_options {
 /*
  * Opens the environment in the directory `path`, checks each of its pages and
  * opens its tables, which are created if they are missing. 0, or:
+ *   -ENOENT           read only, and not all tables are there
  *   -EADDRINUSE       another process has our PID, see px_cache_open
  *   -ETIMEDOUT        a lock in the lock file is held by somebody else
  *   -EUCLEAN          damaged
@@ -68,16 +73,27 @@ int px_db_failed(struct px_db *db, int r);
  * the file was cut short; -errno. */
 int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret);
 
-/* The same for a transaction that only keeps its pages from being used again:
- * without the check that makes it safe to let LMDB read them. */
-int px_db_hold(struct px_db *db, unsigned flags, MDB_txn **ret);
-
 /* Each of these ends a transaction. */
 void px_db_abort(struct px_db *db, MDB_txn *txn);
 int px_db_commit(struct px_db *db, MDB_txn *txn);
 
 /* For LMDB's own functions, within a transaction. */
 MDB_dbi px_db_table(const struct px_db *db, enum px_cache_table table);
+
+/* Looks a row up, within a transaction, as long as which *ret is valid.
+ * -ENOENT; -EUCLEAN: the database is damaged; -EIO. */
+int px_db_get(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
+	      const void *key, size_t size, MDB_val *ret);
+
+/*
+ * Copies the first `n` bytes of a row that px_db_get found to `begin` and the
+ * other ones to `rest`. They are read from the file if they lie there: through
+ * the map each page would cost a fault, and stay in this process together with
+ * the kernel's readahead around it. -EUCLEAN: the file ends before, or cannot
+ * be read.
+ */
+int px_db_read(struct px_db *db, const MDB_val *v, void *begin, size_t n,
+	       void *rest);
 
 /* The data file, whose descriptor LMDB owns, and its pages' size in bytes. */
 int px_db_file(const struct px_db *db, int *ret_fd, size_t *ret_page_size);

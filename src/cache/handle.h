@@ -17,13 +17,12 @@
  *   cache_counts   the caller's counters, and sums for the database
  *   cache_page     one page of LMDB's file
  *   cache_pages    the check of all pages, before LMDB reads them
- *   cache_find     rows found in the file without LMDB
  *   cache_dir      the directories, and who may write there
- *   cache_bus      pages of the map that cannot be read
+ *   cache_bus      where the map lies, and pages of it that cannot be read
+ *   cache_trap     lookups that outlive LMDB's assertions
  *   cache_readers  reading transactions, begun in advance
  *   cache_db       environment, tables and transactions
  *   cache_table    rows and numbers in a transaction
- *   cache_look     rows that a reading transaction sees, without LMDB
  *   cache_pending  blobs and index entries in memory, queued or not stored
  *   cache_evict    the bound of the database, kept by deleting old rows
  *   cache_store    one batch, written in one transaction
@@ -32,10 +31,9 @@
  *
  * Locks are taken in this order: the map lock (db.h), LMDB's writer
  * mutex, the writer's lock. While one of the others is held (of the counts,
- * readers, snapshot, cached pages), no further lock is taken.
+ * readers), no further lock is taken.
  */
 
-#include "look.h"
 #include "seed.h"
 #include "writer.h"
 
@@ -47,15 +45,14 @@ struct px_cache {
 	struct px_cache_tuning tuning;
 	struct px_counts counts;
 	struct px_db *db;
-	struct px_looks looks; /* of db */
 	struct px_writer *writer;
-	struct px_seed *seed; /* NULL: none */
+	struct px_db *seed; /* only read; NULL: none */
 };
 
 /* Reads a blob from the database and checks it, without marking it as used. 0;
  * -ENOENT: it is not there; -EBADMSG: it was damaged and will be dropped;
  * -EUCLEAN: so was the database, which is disabled now; -ESHUTDOWN: it was
- * disabled before; -ENOMEM; errors as px_look_begin. */
+ * disabled before; -ENOMEM; errors as px_db_begin. */
 int px_cache_check_stored(struct px_cache *c,
 			  const uint8_t key[PX_DIGEST_SIZE]);
 

@@ -156,12 +156,10 @@ static void set_tuning(struct px_cache_tuning *t,
 /* Everything but the writer, which has stopped or never ran. */
 static void free_cache(struct px_cache *c)
 {
-	if (c->db)
-		px_looks_fini(&c->looks);
 	px_db_close(c->db);
 	if (c->sub_fd >= 0)
 		close(c->sub_fd);
-	px_seed_close(c->seed);
+	px_db_close(c->seed);
 	if (c->dir_fd >= 0)
 		close(c->dir_fd);
 	px_counts_fini(&c->counts);
@@ -198,10 +196,8 @@ int px_cache_open_tuned(const struct px_cache_options *o,
 	px_counts_init(&c->counts, o->stats);
 	set_tuning(&c->tuning, tuning);
 	r = o->dir ? open_persistent(c, o->dir, why) : open_temporary(c, why);
-	if (r == 0) {
-		px_looks_init(&c->looks, c->db);
+	if (r == 0)
 		r = start_writer(c, why);
-	}
 	if (r < 0) {
 		free_cache(c);
 		return r;
@@ -218,7 +214,7 @@ int px_cache_open(const struct px_cache_options *o, struct px_cache **ret,
 
 int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why)
 {
-	return px_seed_open(dir, &c->seed, why);
+	return px_seed_open(dir, &c->tuning, &c->counts, &c->seed, why);
 }
 
 void px_cache_close(struct px_cache *c)

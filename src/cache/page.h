@@ -2,8 +2,7 @@
 #ifndef PX_CACHE_PAGE_H
 #define PX_CACHE_PAGE_H
 /*
- * LMDB's pages as they lie in its file: pages.c checks all of them,
- * find.c looks rows up in them.
+ * LMDB's pages as they lie in its file, for pages.c, which checks all of them.
  *
  * The form is that of mdb.c 0.9.24 (MDB_page, MDB_node, MDB_db, MDB_meta; data
  * version 1): C structures of a little-endian machine.

@@ -232,7 +232,7 @@ static bool are_successive(size_t even, size_t odd)
 	return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
 
-int px_pages_check_metas_once(int fd)
+static int check_metas(int fd)
 {
 	size_t txnid[N_METAS];
 	struct stat st;
@@ -259,16 +259,16 @@ int px_pages_check_metas_once(int fd)
 
 int px_pages_check_metas(int fd)
 {
-	int r = px_pages_check_metas_once(fd);
+	int r = check_metas(fd);
 
 	for (int i = 1; i < SANE_TRIES && r == -EUCLEAN; i++) {
 		usleep(SANE_STEP_US);
-		r = px_pages_check_metas_once(fd);
+		r = check_metas(fd);
 	}
 	return r;
 }
 
-int px_pages_check(int fd, uint64_t txnid)
+static int check_pages(int fd, uint64_t txnid, bool free_too)
 {
 	PX_AUTOFREE uint8_t *seen = NULL;
 	struct walk w = {.fd = fd};
@@ -298,5 +298,15 @@ int px_pages_check(int fd, uint64_t txnid)
 		return -ENOMEM;
 	/* Pages in use first, as a free page must not be one of them. */
 	r = walk_table(&names, &m.db[1]);
-	return r == 0 ? walk_table(&free_pages, &m.db[0]) : r;
+	return r == 0 && free_too ? walk_table(&free_pages, &m.db[0]) : r;
+}
+
+int px_pages_check(int fd, uint64_t txnid)
+{
+	return check_pages(fd, txnid, true);
+}
+
+int px_pages_check_trees(int fd, uint64_t txnid)
+{
+	return check_pages(fd, txnid, false);
 }

@@ -17,9 +17,6 @@
  * also if the file is empty; -EUCLEAN, or another -errno. */
 int px_pages_check_metas(int fd);
 
-/* The same for a file that nobody writes: it does not try again. */
-int px_pages_check_metas_once(int fd);
-
 /*
  * Checks every page of the file that transaction `txnid` can reach, but for
  * values that have pages of their own. The transaction must be open: that keeps
@@ -27,6 +24,9 @@ int px_pages_check_metas_once(int fd);
  * two commits were made since the transaction began, so begin another; -ENOMEM.
  */
 int px_pages_check(int fd, uint64_t txnid);
+
+/* The same without the list of free pages, which only a writer uses. */
+int px_pages_check_trees(int fd, uint64_t txnid);
 
 /* Whether LMDB, when it deletes this value of a key of PX_DIGEST_SIZE bytes,
  * will free as many pages as a value of that size takes. `data` points into

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "seed.h"
 
-#include "pycfs/io.h"
-
 #include "dir.h"
-#include "find.h"
+#include "pages.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
-
-struct px_seed {
-	struct px_pages file;
-	struct px_pages_table blob;
-	struct px_pages_table used;
-};
 
 /* Fails if others than root and we can write there. Root is trusted, because
  * whatever root has put into an image is run anyhow. */
@@ -67,80 +61,56 @@ static int open_data(const char *dir, struct px_why *why)
 	return r < 0 ? r : px_steal_fd(&fd);
 }
 
-static int open_tables(struct px_seed *s, int fd)
+/* LMDB is given a path through the descriptor, so that it opens the very file
+ * that was checked. */
+static int open_db(const char *dir, int fd, const struct px_db_options *o,
+		   struct px_db **ret)
 {
-	int r = px_pages_open(fd, &s->file);
+	char path[PATH_MAX];
+	struct stat st;
+	int n = snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 
-	if (r == 0)
-		r = px_pages_find_table(&s->file, "blob", &s->blob);
-	if (r == 0)
-		r = px_pages_find_table(&s->file, "used", &s->used);
-	return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EUCLEAN;
+	if (st.st_size == 0)
+		return -ENOENT;
+	if (stat(path, &st) < 0) /* no /proc here */
+		n = snprintf(path, sizeof(path), "%s/%s/%s", dir,
+			     PX_CACHE_SUBDIR, PX_CACHE_DATA);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	n = px_pages_check_metas(fd);
+	return n < 0 ? n : px_db_open(path, o, ret);
 }
 
-int px_seed_open(const char *dir, struct px_seed **ret, struct px_why *why)
+int px_seed_open(const char *dir, const struct px_cache_tuning *t,
+		 struct px_counts *n, struct px_db **ret, struct px_why *why)
 {
 	PX_AUTOCLOSE int fd = open_data(dir, why);
-	struct px_seed *s;
+	const struct px_db_options o = {.dir_fd = -1,
+					.sub_fd = -1,
+					.read_only = true,
+					.tuning = t,
+					.counts = n};
 	int r;
 
 	if (fd < 0)
 		return fd;
-	s = calloc(1, sizeof(*s));
-	r = s ? open_tables(s, fd) : -ENOMEM;
-	if (r < 0) {
-		free(s);
-		return px_because(why, r, "cannot read the cache %s: %s", dir,
-				  r == -ENOENT ? "it is empty" : strerror(-r));
-	}
-	s->file.fd = px_steal_fd(&fd);
-	*ret = s;
-	return 0;
-}
-
-void px_seed_close(struct px_seed *s)
-{
-	if (!s)
-		return;
-	close(s->file.fd);
-	free(s);
-}
-
-int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
-		 struct px_used *ret)
-{
-	uint8_t row[PX_CACHE_USED_SIZE];
-	MDB_val v = px_val(row, sizeof(row));
-
-	if (px_pages_row(&s->file, &s->used, key, PX_DIGEST_SIZE, row,
-			 sizeof(row)) < 0)
-		return -ENOENT;
-	return px_used_decode(&v, ret) < 0 ? -ENOENT : 0;
-}
-
-int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
-		struct px_blob **ret)
-{
-	uint8_t header[PX_BLOB_STORED_HEADER];
-	struct px_blob *b;
-	size_t size;
-	off_t at;
-	int r = px_pages_find(&s->file, &s->blob, key, PX_DIGEST_SIZE, &at,
-			      &size);
-
+	r = open_db(dir, fd, &o, ret);
+	if (r == -ENOENT)
+		return px_because(why, r,
+				  "cannot read the cache %s: it is empty", dir);
+	if (r == -EPROTONOSUPPORT)
+		return px_because(
+			why, r,
+			"cannot read the cache %s: it was written by "
+			"a newer LMDB (0.9.90 or later), whose format "
+			"this pycfs does not know",
+			dir);
 	if (r < 0)
-		return r == -ENOMEM ? r : -ENOENT;
-	if (size < sizeof(header))
-		return -ENOENT;
-	b = px_blob_alloc(size - sizeof(header));
-	if (!b)
-		return -ENOMEM;
-	if (px_pread2(s->file.fd, header, sizeof(header), b->data, b->size,
-		      at) < 0 ||
-	    px_blob_check(b, key, header) < 0) {
-		px_blob_unref(b);
-		return -ENOENT;
-	}
-	*ret = b;
+		return px_because(why, r, "cannot read the cache %s: %s", dir,
+				  strerror(-r));
 	return 0;
 }

@@ -2,26 +2,17 @@
 #ifndef PX_CACHE_SEED_H
 #define PX_CACHE_SEED_H
 /*
- * A second cache that is only read (--cache-from). It is read without LMDB,
- * which would want to write to its lock file.
- *
- * Threads: any, between px_seed_open and px_seed_close.
+ * A second cache that is only read (--cache-from), without LMDB's lock file,
+ * which may be missing or not be ours to write. So whoever writes to it does
+ * not know of us: what is read then may be garbage, which is as good as
+ * missing.
  */
 
-#include "row.h"
+#include "db.h"
 
-struct px_seed;
-
-/* Errors as px_cache_seed. */
-int px_seed_open(const char *dir, struct px_seed **ret, struct px_why *why);
-void px_seed_close(struct px_seed *s); /* NULL is fine */
-
-/* The `used` row of a blob. -ENOENT: there is none, or anything is wrong. */
-int px_seed_find(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
-		 struct px_used *ret);
-
-/* As px_cache_get. */
-int px_seed_get(const struct px_seed *s, const uint8_t key[PX_DIGEST_SIZE],
-		struct px_blob **ret);
+/* Opens the database below `dir`; px_db_close it. Errors as px_cache_seed. `t`
+ * and `n` are borrowed until then. */
+int px_seed_open(const char *dir, const struct px_cache_tuning *t,
+		 struct px_counts *n, struct px_db **ret, struct px_why *why);
 
 #endif

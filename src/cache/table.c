@@ -3,14 +3,45 @@
 
 #include "pages.h"
 
+/* Copies a row of `size` bytes before anything is made of it, because somebody
+ * may write to its page meanwhile. -ENOENT; -EBADMSG: it has another size. */
+static int copy_row(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
+		    const uint8_t key[PX_DIGEST_SIZE], void *ret, size_t size)
+{
+	MDB_val v;
+	int r = px_db_get(db, txn, table, key, PX_DIGEST_SIZE, &v);
+
+	if (r == 0 && v.mv_size != size)
+		r = -EBADMSG;
+	if (r == 0)
+		memcpy(ret, v.mv_data, size);
+	return r;
+}
+
+int px_table_get_index(struct px_db *db, MDB_txn *txn,
+		       const uint8_t index[PX_DIGEST_SIZE],
+		       struct px_cache_entry *ret)
+{
+	uint8_t row[PX_CACHE_INDEX_SIZE];
+	MDB_val v = px_val(row, sizeof(row));
+	uint32_t day;
+	int r = copy_row(db, txn, PX_TABLE_INDEX, index, row, sizeof(row));
+
+	if (r == -EBADMSG)
+		return -ENOENT; /* as px_index_decode */
+	return r < 0 ? r : px_index_decode(&v, ret, &day);
+}
+
 int px_table_get_used(struct px_db *db, MDB_txn *txn,
 		      const uint8_t key[PX_DIGEST_SIZE], struct px_used *ret)
 {
-	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-	MDB_val v;
-	int rc = mdb_get(txn, px_db_table(db, PX_TABLE_USED), &k, &v);
+	uint8_t row[PX_CACHE_USED_SIZE];
+	MDB_val v = px_val(row, sizeof(row));
+	int r = copy_row(db, txn, PX_TABLE_USED, key, row, sizeof(row));
 
-	return rc ? px_lmdb_err(rc) : px_used_decode(&v, ret);
+	if (r == -EBADMSG)
+		return -EUCLEAN;
+	return r < 0 ? r : px_used_decode(&v, ret);
 }
 
 int px_table_put_used(struct px_db *db, MDB_txn *txn,
@@ -26,14 +57,35 @@ int px_table_put_used(struct px_db *db, MDB_txn *txn,
 		mdb_put(txn, px_db_table(db, PX_TABLE_USED), &k, &v, 0));
 }
 
+/* Reads a blob row, whose length is known to be right, and checks it. */
+static int read_blob(struct px_db *db, const MDB_val *v,
+		     const uint8_t key[PX_DIGEST_SIZE],
+		     const struct px_used *used, struct px_blob **ret)
+{
+	uint8_t header[PX_BLOB_STORED_HEADER];
+	struct px_blob *b = px_blob_alloc(v->mv_size - sizeof(header));
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	r = px_db_read(db, v, header, sizeof(header), b->data);
+	if (r == 0)
+		r = px_blob_check(b, key, header);
+	if (r == -EBADMSG)
+		r = px_cache_damage(header, used->kind);
+	if (r < 0)
+		px_blob_unref(b);
+	else
+		*ret = b;
+	return r;
+}
+
 int px_table_get_blob(struct px_db *db, MDB_txn *txn,
 		      const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		      struct px_blob **ret)
 {
-	MDB_val k = px_val(key, PX_DIGEST_SIZE);
-	MDB_val v = {0};
-	int r = px_lmdb_err(
-		mdb_get(txn, px_db_table(db, PX_TABLE_BLOB), &k, &v));
+	MDB_val v;
+	int r = px_db_get(db, txn, PX_TABLE_BLOB, key, PX_DIGEST_SIZE, &v);
 
 	*used = (struct px_used){0};
 	if (r < 0)
@@ -42,24 +94,18 @@ int px_table_get_blob(struct px_db *db, MDB_txn *txn,
 	if (r == -ENOENT || (r == 0 && (used->bytes != v.mv_size ||
 					v.mv_size < PX_BLOB_STORED_HEADER)))
 		r = -EUCLEAN;
-	if (r < 0 || !ret)
-		return r;
-	r = px_blob_decode(key, v.mv_data, v.mv_size, ret);
-	return r == -EBADMSG ? px_cache_damage(v.mv_data, used->kind) : r;
+	return r < 0 || !ret ? r : read_blob(db, &v, key, used, ret);
 }
 
 int px_table_get_number(struct px_db *db, MDB_txn *txn, const char *name,
 			uint64_t *ret)
 {
-	MDB_val k = px_val(name, strlen(name));
 	MDB_val v;
-	int rc = mdb_get(txn, px_db_table(db, PX_TABLE_META), &k, &v);
+	int r = px_db_get(db, txn, PX_TABLE_META, name, strlen(name), &v);
 
 	*ret = 0;
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc)
-		return px_lmdb_err(rc);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	if (v.mv_size != 8)
 		return -EUCLEAN;
 	*ret = px_get_le64(v.mv_data);
@@ -116,12 +162,12 @@ int px_table_delete(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
 	MDB_val k = px_val(key, PX_DIGEST_SIZE);
 	MDB_stat s;
 	MDB_val v;
-	int rc = mdb_get(txn, px_db_table(db, table), &k, &v);
+	int r = px_db_get(db, txn, table, key, PX_DIGEST_SIZE, &v);
+	int rc;
 
-	if (rc == MDB_NOTFOUND)
-		return 0;
-	if (rc == 0)
-		rc = mdb_stat(txn, px_db_table(db, table), &s);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	rc = mdb_stat(txn, px_db_table(db, table), &s);
 	/* LMDB frees as many pages as the value's first page says, without
 	 * comparing that to the value's size. */
 	if (rc == 0 &&

@@ -2,13 +2,19 @@
 #ifndef PX_CACHE_TABLE_H
 #define PX_CACHE_TABLE_H
 /*
- * Rows of the tables, read and written through LMDB within a transaction of the
+ * Rows of the tables, read and written within a transaction of the
  * caller's. Their forms are in row.h. All return 0 or -errno, and
  * -EUCLEAN if a row has not the form it should have.
  */
 
 #include "db.h"
 #include "row.h"
+
+/* -ENOENT, also if the row has not the form it should have: an entry that
+ * cannot be read is as good as none. */
+int px_table_get_index(struct px_db *db, MDB_txn *txn,
+		       const uint8_t index[PX_DIGEST_SIZE],
+		       struct px_cache_entry *ret);
 
 /* -ENOENT. */
 int px_table_get_used(struct px_db *db, MDB_txn *txn,
@@ -19,7 +25,7 @@ int px_table_put_used(struct px_db *db, MDB_txn *txn,
 
 /* The blob row of `key` and its `used` row. -ENOENT; -EBADMSG: the payload is
  * damaged; -EUCLEAN: the database is; -ENOMEM; -EIO. With NULL for `ret` the
- * blob is not decoded, and its payload not checked. */
+ * blob is not read, and so not checked. */
 int px_table_get_blob(struct px_db *db, MDB_txn *txn,
 		      const uint8_t key[PX_DIGEST_SIZE], struct px_used *used,
 		      struct px_blob **ret);

@@ -225,46 +225,6 @@ static void test_transactions(void **state)
 	free(data);
 }
 
-/* The same for looking rows up. */
-static void test_lookups_of_a_transaction(void **state)
-{
-	struct unit_cache *u = *state;
-	PX_AUTOCLOSE int fd = memfd_create("pages", MFD_CLOEXEC);
-	uint8_t key[PX_DIGEST_SIZE];
-	struct px_pages_table blobs;
-	struct px_pages now, before;
-	uint64_t txnid;
-	uint8_t *data;
-	size_t n, size;
-	off_t at;
-
-	fill_trees(u);
-	data = read_data(u, &n);
-	txnid = newest_txnid(data);
-	assert_int_equal(px_write_full(fd, data, n), 0);
-	assert_int_equal(px_pages_open_at(fd, txnid, 4096, &now), 0);
-	assert_int_equal(px_pages_open_at(fd, txnid - 1, 4096, &before), 0);
-	assert_true(now.names.root != before.names.root);
-	assert_int_equal(px_pages_find_table(&now, "blob", &blobs), 0);
-	unit_key(3, key);
-	assert_int_equal(
-		px_pages_find(&now, &blobs, key, sizeof(key), &at, &size), 0);
-	assert_int_equal(size, SMALL + PX_BLOB_STORED_HEADER);
-	unit_key(999999, key);
-	assert_int_equal(
-		px_pages_find(&now, &blobs, key, sizeof(key), &at, &size),
-		-ENOENT);
-	/* Transactions whose meta page is no longer, or not yet, there. */
-	assert_int_equal(px_pages_open_at(fd, txnid - 2, 4096, &now), -EAGAIN);
-	assert_int_equal(px_pages_open_at(fd, txnid + 1, 4096, &now), -EAGAIN);
-	/* No meta page at all. */
-	assert_int_equal(px_pages_open_at(fd, txnid | 1, n, &now), -EUCLEAN);
-	data[4096 * (txnid % 2) + 16] ^= 1;
-	assert_int_equal(pwrite(fd, data, n, 0), n);
-	assert_int_equal(px_pages_open_at(fd, txnid, 4096, &now), -EUCLEAN);
-	free(data);
-}
-
 /* LMDB, when it deletes a large value, frees as many pages as the first one
  * says. */
 static void test_wrong_page_count(void **state)
@@ -334,6 +294,71 @@ static void test_cut_short_under_us(void **state)
 	free(data);
 }
 
+/* In all branch pages: this many children. Fewer than none: in leaf pages, too,
+ * where LMDB searches for ever. */
+static void cut_branch(uint8_t *page, int n)
+{
+	if (page[TYPE_BYTE] == 1 || (page[TYPE_BYTE] == 2 && n < 0))
+		page[12] = (uint8_t)(16 + 2 * n);
+}
+
+/* In all leaf pages: each row has a tree of its own (mdb.c 0.9.24, F_DUPDATA).
+ */
+static void flag_leaf(uint8_t *page, int n PX_UNUSED)
+{
+	const unsigned lower = page[12] | (unsigned)page[13] << 8;
+
+	for (unsigned at = 16; page[TYPE_BYTE] == 2 && at < lower; at += 2)
+		page[(page[at] | (unsigned)page[at + 1] << 8) + 4] |= 4;
+}
+
+static void damage_all(struct unit_cache *u, void (*how)(uint8_t *, int), int n)
+{
+	char path[2 * UNIT_PATH];
+	uint8_t page[4096];
+	int fd;
+
+	file_path(u, PX_CACHE_DATA, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	for (off_t at = 2 * 4096; pread(fd, page, 4096, at) == 4096;
+	     at += 4096) {
+		how(page, n);
+		CHECK(pwrite(fd, page, 4096, at) == 4096);
+	}
+	close(fd);
+}
+
+/* Somebody damages what was checked, so that LMDB cannot go on. */
+static void damage_and_look(struct unit_cache *u)
+{
+	/* A parameter of this test's. */
+	const int n = (int)u->max_bytes;
+
+	u->max_bytes = 1 << 30;
+	/* As large as usual: LMDB is led 2 GB away, and shall stay in it. */
+	u->tuning.map_bytes = UINT64_C(64) << 30;
+	CHECK(unit_try_open(u) == 0);
+	CHECK(unit_get(u->c, 3, SMALL) == 0);
+	damage_all(u, n < 2 ? cut_branch : flag_leaf, n);
+	for (unsigned i = 0; i < N_SMALL; i += 7) {
+		CHECK(unit_get(u->c, i, SMALL) == -ENOENT);
+		CHECK(unit_get_index(u->c, i, SMALL) == -ENOENT);
+	}
+	px_cache_close(u->c);
+}
+
+static void test_damaged_under_us(void **state)
+{
+	struct unit_cache *u = *state;
+
+	for (int n = 2; n >= -4; n--) {
+		fill_trees(u);
+		u->max_bytes = (uint64_t)n;
+		run(damage_and_look, u);
+		u->max_bytes = 1 << 30;
+	}
+}
+
 /* Files that LMDB itself wrote pass, whatever was done with them. */
 static void test_sound_ones_pass(void **state)
 {
@@ -376,9 +401,9 @@ int main(void)
 		WITH_CACHE(test_transaction_numbers),
 		WITH_CACHE(test_free_pages_of_the_future),
 		WITH_CACHE(test_transactions),
-		WITH_CACHE(test_lookups_of_a_transaction),
 		WITH_CACHE(test_wrong_page_count),
 		WITH_CACHE(test_cut_short_under_us),
+		WITH_CACHE(test_damaged_under_us),
 		WITH_CACHE(test_sound_ones_pass),
 	};
 
