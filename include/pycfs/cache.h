@@ -60,9 +60,10 @@ struct px_cache_options {
 int px_cache_open(const struct px_cache_options *o, struct px_cache **ret,
 		  struct px_why *why);
 
-/* Whether the database that px_cache_open found was damaged, or of another
- * format, and an empty one was started in its place. */
-bool px_cache_was_rebuilt(const struct px_cache *c);
+/* Whether px_cache_open started an empty database in place of the one that it
+ * found. 0: no; -EUCLEAN: that was damaged, or is no database of LMDB's;
+ * -EPROTONOSUPPORT: it is of a newer LMDB's format. */
+int px_cache_was_rebuilt(const struct px_cache *c);
 
 /*
  * Adds the cache in `dir` as a second place to look for blobs. It is only read;
@@ -73,6 +74,7 @@ bool px_cache_was_rebuilt(const struct px_cache *c);
  *   -EPERM    it must not be used, because others can write there
  *   -ENOENT   no cache is there, or one of another version of pycfs's format
  *   -EUCLEAN  it is damaged
+ *   -EPROTONOSUPPORT  it is of a newer LMDB's format
  *   another -errno
  */
 int px_cache_seed(struct px_cache *c, const char *dir, struct px_why *why);

@@ -104,6 +104,9 @@ void px_engine_stop(struct px_engine *e);
  *   -ENOMEM
  */
 int px_engine_cache_dir(const struct px_opt *o, char **ret);
+
+/* Warns if px_cache_open began the cache in `dir` anew, and says why. */
+void px_engine_tell_rebuilt(const struct px_cache *cache, const char *dir);
 /* The number of compile processes: that of --jobs, else one for each CPU that
  * this process may use, at most PX_MAX_JOBS. */
 unsigned px_engine_jobs(const struct px_opt *o);

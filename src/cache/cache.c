@@ -162,7 +162,7 @@ uint64_t px_cache_queued(struct px_cache *c)
 	return px_writer_queued(c->writer);
 }
 
-bool px_cache_was_rebuilt(const struct px_cache *c)
+int px_cache_was_rebuilt(const struct px_cache *c)
 {
 	return c->rebuilt;
 }

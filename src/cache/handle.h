@@ -41,7 +41,7 @@ struct px_cache {
 	int dir_fd; /* DIR; -1: a temporary cache */
 	int sub_fd; /* DIR/PX_CACHE_SUBDIR; -1: a temporary cache */
 	uint64_t max_bytes;
-	bool rebuilt;
+	int rebuilt; /* as px_cache_was_rebuilt */
 	struct px_cache_tuning tuning;
 	struct px_counts counts;
 	struct px_db *db;

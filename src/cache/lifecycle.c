@@ -92,7 +92,7 @@ static int open_persistent(struct px_cache *c, const char *dir,
 		if (c->sub_fd >= 0)
 			close(px_steal_fd(&c->sub_fd));
 		px_cache_dir_discard(c->dir_fd, -1);
-		c->rebuilt = true;
+		c->rebuilt = r;
 		r = open_sub(c, dir, why);
 	}
 	px_cache_dir_release(c->dir_fd);

@@ -91,6 +91,14 @@ bool px_meta_is_sane(const struct meta *m, uint64_t file_bytes)
 	       need <= file_bytes;
 }
 
+bool px_meta_is_newer(const struct meta *m)
+{
+	/* mdb.c 0.9.90, data version 2: MDB_page has a txnid before its flags,
+	 * so that the meta data begins 8 bytes later. */
+	return (m->magic == META_MAGIC && m->version > META_VERSION) ||
+	       ((uintptr_t)m->address & UINT32_MAX) == META_MAGIC;
+}
+
 bool px_pages_is_value_sane(const void *data, size_t size, size_t page_size)
 {
 	/* mdb.c 0.9.24, me_nodemax: what is larger than half a page, less its

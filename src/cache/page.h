@@ -107,4 +107,7 @@ int px_page_compare(const struct node *n, const void *key, size_t size);
 
 bool px_meta_is_sane(const struct meta *m, uint64_t file_bytes);
 
+/* Whether the file that begins with this page is of a later data version. */
+bool px_meta_is_newer(const struct meta *m);
+
 #endif

@@ -248,8 +248,11 @@ static int check_metas(int fd)
 
 		if (n < 0)
 			return (int)n;
-		if (n != sizeof(m) ||
-		    !px_meta_is_sane(&m, (uint64_t)st.st_size))
+		if (n != sizeof(m))
+			return -EUCLEAN;
+		if (i == 0 && px_meta_is_newer(&m))
+			return -EPROTONOSUPPORT;
+		if (!px_meta_is_sane(&m, (uint64_t)st.st_size))
 			return -EUCLEAN;
 		txnid[i] = m.txnid;
 		offset = m.db[0].pad;

@@ -14,7 +14,8 @@
 #include "pycfs/util.h"
 
 /* Checks the two meta pages of a file that other processes may be writing. 0,
- * also if the file is empty; -EUCLEAN, or another -errno. */
+ * also if the file is empty; -EPROTONOSUPPORT: it is of a newer LMDB's format;
+ * -EUCLEAN, or another -errno. */
 int px_pages_check_metas(int fd);
 
 /*

@@ -166,11 +166,7 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 		return PX_EXIT_PID_TAKEN;
 	if (r < 0)
 		return px_fail(PX_EXIT_FAILED, &why);
-	if (px_cache_was_rebuilt(cache))
-		px_log(PX_LOG_WARNING,
-		       "the cache in %s was damaged or of another format: "
-		       "begun anew",
-		       job->dir);
+	px_engine_tell_rebuilt(cache, job->dir);
 	r = job->act(job, cache);
 	px_cache_close(cache);
 	if (r < 0)

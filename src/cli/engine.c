@@ -106,6 +106,23 @@ static int open_persistent(struct px_engine *e, const struct px_opt *o,
 	return px_cache_open(options, &e->cache, why);
 }
 
+void px_engine_tell_rebuilt(const struct px_cache *cache, const char *dir)
+{
+	const int r = px_cache_was_rebuilt(cache);
+
+	if (r == -EPROTONOSUPPORT)
+		px_log(PX_LOG_WARNING,
+		       "the cache in %s was written by a newer LMDB (0.9.90 or "
+		       "later), whose format this pycfs does not know: begun "
+		       "anew",
+		       dir);
+	else if (r < 0)
+		px_log(PX_LOG_WARNING,
+		       "the cache in %s was damaged or of another format: "
+		       "begun anew",
+		       dir);
+}
+
 static int open_cache(struct px_engine *e, const struct px_opt *o,
 		      struct px_why *why)
 {
@@ -117,11 +134,8 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 	int r = o->no_cache ? px_cache_open(&options, &e->cache, why)
 			    : open_persistent(e, o, &options, &dir, why);
 
-	if (r == 0 && px_cache_was_rebuilt(e->cache))
-		px_log(PX_LOG_WARNING,
-		       "the cache in %s was damaged or of "
-		       "another format: begun anew",
-		       dir);
+	if (r == 0)
+		px_engine_tell_rebuilt(e->cache, dir);
 	return r < 0 ? r : add_seed(e, o, why);
 }
 
