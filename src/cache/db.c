@@ -42,6 +42,9 @@
  * more. */
 #define CHECK_STEP_US 5000
 
+/* The checks before writing take at most this part of the time. */
+#define CHECK_SHARE 50
+
 const char *const px_table_names[PX_N_TABLES] = {
 	[PX_TABLE_INDEX] = "index",
 	[PX_TABLE_BLOB] = "blob",
@@ -58,6 +61,9 @@ struct px_db {
 	_Atomic uint64_t file_bytes; /* the greatest length seen */
 	atomic_bool disabled;
 	pthread_rwlock_t map_lock;
+	/* Under LMDB's writer mutex: until then, as px_now_ms, what is there is
+	 * written to unchecked. */
+	int64_t checked_until_ms;
 };
 
 bool px_db_is_disabled(const struct px_db *db)
@@ -151,12 +157,9 @@ static void end_txn(struct px_db *db, MDB_txn *txn)
 		mdb_txn_abort(txn);
 }
 
-int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret)
+static int hold(struct px_db *db, unsigned flags, MDB_txn **ret)
 {
 	int rc = 0;
-
-	if (!atomic_load(&db->disabled) && is_cut(db))
-		return -EUCLEAN;
 
 	for (int try = 0; try < 2; try++) {
 		if (atomic_load(&db->disabled))
@@ -177,6 +180,42 @@ int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret)
 			break;
 	}
 	return px_lmdb_err(rc);
+}
+
+/* Checks the pages that `txn`, which is about to write, builds upon. A lookup
+ * that a damaged page leads astray finds nothing, and so what it should have
+ * found is compiled and put once more: into that page. There LMDB ends the
+ * process, or writes over what is in use. */
+static int check_before_writing(struct px_db *db, MDB_txn *txn)
+{
+	const int64_t began = px_now_ms();
+	int64_t took;
+	int fd, r;
+
+	if (began < db->checked_until_ms)
+		return 0;
+	r = px_lmdb_err(mdb_env_get_fd(db->env, &fd));
+	if (r == 0)
+		r = px_pages_check(fd, mdb_txn_id(txn) - 1);
+	took = px_now_ms() - began;
+	db->checked_until_ms = began + took * CHECK_SHARE;
+	/* As nobody else can commit now, the number must be there. */
+	return r == -EAGAIN ? -EUCLEAN : r;
+}
+
+int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret)
+{
+	int r;
+
+	if (!atomic_load(&db->disabled) && is_cut(db))
+		return -EUCLEAN;
+	r = hold(db, flags, ret);
+	if (r < 0 || flags & MDB_RDONLY)
+		return r;
+	r = check_before_writing(db, *ret);
+	if (r < 0)
+		px_db_abort(db, *ret);
+	return r;
 }
 
 void px_db_abort(struct px_db *db, MDB_txn *txn)

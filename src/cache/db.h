@@ -69,8 +69,9 @@ bool px_db_is_disabled(const struct px_db *db);
 int px_db_failed(struct px_db *db, int r);
 
 /* Begins a transaction, a reading one with MDB_RDONLY in `flags`. A writing one
- * blocks as long as any process has one open. -ESHUTDOWN: disabled; -EUCLEAN:
- * the file was cut short; -errno. */
+ * blocks as long as any process has one open, and checks all pages of all trees
+ * unless that was done just now. -ESHUTDOWN: disabled; -EUCLEAN: the file was
+ * cut short, or is damaged; -errno. */
 int px_db_begin(struct px_db *db, unsigned flags, MDB_txn **ret);
 
 /* Each of these ends a transaction. */
