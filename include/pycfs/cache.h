@@ -172,6 +172,16 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
  * used. -errno. */
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged);
 
+/*
+ * Writes the database anew, as small as it can be, and puts it into the place
+ * of the old one; *ret_before and *ret_after are the bytes of disk that they
+ * take. `c` and other processes that have the cache open go on with the old
+ * one, and what they store from now on is lost with it. A temporary cache stays
+ * as it is. -EUCLEAN: it is damaged; another -errno, and then it is as it was.
+ */
+int px_cache_compact(struct px_cache *c, uint64_t *ret_before,
+		     uint64_t *ret_after);
+
 /* Deletes everything, also what is queued. Other processes that use the cache
  * see it empty. Waits for writers of all processes. -errno. */
 int px_cache_clear(struct px_cache *c);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "dir.h"
 #include "handle.h"
 
 #include <sys/stat.h>
@@ -185,4 +186,53 @@ int px_cache_clear(struct px_cache *c)
 		return r;
 	px_db_failed(c->db, r); /* deletes the files: they are cleared */
 	return 0;
+}
+
+/* The disk that the data file takes, in bytes. */
+static int disk_bytes(int fd, uint64_t *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+/* Copies the database to the new directory's data file `fd`. */
+static int copy_to(struct px_cache *c, int fd, uint64_t *ret_before,
+		   uint64_t *ret_after)
+{
+	size_t page_size;
+	int own;
+	int r = px_db_file(c->db, &own, &page_size);
+
+	if (r == 0)
+		r = disk_bytes(own, ret_before);
+	if (r == 0)
+		r = px_db_copy(c->db, fd);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r == 0 ? disk_bytes(fd, ret_after) : r;
+}
+
+int px_cache_compact(struct px_cache *c, uint64_t *ret_before,
+		     uint64_t *ret_after)
+{
+	PX_AUTOCLOSE int fd = -1;
+	int r = px_cache_flush(c);
+
+	*ret_before = *ret_after = 0;
+	if (r < 0 || c->dir_fd < 0)
+		return r;
+	px_cache_dir_acquire(c->dir_fd);
+	r = px_cache_dir_make_new(c->dir_fd, &fd);
+	if (r == 0)
+		r = copy_to(c, fd, ret_before, ret_after);
+	if (r == 0)
+		r = px_cache_dir_take_new(c->dir_fd);
+	if (r < 0)
+		px_cache_dir_drop_new(c->dir_fd);
+	px_cache_dir_release(c->dir_fd);
+	return r == -EUCLEAN ? px_db_failed(c->db, r) : r;
 }

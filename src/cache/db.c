@@ -288,6 +288,21 @@ int px_db_read(struct px_db *db, const MDB_val *v, void *begin, size_t n,
 	return r < 0 ? -EUCLEAN : 0;
 }
 
+int px_db_copy(struct px_db *db, int fd)
+{
+	int rc;
+
+	if (atomic_load(&db->disabled))
+		return -ESHUTDOWN;
+	if (is_cut(db))
+		return -EUCLEAN;
+	pthread_rwlock_rdlock(&db->map_lock);
+	rc = mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT);
+	pthread_rwlock_unlock(&db->map_lock);
+	/* mdb.c 0.9.24, mdb_env_copyfd1: other pages are free than it says. */
+	return rc == MDB_INCOMPATIBLE ? -EUCLEAN : px_lmdb_err(rc);
+}
+
 /* ---------------------------------------------------------- open and close */
 
 /* Opens the environment with the largest map that can be had. */

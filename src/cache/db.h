@@ -96,6 +96,10 @@ int px_db_get(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
 int px_db_read(struct px_db *db, const MDB_val *v, void *begin, size_t n,
 	       void *rest);
 
+/* Writes all rows, and no free pages, to the empty file `fd`, as a database of
+ * its own. -EUCLEAN: this one is damaged; -errno. */
+int px_db_copy(struct px_db *db, int fd);
+
 /* The data file, whose descriptor LMDB owns, and its pages' size in bytes. */
 int px_db_file(const struct px_db *db, int *ret_fd, size_t *ret_page_size);
 

@@ -316,15 +316,15 @@ void px_cache_dir_empty(int sub_fd)
 	unlinkat(sub_fd, PX_CACHE_LOCK, 0);
 }
 
-static void remove_bad(int dir_fd)
+/* Deletes a directory with a database in it. */
+static void remove_sub(int dir_fd, const char *name)
 {
-	PX_AUTOCLOSE int fd =
-		openat(dir_fd, PX_CACHE_BAD,
-		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	PX_AUTOCLOSE int fd = openat(
+		dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0)
 		px_cache_dir_empty(fd);
-	unlinkat(dir_fd, PX_CACHE_BAD, AT_REMOVEDIR);
+	unlinkat(dir_fd, name, AT_REMOVEDIR);
 }
 
 static bool is_same(int dir_fd, int sub_fd)
@@ -342,8 +342,50 @@ void px_cache_dir_discard(int dir_fd, int sub_fd)
 {
 	if (sub_fd >= 0 && !is_same(dir_fd, sub_fd))
 		return;
-	remove_bad(dir_fd);
+	remove_sub(dir_fd, PX_CACHE_BAD);
 	/* Renamed first, so that nobody opens a directory half deleted. */
 	if (renameat(dir_fd, PX_CACHE_SUBDIR, dir_fd, PX_CACHE_BAD) == 0)
-		remove_bad(dir_fd);
+		remove_sub(dir_fd, PX_CACHE_BAD);
+}
+
+void px_cache_dir_drop_new(int dir_fd)
+{
+	remove_sub(dir_fd, PX_CACHE_NEW);
+}
+
+int px_cache_dir_make_new(int dir_fd, int *ret_fd)
+{
+	PX_AUTOCLOSE int sub_fd = -1;
+	int fd;
+
+	px_cache_dir_drop_new(dir_fd);
+	if (mkdirat(dir_fd, PX_CACHE_NEW, 0700) < 0)
+		return -errno;
+	sub_fd = openat(dir_fd, PX_CACHE_NEW,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub_fd < 0)
+		return -errno;
+	fd = openat(sub_fd, PX_CACHE_DATA,
+		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int px_cache_dir_take_new(int dir_fd)
+{
+	/* In one step, because whoever opens the cache between two would begin
+	 * an empty one. Not every file system can. */
+	if (renameat2(dir_fd, PX_CACHE_NEW, dir_fd, PX_CACHE_SUBDIR,
+		      RENAME_EXCHANGE) == 0) {
+		px_cache_dir_drop_new(dir_fd);
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	px_cache_dir_discard(dir_fd, -1);
+	return renameat(dir_fd, PX_CACHE_NEW, dir_fd, PX_CACHE_SUBDIR) < 0
+		       ? -errno
+		       : 0;
 }

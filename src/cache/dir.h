@@ -9,6 +9,7 @@
  *   DIR/PX_CACHE_SUBDIR/data.mdb   the database
  *   DIR/PX_CACHE_SUBDIR/lock.mdb   LMDB's lock file
  *   DIR/PX_CACHE_BAD               a damaged database about to be deleted
+ *   DIR/PX_CACHE_NEW               a database about to take the other's place
  *
  * Who can write to a cache can put code into the image that is built from it.
  * So the directories must be ours alone.
@@ -35,6 +36,7 @@
 #endif
 #define PX_CACHE_SUBDIR "v4-" PX_CACHE_MACHINE "-" PX_CACHE_LIBC
 #define PX_CACHE_BAD	PX_CACHE_SUBDIR ".damaged"
+#define PX_CACHE_NEW	PX_CACHE_SUBDIR ".new"
 #define PX_CACHE_DATA	"data.mdb" /* lmdb.h, mdb_env_open */
 #define PX_CACHE_LOCK	"lock.mdb"
 
@@ -63,6 +65,17 @@ int px_cache_dir_lock_file(int sub_fd);
 /* Renames the database's directory to PX_CACHE_BAD and deletes it. Does nothing
  * if it is not the directory open as `sub_fd`; with -1 that is not checked. */
 void px_cache_dir_discard(int dir_fd, int sub_fd);
+
+/* Makes a directory for another database, with an empty data file in it, which
+ * *ret_fd is open for writing. What an earlier one left is deleted. -errno. */
+int px_cache_dir_make_new(int dir_fd, int *ret_fd);
+
+/* Puts that directory into the place of the database's, which is deleted;
+ * whoever has that one open keeps it. -errno: it is as it was. */
+int px_cache_dir_take_new(int dir_fd);
+
+/* Deletes that directory. */
+void px_cache_dir_drop_new(int dir_fd);
 
 /* Between these two no other process opens or discards the database. Waits 5 s
  * at most and then goes on without. */

@@ -5,29 +5,29 @@
  * struct px_cache: the parts of the cache, put together. Only the three files
  * that implement cache.h include this header:
  *
- *   cache.c            get, put, flush
- *   admin.c      info, gc, verify, clear
+ *   cache.c      get, put, flush
+ *   admin.c      info, gc, verify, compact, clear
  *   lifecycle.c  open, seed, close
  *
  * The parts, from the ground up. Each may use those named before it:
  *
- *   cache_lmdb     LMDB's codes and values
- *   cache_tuning   sizes and delays, which tests change
- *   cache_row      rows as bytes
- *   cache_counts   the caller's counters, and sums for the database
- *   cache_page     one page of LMDB's file
- *   cache_pages    the check of all pages, before LMDB reads them
- *   cache_dir      the directories, and who may write there
- *   cache_bus      where the map lies, and pages of it that cannot be read
- *   cache_trap     lookups that outlive LMDB's assertions
- *   cache_readers  reading transactions, begun in advance
- *   cache_db       environment, tables and transactions
- *   cache_table    rows and numbers in a transaction
- *   cache_pending  blobs and index entries in memory, queued or not stored
- *   cache_evict    the bound of the database, kept by deleting old rows
- *   cache_store    one batch, written in one transaction
- *   cache_writer   the queue, and the thread that commits batches
- *   cache_seed     a second cache, which is only read
+ *   mdb      LMDB's codes and values
+ *   tuning   sizes and delays, which tests change
+ *   row      rows as bytes
+ *   counts   the caller's counters, and sums for the database
+ *   page     one page of LMDB's file
+ *   pages    the check of all pages, before LMDB reads them
+ *   dir      the directories, and who may write there
+ *   bus      where the map lies, and pages of it that cannot be read
+ *   trap     lookups that outlive damage
+ *   readers  reading transactions, begun in advance
+ *   db       environment, tables and transactions
+ *   table    rows and numbers in a transaction
+ *   pending  blobs and index entries in memory, queued or not stored
+ *   evict    the bound of the database, kept by deleting old rows
+ *   store    one batch, written in one transaction
+ *   writer   the queue, and the thread that commits batches
+ *   seed     a second cache, which is only read
  *
  * Locks are taken in this order: the map lock (db.h), LMDB's writer
  * mutex, the writer's lock. While one of the others is held (of the counts,

@@ -116,6 +116,21 @@ static int do_gc(const struct job *job, struct px_cache *cache)
 	return r;
 }
 
+static int do_compact(const struct job *job, struct px_cache *cache)
+{
+	uint64_t before, after;
+	int r = px_cache_compact(cache, &before, &after);
+
+	if (r == 0 && job->o->json)
+		printf("{\"version\": 1, \"disk_bytes_before\": %llu, "
+		       "\"disk_bytes\": %llu}\n",
+		       (ull)before, (ull)after);
+	else if (r == 0)
+		printf("%llu bytes on disk, %llu before\n", (ull)after,
+		       (ull)before);
+	return r;
+}
+
 /* Returns 0, 1 if something was damaged, or -errno. */
 static int do_verify(const struct job *job, struct px_cache *cache)
 {
@@ -136,10 +151,8 @@ static const struct {
 	const char *name;
 	int (*act)(const struct job *job, struct px_cache *cache);
 } acts[] = {
-	{"stat", do_stat},
-	{"clear", do_clear},
-	{"gc", do_gc},
-	{"verify", do_verify},
+	{"stat", do_stat},     {"clear", do_clear},	{"gc", do_gc},
+	{"verify", do_verify}, {"compact", do_compact},
 };
 
 static int work(void *arg, PX_UNUSED int signal_fd)
@@ -191,8 +204,8 @@ int px_cmd_cache(struct px_opt *o)
 			job.act = acts[i].act;
 	if (!job.act) {
 		px_because(&why, 0,
-			   "unknown 'pycfs cache %s': stat, clear, gc or "
-			   "verify",
+			   "unknown 'pycfs cache %s': stat, clear, gc, verify "
+			   "or compact",
 			   o->args[0]);
 		return px_fail(PX_EXIT_USAGE, &why);
 	}

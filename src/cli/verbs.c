@@ -35,12 +35,12 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "Copies a log from stdin to stdout, and puts below each frame of the "
 	 "layer that has none the line of the source, from what export "
 	 "--sources kept or from a directory."},
-	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1, "stat|gc|verify|clear",
-	 "look at the cache, tidy or empty it",
+	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 1,
+	 "stat|gc|verify|compact|clear", "look at the cache, tidy or empty it",
 	 "stat: prints what the cache holds. gc: removes what is older than "
 	 "--max-age or too much for --max-size. verify: reads all of it and "
-	 "removes what is damaged. clear: empties it. Mounts that use it go "
-	 "on."},
+	 "removes what is damaged. compact: writes it anew, as small as it can "
+	 "be. clear: empties it. Mounts that use it go on."},
 	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
 	 "what ships and what it costs",
 	 "SOURCE: prints what a mount of it ships, by distribution, and what "

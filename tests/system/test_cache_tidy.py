@@ -108,6 +108,29 @@ def test_gc_needs_a_bound(pycfs, scratch):
     assert "verify" in cache(pycfs, "tidy", rc=2)
 
 
+def test_compact(pycfs, scratch, mount):
+    names = ["c%d" % i for i in range(40)]
+    site = fill(pycfs, scratch, names, "x = %r\ny = '" + "y" * 20000 + "'\n")
+    before = stat(pycfs)
+    cache(pycfs, "gc", "--max-size", str(before["bytes"] // 4))
+    left = stat(pycfs)
+    assert left["disk_bytes"] >= before["disk_bytes"]
+    with mount(site) as m:
+        out = json.loads(cache(pycfs, "compact", "--json"))
+        assert out["disk_bytes_before"] == left["disk_bytes"]
+        assert out["disk_bytes"] < left["disk_bytes"] / 2
+        for name in names:  # the mount goes on
+            assert os.stat(m / (name + ".pyc")).st_size > 20000
+    after = stat(pycfs)
+    assert after["modules"] == left["modules"] > 0
+    assert after["disk_bytes"] == out["disk_bytes"]
+    assert sorted(os.listdir(pycfs.cache))[0] == "CACHEDIR.TAG"
+    assert len(os.listdir(pycfs.cache)) == 2
+    p = pycfs.export(site, os.path.join(scratch, "again"), "--json")
+    assert json.loads(p.stdout)["compiled"] == 40 - after["modules"]
+    assert "bytes on disk" in cache(pycfs, "compact")
+
+
 def test_verify_finds_a_flipped_bit(pycfs, scratch):
     fill(pycfs, scratch, ["a", "b", "c"],
          "x = %r\ny = '" + MARK.decode() * 400 + "'\n")

@@ -90,7 +90,8 @@ def test_bash_values(place):
     assert bash("mount", "--marshal=cp") == ["cpython"]
     assert bash("mount", "-O", "") == ["0", "1", "2"]
     assert bash("mount", "--jobs", "") == [""]
-    assert bash("cache", "") == ["stat", "gc", "verify", "clear"]
+    assert bash("cache", "") == ["stat", "gc", "verify", "compact",
+                                 "clear"]
     assert bash("cache", "--max-size", "1G", "v") == ["verify"]
     assert bash("cache", "--max-size=1G", "v") == ["verify"]
     assert bash("cache", "stat", "") == [""]
@@ -133,7 +134,8 @@ def test_bash_pythons(scratch):
 def test_fish(pycfs, place):
     assert fish("pycfs mo") == ["mount"]
     assert set(fish("pycfs ")) == VERBS
-    assert set(fish("pycfs cache ")) == {"stat", "gc", "verify", "clear"}
+    assert set(fish("pycfs cache ")) == {
+        "stat", "gc", "verify", "compact", "clear"}
     assert fish("pycfs mount --marshal ") == ["canonical", "cpython"]
     for verb in VERBS:
         assert set(fish("pycfs %s --" % verb)) == options_of(pycfs, verb)
@@ -202,7 +204,7 @@ def test_zsh(zsh, place):
     os.makedirs(os.path.join(place, "versions", "3.98.1"))
     zsh.complete("pycfs mo", "mount ")
     zsh.complete("pycfs ", "unmount a view", "mount, run COMMAND, unmount")
-    zsh.complete("pycfs cache ", "stat", "gc", "verify", "clear")
+    zsh.complete("pycfs cache ", "stat", "gc", "verify", "compact", "clear")
     zsh.complete("pycfs mount --marshal ", "canonical", "cpython",
                  "as CPython happens to write it")
     zsh.complete("pycfs mount --marshal=can", "canonical")

@@ -434,6 +434,60 @@ static void test_pending_bound(void **state)
 	assert_int_equal(unit_get(u->c, 12, 100000), -ENOENT);
 }
 
+static off_t data_blocks(struct unit_cache *u)
+{
+	char path[2 * UNIT_PATH];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", u->dir, PX_CACHE_SUBDIR,
+		 PX_CACHE_DATA);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_blocks;
+}
+
+/* What evictions left free goes, and nothing else; nor are other directories
+ * left. */
+static void test_compact(void **state)
+{
+	struct unit_cache *u = *state;
+	uint64_t n, bytes, before, after;
+	char path[2 * UNIT_PATH];
+	off_t blocks;
+
+	u->today = 50;
+	unit_open(u);
+	for (unsigned i = 100; i < 300; i++)
+		unit_put(u->c, i, 9000, true);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	u->today = 100;
+	put_all(u->c);
+	assert_int_equal(px_cache_flush(u->c), 0);
+	assert_int_equal(px_cache_gc(u->c, 10, UINT64_MAX, &n, &bytes), 0);
+	assert_int_equal(n, 200);
+	blocks = data_blocks(u);
+	assert_int_equal(px_cache_compact(u->c, &before, &after), 0);
+	assert_int_equal(before, blocks * 512);
+	assert_int_equal(after, data_blocks(u) * 512);
+	assert_true(after < before / 4);
+	/* The old one is still open. */
+	assert_all(u->c);
+	unit_reopen(u);
+	assert_int_equal(px_cache_was_rebuilt(u->c), 0);
+	assert_all(u->c);
+	assert_int_equal(unit_get(u->c, 100, 9000), -ENOENT);
+	unit_put(u->c, 400, 100, true);
+	unit_reopen(u);
+	assert_int_equal(unit_get(u->c, 400, 100), 0);
+	assert_int_equal(px_cache_clear(u->c), 0);
+	assert_int_equal(px_cache_compact(u->c, &before, &after), 0);
+	unit_reopen(u);
+	assert_int_equal(px_cache_was_rebuilt(u->c), 0);
+	assert_int_equal(unit_info(u->c).n_blobs, 0);
+	snprintf(path, sizeof(path), "%s/%s", u->dir, PX_CACHE_NEW);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(unit_count(u, PX_COUNT_cache_errors), 0);
+}
+
 static void test_clear(void **state)
 {
 	struct unit_cache *u = *state;
@@ -559,6 +613,7 @@ int main(void)
 		WITH_CACHE(test_tiny_map),
 		WITH_CACHE(test_one_larger_than_the_bound),
 		WITH_CACHE(test_pending_bound),
+		WITH_CACHE(test_compact),
 		WITH_CACHE(test_clear),
 		WITH_CACHE(test_index_is_pruned),
 		WITH_CACHE(test_threads),

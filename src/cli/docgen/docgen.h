@@ -29,7 +29,7 @@ enum px_docgen_kind {
 };
 
 /* The kind of an argument, by its name `word` of `n` bytes, such as SOURCE or
- * stat|gc|verify|clear. */
+ * stat|gc|verify|compact|clear. */
 enum px_docgen_kind px_docgen_kind(const char *word, size_t n);
 /* The kind of the value of an option; TEXT if the option has no value. */
 enum px_docgen_kind px_docgen_value(const struct px_opt_row *row);
