@@ -315,13 +315,14 @@ class Mounted:
 
 
 class Watch:
-    """Measures, while a block runs, the peak memory (MiB) and the CPU time
-    (seconds) of the daemon of a mount and of its workers."""
+    """Measures, while a block runs, the peak memory (MiB; resident, and private
+    to the process) and the CPU time (seconds) of the daemon of a mount and of
+    its workers."""
 
     def __init__(self, point, step=0.05):
         self.point, self.step = point, step
         self.daemon = None
-        self.memory, self.cpu = {}, {}
+        self.memory, self.private, self.cpu = {}, {}, {}
         self.workers = set()
         self.known = {}
         self.done = threading.Event()
@@ -351,6 +352,8 @@ class Watch:
             # sandboxed worker can be read by root only.
             if p.alive and b"pycfs" in os.path.basename(p.args[0]):
                 self.memory[pid] = max(self.memory.get(pid, 0), p.rss_mb())
+                self.private[pid] = max(self.private.get(pid, 0),
+                                        p.private_mb())
                 self.cpu[pid] = p.cpu
                 if pid != self.daemon:
                     self.workers.add(pid)
@@ -367,6 +370,8 @@ class Watch:
 
     def facts(self):
         return {"daemon_rss_mib": round(self.memory.get(self.daemon, 0), 1),
+                "daemon_private_mib": round(self.private.get(self.daemon, 0),
+                                            1),
                 "daemon_cpu_s": round(self.cpu.get(self.daemon, 0), 2),
                 "worker_rss_mib": sorted(round(self.memory[w], 1)
                                          for w in self.workers),

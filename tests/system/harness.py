@@ -132,6 +132,13 @@ class Process:
                       or b"")
         return int(m.group(1)) / 1024 if m else 0
 
+    def private_mb(self):
+        """What is no file's: of a file's pages the kernel has a copy, and
+        takes them back when it needs them."""
+        m = re.search(rb"RssAnon:\s+(\d+)",
+                      _read("/proc/%d/status" % self.pid) or b"")
+        return int(m.group(1)) / 1024 if m else 0
+
 
 def processes():
     out = []
