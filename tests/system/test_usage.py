@@ -457,13 +457,13 @@ def test_the_environment(pycfs, small, scratch):
     other = os.path.join(scratch, "other")
     result = export(PYCFS_CACHE=other, PYCFS_JOBS="1")
     assert os.path.isdir(other)
-    assert result.stderr.endswith(
-        "; from the environment: PYCFS_JOBS, PYCFS_CACHE\n"), result.stderr
+    assert result.said.endswith(
+        "; from the environment: PYCFS_JOBS, PYCFS_CACHE\n"), result.said
     said = json.loads(export("--json", "-j", "2", PYCFS_CACHE=other,
                              PYCFS_JOBS="nonsense").stdout)
     assert said["environment"] == "PYCFS_CACHE" and said["compiled"] == 0
-    assert export(PYCFS_QUIET="1").stderr == ""
-    assert export(PYCFS_QUIET="0").stderr.count("\n") >= 1
+    assert export(PYCFS_QUIET="1").said == ""
+    assert export(PYCFS_QUIET="0").said.count("\n") >= 1
     refused(export(PYCFS_JOBS="nonsense"), 2, "PYCFS_JOBS", "nonsense")
     refused(export(PYCFS_CACHE_SIZE="x"), 2, "PYCFS_CACHE_SIZE")
     # A verb that has not the option does not look.
@@ -476,14 +476,14 @@ def test_it_says_what_it_did(pycfs, small, scratch):
     zipped = os.path.join(scratch, "layer.zip")
     options = ["--python", harness.DEBIAN_PYTHON]
     result = pycfs.run("export", *options, small, zipped)
-    last = result.stderr.splitlines()[-1]
+    last = result.said.splitlines()[-1]
     assert re.fullmatch(
         r"pycfs: notice: %s: \d\S* k?B, \d+ files of \d\S* k?B, in \d+\.\d s "
         r"for Python 3\.11\.\d+ \([1-9]\d* modules compiled, 0 from the "
         r"cache\).*" % re.escape(zipped), last), last
     result = pycfs.run("run", *options, small, "--", "true")
     assert re.search(r"notice: \d+ modules compiled .* in \d+\.\d s with "
-                     r"Python 3\.11\.\d+", result.stderr), result.stderr
+                     r"Python 3\.11\.\d+", result.said), result.said
     for verb in (["export", "--force"], ["run"]):
         to = ["--", "true"] if verb == ["run"] else [zipped]
-        assert pycfs.run(*verb, "--quiet", *options, small, *to).stderr == ""
+        assert pycfs.run(*verb, "--quiet", *options, small, *to).said == ""
