@@ -30,13 +30,16 @@ static void on_assertion(MDB_env *env, const char *text)
 		longjmp(*running, 1);
 }
 
-static void on_fault(int sig)
+static void on_fault(int sig, siginfo_t *info, void *context)
 {
-	if (running)
+	(void)context;
+	if (running && info->si_code > 0)
 		longjmp(*running, 1);
 	/* Not LMDB's. The faulting instruction runs again and raises the signal
-	 * for whoever handled it before. */
+	 * for whoever handled it before; one that somebody sent does not. */
 	sigaction(sig, &before, NULL);
+	if (info->si_code <= 0)
+		raise(sig);
 }
 
 static int compare(const MDB_val *a, const MDB_val *b)
@@ -59,14 +62,15 @@ int px_trap_table(MDB_txn *txn, MDB_dbi dbi)
 void px_trap_set(MDB_env *env)
 {
 	/* Not blocked within the handler, which is left without unblocking. */
-	struct sigaction action = {.sa_handler = on_fault,
-				   .sa_flags = SA_NODEFER};
+	struct sigaction action = {.sa_sigaction = on_fault,
+				   .sa_flags = SA_SIGINFO | SA_NODEFER};
 	struct sigaction now;
 
 	mdb_env_set_assert(env, on_assertion);
 	sigemptyset(&action.sa_mask);
 	pthread_mutex_lock(&lock);
-	if (sigaction(SIGSEGV, NULL, &now) == 0 && now.sa_handler != on_fault) {
+	if (sigaction(SIGSEGV, NULL, &now) == 0 &&
+	    now.sa_sigaction != on_fault) {
 		before = now;
 		sigaction(SIGSEGV, &action, NULL);
 	}

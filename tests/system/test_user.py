@@ -45,7 +45,7 @@ class User:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
             env=self.env, cwd=self.home)
         result.stdout = result.stdout.decode()
-        result.stderr = result.stderr.decode()
+        result.stderr = harness.SUMMARY.sub("", result.stderr.decode())
         harness.Pycfs.clean(result.stderr)
         return result
 
