@@ -94,6 +94,8 @@ assert-effect 2 optimize 0 {path}; dpkp/kafka-python#1348
   an assert does something: levels 1 and 2 drop it
 assert-caught 2 optimize 0 {path}; dateutil, num2words, jedi
   an assert decides what happens next: levels 1 and 2 drop it
+assert-result 2 optimize 0 {path}; pandas.testing, webtest.lint, wtforms
+  asserts are what it checks with: levels 1 and 2 drop them
 debug-branch 1 optimize 0 {path}; compile(optimize=1)
   behaves differently at levels 1 and 2: if __debug__
 optimize-flag 1 optimize 1 {path}; sys.flags is not how a file was compiled
@@ -113,7 +115,7 @@ GenericParser warp.kernel dace co_filename getsourcefile (docstring
 (docstr .py$ 'py' "py" inspect.stack inspect.getfile getframeinfo
 getouterframes extract_stack .stack() ).origin spec.origin typer
 fastapi lextab= tabmodule= """.split()] + [
-    b"def p_", b"def t_", b"import click", b"import stack", b"import getfile"]
+    b"def p_", b"def t_", b"== __file__", b"import click", b"import stack", b"import getfile"]
 # Methods with a side effect: they change their object or consume input, or
 # their work is needed.
 EFFECTS = frozenset("""pop popleft popitem read readline readexactly readinto
@@ -128,6 +130,14 @@ FILE_WORDS = [w.encode() for w in "open .read_ .py 3] 3: exists isfile copy + "
               .split()]
 ASSERTED = [b"next(", b":=", b"subprocess.", b"os.system("] + [
     b".%s(" % e.encode() for e in sorted(EFFECTS)]
+# How the names of functions begin that check something for their callers, and
+# names of modules of such functions.
+CHECKS = "assert_", "check_", "verify_", "lint_"
+LINTERS = frozenset(["lint", "linter"])
+CHECKERS = LINTERS | {"testing", "_testing", "asserters", "assertions"}
+CHECKING = [b"def %s" % c.encode() for c in CHECKS]
+# How attributes are called that say how much there may be of something.
+LIMITS = "max_", "min_", "limit"
 # The standard library is not in SOURCE, so that it keeps its docstrings.
 STDLIB = getattr(sys, "stdlib_module_names", None) or frozenset("""
 abc argparse array ast asyncio base64 bisect builtins calendar cmd code codecs
@@ -191,7 +201,7 @@ ORDER = {ast.Lt: "__lt__", ast.LtE: "__le__", ast.Gt: "__gt__",
          ast.GtE: "__ge__", ast.Eq: "__eq__", ast.NotEq: "__ne__"}
 EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
                          ast.Subscript, ast.Compare, ast.Assert, ast.If,
-                         ast.For)
+                         ast.For, ast.List, ast.Tuple)
 # Nodes that have no child worth visiting.
 DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
 def read_table():
@@ -245,7 +255,7 @@ def analyse(source, path):
     """Returns [(line, rule, grade, detail)] of a module, by line. `source` is
     its bytes and `path` is relative to SOURCE."""
     try:
-        if len(source) > MAX_SOURCE or not wanted(source):
+        if len(source) > MAX_SOURCE or not wanted(source, path):
             return []
         # A module that does not compile is reported elsewhere. One that
         # compiles is not nested so deeply that ast.parse() would fail.
@@ -255,15 +265,19 @@ def analyse(source, path):
         return []
 
 
-def wanted(source):
+def wanted(source, path=""):
     """Whether a source may have findings, by a look at its bytes."""
+    if b"assert " in source and is_checker(path):
+        return True
     if any(word in source for word in WORDS):
         return True
     if any(word in source for word in (b"__file__", b"splitext")) and any(
             word in source for word in FILE_WORDS):
         return True
     at = source.find(b"assert ")
-    if at >= 0 and b"except" in source and b"AssertionError" in source:
+    if at >= 0 and (b"except" in source and b"AssertionError" in source or
+                    any(word in source for word in CHECKING) or
+                    b"self.max_" in source or b"self.min_" in source):
         return True
     while at >= 0:
         text = source[at:at + 240]
@@ -360,6 +374,23 @@ def least_grade(path):
     return 2 if "testing" in parts[:-1] else 3
 
 
+def is_checker(path, names=CHECKERS):
+    """Whether a module is there to check something for its callers."""
+    parts = path.strip("/").rpartition(".py")[0].split("/")
+    return parts[-1].endswith("_checks") or not names.isdisjoint(parts[-2:])
+
+
+def keeps_limit(node):
+    """Whether it compares a length with a limit of the object."""
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = [node.left] + node.comparators
+    return any(isinstance(s, ast.Call) and key(s.func) == "len"
+               for s in sides) and any(
+        isinstance(s, ast.Attribute) and key(s.value) == "self" and
+        s.attr.startswith(LIMITS) for s in sides)
+
+
 class Module(Paths):
     """The syntax tree of a module, and the findings in it."""
 
@@ -392,6 +423,7 @@ class Module(Paths):
         # be text, because it computes with them
         self.passed = []  # docstrings that are given to functions of this
         # module: (function's node, its parameter, arguments of doc())
+        self.checked = set()  # id() of scopes of which an assert is told
         self.shows = frozenset()  # decorators that show docstrings
         self.memo = {}  # results of made_of()
         self.found = {}  # {(line, rule): (grade, detail)}
@@ -559,10 +591,14 @@ class Module(Paths):
                 self.compare(node, *where)
             elif isinstance(node, ast.For):
                 self.doc(node, node.iter, "in", *where)
+            elif isinstance(node, (ast.List, ast.Tuple)):
+                self.command(node, where[0])
             elif isinstance(node, DEFS):
                 self.definition(node, where[0])
             else:
                 self.asserts(node)
+                if isinstance(node, ast.Assert):
+                    self.assert_checks(node, where[0])
                 if isinstance(node, ast.If) and any(
                         isinstance(n, ast.Raise) for n in node.body):
                     for n in lacks_doc(node.test):
@@ -722,6 +758,16 @@ class Module(Paths):
             if k.arg == "use_attribute_docstrings" and key(k.value) == "True":
                 self.add(node, "attribute-docs", 2, k.arg)
 
+    def command(self, node, scope):
+        """Finds a list of arguments that begins with a Python and a .py file
+        of this package."""
+        if len(node.elts) > 1 and isinstance(node.ctx, ast.Load) and last(
+                key(node.elts[0])).lstrip("_") in ("executable", "python"):
+            out = self.made_of(node.elts[1], scope)
+            if out & OWN:
+                self.by_path(node, "run-script", out, False, node.elts[1],
+                             scope)
+
     def by_path(self, node, rule, out, soft, path, scope):
         """Adds a finding if a path, made of `out`, is that of a .py file."""
         if out & PY:
@@ -831,6 +877,11 @@ class Module(Paths):
                     self.made_of(right, scope)
                 if both & FRAME and both & (NAMED | THEIRS):
                     self.add(node, "caller-file", 2, key(node))
+                elif "__file__" in (key(node.left), key(right)) and all(
+                        isinstance(s, (ast.Name, ast.Attribute))
+                        for s in (node.left, right)):
+                    self.add(node, "own-name", 2 - self.knows_pyc,
+                             "__file__")
 
     def jit(self, node, call, now):
         """Finds a function or decorator that compiles from source."""
@@ -890,6 +941,24 @@ class Module(Paths):
                         self.full(n.func) in WORKERS or \
                         self.changes(n.func):
                     self.add(node, "assert-effect", 2, key(n))
+
+    def assert_checks(self, node, scope):
+        """Finds the first assert that is the work of its function: of one that
+        is there to check and returns nothing, or what keeps to a limit."""
+        while not scope.function and scope.parent:
+            scope = scope.parent
+        name = getattr(scope.node, "name", "")
+        if any(keeps_limit(n) for n in ast.walk(node.test)) and \
+                not name.startswith("__"):
+            self.add(node, "assert-result", 2, name)
+        if name.startswith("_") or not name or id(scope) in self.checked:
+            return
+        # Who asks a linter looks at nothing that it returns.
+        if is_checker(self.path, LINTERS) or not scope.returned - {
+                key(None)} and (name.startswith(CHECKS) or
+                                is_checker(self.path)):
+            self.checked.add(id(scope))
+            self.add(node, "assert-result", 2, name)
 
     def changes(self, function):
         """Whether a function or method of this module that is called in an

@@ -566,6 +566,34 @@ cases(
            "except AssertionError:\n    pass\n")
 
 cases(
+    "assert-result",
+    "2 2", "def assert_equal(a, b):\n    assert a == b\n",
+    "2 3", "def check_it(a):\n    for x in a:\n        assert x\n",
+    "2 4", "class C:\n    def check_it(self):\n        'doc'\n"
+           "        assert self.x\n",
+    "2 3", "class C:\n    def add(self, x):\n"
+           "        assert len(self.all) < self.max_entries, 'full'\n",
+    "0 0", "def check_it(a):\n    assert a\n    return a\n",
+    "0 0", "def _check_it(a):\n    assert a\n",
+    "0 0", "def other(a):\n    assert a\n",
+    "0 0", "class C:\n    def __init__(self):\n"
+           "        assert len(self.x) < self.max_x\n",
+    "0 0", "class C:\n    def add(self, x):\n"
+           "        assert self.max_x\n",
+    "0 0", "def check_it(a):\n    def inner():\n        assert a\n"
+           "    return inner\n")
+case("assert-result 2 3", "def f(a):\n    def g(b):\n        assert b\n"
+     "        return b\n    return g\n", "pkg/lint.py")
+case("assert-result 2 3", "class C:\n    def _add(self, x):\n"
+     "        assert not self.max_n or len(self.all) < self.max_n\n"
+     "        return x\n")
+case("assert-result 2 2", "def any_name(a):\n    assert a\n",
+     "pkg/_testing/x.py")
+case("assert-result 1 2", "def check_a(a):\n    assert a\n",
+     "pkg/tests/x.py")
+case("assert-result 0 0", "def any_name(a):\n    assert a\n", "pkg/x.py")
+
+cases(
     "debug-branch",
     "1 1", "if __debug__:\n    x = 1\nelse:\n    x = 2\n",
     "1 1", "if not __debug__:\n    x = 1\n",
@@ -648,3 +676,20 @@ for path in ("pkg/tests/a.py", "pkg/test/a.py", "conftest.py", "pkg/test_a.py"):
 case("getsource 2 2", GETSOURCE, "pkg/testing/x/a.py")
 for path in ("pkg/contest/a.py", "tests.d/a.py", "pkg/latest.py"):
     case("getsource 3 2", GETSOURCE, path)
+
+cases(
+    "run-script",
+    "3 5", "import os, sys\nMAIN = os.path.join(os.path.dirname(__file__), "
+           "'__main__.py')\ndef f(self):\n    return run(\n"
+           "        (self._executable, MAIN, 'x'))\n",
+    "3 2", "import os, sys\nargs = [sys.executable, os.path.dirname(__file__)"
+           " + '/run.py']\n",
+    "0 0", "import sys\nargs = [sys.executable, 'setup.py']\n",
+    "0 0", "import os, sys\nargs = [sys.executable, "
+           "os.path.dirname(__file__) + '/x.sh']\n")
+
+cases(
+    "own-name",
+    "2 2", "def f(filename, line):\n    if filename == __file__:\n"
+           "        return line\n",
+    "0 0", "def f(x):\n    return x == '__file__' or __file__ == 'x'\n")
