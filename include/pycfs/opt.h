@@ -208,7 +208,8 @@ struct px_verb {
  * Parses argv[1] and what follows it as a command line of `verb`, and stores
  * the values in `o`, whose former contents are ignored. `helper` is true if
  * mount(8) runs us as its helper: its -f and -v mean something else than ours,
- * and the environment, which is not the user's then, does not count.
+ * and the variables in px_opt_row.env do not count, because root may run us so
+ * with a user's environment.
  * Values point into `argv`, which must live as long as `o`.
  *
  * Returns 0, also for --help (o->help); or, with a sentence in `why`, -EINVAL

@@ -119,9 +119,8 @@ static void tell_done(const struct running *run)
 	char version[32], archive[16], files[16];
 
 	px_log(PX_LOG_NOTICE,
-	       "%s: %s%s%llu files of %s, in %.1f s for Python %s (%llu "
-	       "modules "
-	       "compiled, %llu from the cache)%s%s",
+	       "%s: %s%s%llu files of %s, in %.1f s for Python %s "
+	       "(%llu modules compiled, %llu from the cache)%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
 	       is_archive ? ", " : "", (ull)run->sum.total.files,

@@ -250,9 +250,11 @@ static int take_environment(struct px_opt *o, const struct px_verb *verb,
 			return px_because(why, -EINVAL,
 					  "%s in the environment: %s", row->env,
 					  wrong.text);
-		used += (size_t)snprintf(o->environment + used,
-					 sizeof(o->environment) - used, "%s%s",
-					 used > 0 ? ", " : "", row->env);
+		if (used < sizeof(o->environment))
+			used += (size_t)snprintf(o->environment + used,
+						 sizeof(o->environment) - used,
+						 "%s%s", used > 0 ? ", " : "",
+						 row->env);
 	}
 	return 0;
 }

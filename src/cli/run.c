@@ -55,25 +55,13 @@ static int wait_command(struct px_guard *g, pid_t command)
 	return code == 0 && lost ? PX_EXIT_FAILED : code;
 }
 
-/* Mounts on `at`, runs the command, and unmounts. */
-static int run(struct px_opt *o, const char *at, char **argv)
+/* Mounts, runs the command, and unmounts. */
+static int mount_and_run(const struct px_opt *o, const char *source,
+			 const char *mountpoint, char **argv)
 {
-	PX_AUTOFREE char *source = NULL;
-	PX_AUTOFREE char *mountpoint = NULL;
 	struct px_guard g;
-	struct px_why why;
 	pid_t command;
-	int r;
 
-	r = px_choose_source(o, &why);
-	if (r == 0)
-		r = px_mountpoint_check(o->args[0], at, o->nonempty, &source,
-					&mountpoint, &why);
-	if (r < 0)
-		return px_fail(PX_EXIT_FAILED, &why);
-	r = o->check ? px_check_first(o) : 0;
-	if (r != 0)
-		return r;
 	if (px_guard_start(&g, o, source, mountpoint, false) < 0)
 		return PX_EXIT_FAILED;
 	fflush(NULL);
@@ -111,13 +99,49 @@ static char *make_place(struct px_why *why)
 	return NULL;
 }
 
+/* With a mountpoint of its own, which is made as late as can be: whatever ends
+ * this process before it watches signals would leave it. */
+static int run_anywhere(const struct px_opt *o, char **argv)
+{
+	PX_AUTOFREE char *source = NULL;
+	PX_AUTOFREE char *mountpoint = NULL;
+	PX_AUTOFREE char *own = NULL;
+	struct px_why why;
+	int r = o->check ? px_check_first(o) : 0;
+
+	if (r != 0)
+		return r;
+	own = make_place(&why);
+	if (!own)
+		return px_fail(PX_EXIT_FAILED, &why);
+	r = px_mountpoint_check(o->args[0], own, false, &source, &mountpoint,
+				&why);
+	r = r < 0 ? px_fail(PX_EXIT_FAILED, &why)
+		  : mount_and_run(o, source, mountpoint, argv);
+	if (rmdir(own) < 0)
+		px_log_errno(-errno, "cannot remove %s", own);
+	return r;
+}
+
+static int run_on(const struct px_opt *o, const char *at, char **argv)
+{
+	PX_AUTOFREE char *source = NULL;
+	PX_AUTOFREE char *mountpoint = NULL;
+	struct px_why why;
+	int r = px_mountpoint_check(o->args[0], at, o->nonempty, &source,
+				    &mountpoint, &why);
+
+	if (r < 0)
+		return px_fail(PX_EXIT_FAILED, &why);
+	r = o->check ? px_check_first(o) : 0;
+	return r != 0 ? r : mount_and_run(o, source, mountpoint, argv);
+}
+
 int px_cmd_run(struct px_opt *o)
 {
-	PX_AUTOFREE char *own = NULL;
 	const bool makes_own = o->n_before == 1;
 	char **argv = o->args + (makes_own ? 1 : 2);
 	struct px_why why;
-	int r;
 
 	if (!*argv) {
 		px_because(&why, 0,
@@ -125,13 +149,7 @@ int px_cmd_run(struct px_opt *o)
 			   "SOURCE [MOUNTPOINT] -- COMMAND...");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
-	if (makes_own) {
-		own = make_place(&why);
-		if (!own)
-			return px_fail(PX_EXIT_FAILED, &why);
-	}
-	r = run(o, own ? own : o->args[1], argv);
-	if (own && rmdir(own) < 0)
-		px_log_errno(-errno, "cannot remove %s", own);
-	return r;
+	if (px_choose_source(o, &why) < 0)
+		return px_fail(PX_EXIT_FAILED, &why);
+	return makes_own ? run_anywhere(o, argv) : run_on(o, o->args[1], argv);
 }

@@ -456,8 +456,8 @@ fi
 # pycfs run
 
 def run(pycfs, tree, at, *command, **how):
-    return pycfs.run("run", "-q", "--python", harness.DEBIAN_PYTHON, tree, at,
-                     "--", *command, **how)
+    return pycfs.run("run", "--python", harness.DEBIAN_PYTHON, tree, at, "--",
+                     *command, **how)
 
 
 @pytest.fixture

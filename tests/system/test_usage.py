@@ -442,6 +442,23 @@ def test_run_makes_its_own_mountpoint(pycfs, tree, scratch):
     refused(result, 1, "set TMPDIR", "MOUNTPOINT")
 
 
+def test_a_run_that_is_ended_while_it_checks(pycfs, tree, scratch):
+    """leaves no mountpoint: there is none yet."""
+    tmp = os.path.join(scratch, "tmp")
+    os.mkdir(tmp)
+    trees.write(os.path.join(tree, "slow_to_import.py"),
+                "import time\ntime.sleep(60)\n")
+    p = subprocess.Popen(
+        pycfs.command("run", "--check", "--python", harness.DEBIAN_PYTHON,
+                      tree, "--", "true"), stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=pycfs.env(TMPDIR=tmp))
+    time.sleep(2)
+    assert p.poll() is None
+    p.terminate()
+    p.wait(20)
+    assert not [n for n in os.listdir(tmp) if n.startswith("pycfs-run")]
+
+
 def test_run_tells_the_mountpoint(pycfs, tree, at):
     said = pycfs.ok("run", "--python", harness.DEBIAN_PYTHON, tree, at, "--",
                     "sh", "-c", "echo $PYCFS_MOUNT").stdout
