@@ -129,8 +129,14 @@ static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
 	return r == -ENOMEM ? r : 0;
 }
 
-/* Adds a claim for a name that can be imported, as all of them are compared: in
- * lower case, and with underscores. */
+/* Names that can be imported are compared in lower case, and with underscores.
+ */
+static char fold(char c)
+{
+	return c == '-' ? '_' : (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* Adds a claim for a name that can be imported. */
 static int claim_top(struct claims *tops, const char *name, size_t n,
 		     size_t dist)
 {
@@ -139,8 +145,7 @@ static int claim_top(struct claims *tops, const char *name, size_t n,
 	if (!folded)
 		return -ENOMEM;
 	for (char *p = folded; *p; p++)
-		*p = *p == '-' ? '_'
-			       : (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+		*p = fold(*p);
 	return *folded ? add_claim(tops, folded, dist) : 0;
 }
 
@@ -252,8 +257,7 @@ static size_t named_by(const struct claims *tops, const char *path)
 	if (n == 0 || n > NAME_MAX)
 		return NONE;
 	for (size_t i = 0; i < n; i++)
-		name[i] = (char)(path[i] >= 'A' && path[i] <= 'Z' ? path[i] + 32
-								  : path[i]);
+		name[i] = fold(path[i]);
 	name[n] = '\0';
 	return claimed_by(tops, name);
 }

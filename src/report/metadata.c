@@ -43,16 +43,22 @@ static const struct px_report_dist *owner_of(const struct px_report *r,
 					     const char *path)
 {
 	const size_t n = strcspn(path, "/") + 1;
+	const struct px_report_dist *d;
+	size_t from = 0, to = r->n_files;
 
-	for (size_t i = 0; i < r->n_files; i++) {
-		const struct px_report_dist *d = &r->dists[r->files[i].dist];
+	/* Files are in order of their paths. */
+	while (from < to) {
+		const size_t middle = from + (to - from) / 2;
 
-		if (strncmp(r->files[i].source, path, n) == 0)
-			return d->sizes.modules > 0 || d->sizes.native_bytes > 0
-				       ? d
-				       : NULL;
+		if (strncmp(r->files[middle].path, path, n) < 0)
+			from = middle + 1;
+		else
+			to = middle;
 	}
-	return NULL;
+	if (from == r->n_files || strncmp(r->files[from].path, path, n) != 0)
+		return NULL;
+	d = &r->dists[r->files[from].dist];
+	return d->sizes.modules > 0 || d->sizes.native_bytes > 0 ? d : NULL;
 }
 
 /* Adds a risk to know. */
