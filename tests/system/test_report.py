@@ -196,6 +196,8 @@ def test_table_of_a_pipe(pycfs, site):
                   zip(lines, [title, *rows])}
         assert len(starts) == 1 and starts.pop() < 68
         assert rows[-1] == "TOTAL" and "..." not in "".join(rows)
+        rest = text.split("\n\n", 1)[1].split("duplicates")[0]
+        assert max(map(len, rest.splitlines())) <= 80, rest
     data = ask(pycfs, site)
     assert len(rows) - 1 == len(data["files"])
     assert {f["path"] for f in data["files"]} - set(rows) <= {CAFE + "c"}
