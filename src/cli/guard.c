@@ -213,8 +213,10 @@ static int start_once(struct px_guard *g, const struct px_opt *o,
 	if (g->daemon == 0)
 		be_daemon(o, source, g->mountpoint, &ready, self);
 	close(fds[1]);
-	if (g->daemon < 0)
+	if (g->daemon < 0) {
+		g->daemon = 0; /* kill(2) takes -1 for every process */
 		return px_log_errno(-errno, "fork");
+	}
 	if (wait_status(g, read_fd))
 		return 0;
 	status = reap(g->daemon);

@@ -267,6 +267,15 @@ static inline pid_t unit_child(void)
 	return found;
 }
 
+/* Kills a worker; false: there is none just now. kill(2) takes -1 for all
+ * processes there are. */
+static inline bool unit_kill_child(void)
+{
+	const pid_t pid = unit_child();
+
+	return pid > 0 && kill(pid, SIGKILL) == 0;
+}
+
 static inline void unit_touch(const char *path)
 {
 	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);

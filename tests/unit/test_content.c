@@ -1357,8 +1357,7 @@ static void test_no_worker(void **state)
 	begin(u);
 	u->fake.libpython = (char *)(uintptr_t) "exit";
 	for (int i = 0; i < 2; i++)
-		if (unit_child() > 0)
-			kill(unit_child(), SIGKILL);
+		(void)unit_kill_child();
 	usleep(200000);
 	a = bytes(u, "echo a.py");
 	assert_int_equal(a.err, -EIO);

@@ -332,13 +332,10 @@ static void test_one_stalls_others_go_on(void **state)
 static void test_killed_while_idle(void **state)
 {
 	struct unit_pool *u = *state;
-	pid_t pid;
 
 	unit_fake(u, 1, 0);
 	for (int i = 0; i < 3; i++) {
-		pid = unit_child();
-		assert_true(pid > 0);
-		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_true(unit_kill_child());
 		unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE,
 			    "fine");
 	}
@@ -356,7 +353,7 @@ static void test_killed_while_busy(void **state)
 	unit_fake(u, 1, 0);
 	gate = shut_gate(u);
 	assert_false(unit_ends(gate, 100));
-	assert_int_equal(kill(unit_child(), SIGKILL), 0);
+	assert_true(unit_kill_child());
 	open_gate(u);
 	assert_int_equal(unit_wait(gate)->blob->kind, PX_BLOB_CODE);
 	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 1);
@@ -379,7 +376,7 @@ static void test_death_spares_those_behind(void **state)
 		}
 		/* At once, and when they have been taken back. */
 		assert_false(unit_ends(gate, n == 1 ? 20 : 200));
-		assert_int_equal(kill(unit_child(), SIGKILL), 0);
+		assert_true(unit_kill_child());
 		open_gate(u);
 		assert_int_equal(unit_wait(gate)->blob->kind, PX_BLOB_CODE);
 		for (unsigned i = 0; i < 5; i++) {

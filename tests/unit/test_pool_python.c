@@ -218,7 +218,7 @@ static void test_killed_while_busy(void **state)
 	slow = unit_submit(u, "slow.py", source);
 	free(source);
 	assert_false(unit_ends(slow, 100));
-	assert_int_equal(kill(unit_child(), SIGKILL), 0);
+	assert_true(unit_kill_child());
 	check_pyc(u, slow);
 	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 1);
 	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 2);
