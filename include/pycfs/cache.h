@@ -130,7 +130,9 @@ uint64_t px_cache_queued(struct px_cache *c);
 
 /* The most profiles that px_cache_info can tell apart. */
 #define PX_CACHE_MAX_PROFILES 64
-#define PX_CACHE_PROFILE_SIZE 80 /* of its text, with the NUL */
+#define PX_CACHE_PROFILE_SIZE 128 /* of its text, with the NUL */
+/* What stands in such a text before who signed its modules, at its end. */
+#define PX_CACHE_SIGNED_BY ", signed by "
 
 struct px_cache_profile {
 	uint32_t id;
@@ -166,6 +168,12 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
  * -errno. */
 int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 		uint64_t *ret_n, uint64_t *ret_bytes);
+
+/* Deletes the modules whose profile says that `name` has signed them
+ * (PX_CACHE_SIGNED_BY): *ret_n blobs of *ret_bytes bytes. Nothing may be put
+ * through `c` meanwhile. -errno. */
+int px_cache_clear_by(struct px_cache *c, const char *name, uint64_t *ret_n,
+		      uint64_t *ret_bytes);
 
 /* Reads all blobs and drops the damaged ones: *ret_damaged of *ret_n. Those
  * that another process evicts meanwhile are not counted. No blob is marked as

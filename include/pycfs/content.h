@@ -27,6 +27,7 @@
 
 #include "pycfs/cache.h"
 #include "pycfs/pool.h"
+#include "pycfs/remote.h"
 #include "pycfs/scripts.h"
 #include "pycfs/stray.h"
 #include "pycfs/view.h"
@@ -70,6 +71,10 @@ struct px_content_options {
 	bool may_lose;	 /* a module lost to a link is logged as a warning */
 	enum px_pyc_mode mode;
 	const char *prefix; /* what co_filename begins with; "" for nothing */
+	/* Where compiled modules may come from; NULL: nowhere else. */
+	struct px_remote *remote;
+	unsigned remote_wait_ms; /* that whoever asks waits for it at most */
+	bool signs; /* keep in mind what it lacks, for px_content_push */
 	/* Scripts that were put into the tree, for RECORDs; NULL: none. */
 	const struct px_scripts *scripts;
 };
@@ -77,9 +82,19 @@ struct px_content_options {
 /* `o` is copied; everything it points to outlives the content. -errno. */
 int px_content_new(const struct px_content_options *o, struct px_content **ret);
 
-/* From now on nothing is compiled that nobody asked for. Returns at once. To
- * end a content: px_content_stop_new_work, px_pool_stop, px_content_stop (by
- * then every request has been answered), px_content_free, px_pool_free. */
+/* Takes all that the remote has of this tree into the cache. Blocks until all
+ * its answers are there. Without a remote nothing is done. */
+void px_content_pull(struct px_content *c);
+
+/* Gives the remote what it lacked when it was asked, if the content signs: what
+ * is compiled by now, or with `compile` all. Blocks until it has that, or as
+ * long as it may take (remote.h). */
+void px_content_push(struct px_content *c, bool compile);
+
+/* From now on nothing is compiled that nobody asked for, and the remote is
+ * asked nothing. Returns at once. To end a content: px_content_stop_new_work,
+ * px_remote_stop, px_pool_stop, px_content_stop (by then every request has been
+ * answered), px_content_free, px_pool_free, px_remote_free. */
 void px_content_stop_new_work(struct px_content *c);
 
 /* Answers with -ECANCELED the requests whose source waits to be read, and those

@@ -22,7 +22,8 @@ struct px_engine {
 	char *compiler; /* path of the program pycfs-compiler */
 	struct px_tree *tree;
 	struct px_cache *cache;
-	struct px_choice choice; /* the Python, and why that one */
+	struct px_remote *remote; /* NULL: none */
+	struct px_choice choice;  /* the Python, and why that one */
 	char *cache_tag; /* of the names in __pycache__ that it will look for */
 	struct px_scripts *scripts; /* NULL: not asked for */
 	struct px_pool *pool;
@@ -85,6 +86,12 @@ int px_engine_fits(struct px_engine *e, struct px_why *why);
 /* Whether it is known already that px_engine_ready will say that the Python
  * does not fit. */
 bool px_engine_is_unfit(const struct px_engine *e);
+/* Gives the remote store what it lacked, as long as that may take, if the
+ * options say so. Before px_engine_quiet. */
+void px_engine_share(struct px_engine *e);
+/* What the remote store has done, for the line at the end, into `ret`; "" if
+ * there is none. Begins with "; ". */
+void px_engine_tell_remote(const struct px_engine *e, char *ret, size_t n);
 /* Stops all compiling: every request that still waits for a module, and every
  * later one, fails with -ECANCELED. Blocks until the workers and their threads
  * have ended. It may be called twice. */

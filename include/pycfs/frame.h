@@ -62,6 +62,9 @@ struct px_frame_hello {
 
 struct px_frame_compile {
 	uint64_t id;
+	/* For the pool, and not sent: modules of different groups share no
+	 * worker, if the pool is to keep them apart. Not 0 then. */
+	uint64_t group;
 	unsigned optimize; /* 0, 1 or 2 */
 	enum px_pyc_mode mode;
 	bool canonical; /* make it canonical (marshal.h), without its name */

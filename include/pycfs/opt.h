@@ -12,6 +12,7 @@
 
 #include "pycfs/pyc.h"
 #include "pycfs/rules.h"
+#include "pycfs/signer.h"
 #include "pycfs/util.h"
 #include "pycfs/view.h"
 
@@ -69,12 +70,20 @@ struct px_opt {
 	unsigned may_lose; /* true: --on-lost warn */
 	char **follow;	   /* --follow-links: absolute paths; owned */
 	size_t n_follow;
-	unsigned jobs;		/* 0: one for each CPU that we may use */
-	unsigned timeout_ms;	/* CPU time for one module; 0: no limit */
-	const char *cache;	/* a directory; NULL: the default one */
-	const char *cache_from; /* a seed's directory; NULL: no seed */
-	uint64_t cache_size;	/* bytes */
-	uint64_t max_source;	/* bytes of one module's source */
+	unsigned jobs;		 /* 0: one for each CPU that we may use */
+	unsigned timeout_ms;	 /* CPU time for one module; 0: no limit */
+	const char *cache;	 /* a directory; NULL: the default one */
+	const char *cache_from;	 /* a seed's directory; NULL: no seed */
+	uint64_t cache_size;	 /* bytes */
+	const char *remote;	 /* URL of a store that is shared; NULL: none */
+	struct px_signer *trust; /* whose chunks are taken from it; owned */
+	size_t n_trust;
+	struct px_secret *secret; /* what is stored there is signed with; owned,
+				   * NULL: nothing is stored */
+	unsigned remote_wait;	  /* ms */
+	unsigned remote_finish;	  /* seconds; UINT_MAX: as the verb needs */
+	const char *by;		  /* cache clear: whose modules; NULL: all */
+	uint64_t max_source;	  /* bytes of one module's source */
 	bool no_cache;
 	bool require_sandbox;
 	bool foreground;
@@ -183,7 +192,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 66
+#define PX_N_OPTS 72
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

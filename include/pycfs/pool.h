@@ -46,6 +46,9 @@ struct px_pool_options {
 	 * and its bytes are lines of grade, line, rule, reason, detail and
 	 * remedy, with a tab between them (src/compiler/analysis.py). */
 	bool analyse;
+	/* A worker that had a module of one group (px_frame_compile.group) gets
+	 * none of another: a hostile module can spoil its own group only. */
+	bool isolate;
 	/* px_pool_start does not wait for the first worker. Jobs can be
 	 * submitted at once; px_pool_ready says whether they will succeed. */
 	bool start_async;

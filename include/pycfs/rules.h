@@ -3,12 +3,13 @@
 #define PX_RULES_H
 /*
  * The user's rules: which paths are shown, which sources are kept, and how
- * modules are optimised. A rule is a verb and a pattern. For each of three
+ * modules are optimised. A rule is a verb and a pattern. For each of four
  * questions the last rule that matches a path decides:
  *
  *   exclude P, include P    is the path shown?
  *   keep-source P           does X.py stay X.py?
  *   optimize N P            at which level is X.py compiled?
+ *   local P                 does what X.py is compiled to stay on this machine?
  *
  * Patterns are those of .gitignore (git 2.39, gitignore(5)), matched against
  * paths in SOURCE:
@@ -20,7 +21,7 @@
  *   * ? [a-z] [!a-z] [[:alpha:]]   match within a name
  *   \            makes the next byte literal
  *   !P           reverses the verb: the path is not excluded, its source is
- *                not kept, or its level is the default again
+ *                not kept, its level is the default again, or it is shared
  *
  * As in git, everything in an excluded directory is excluded, whatever later
  * rules say. A rule with another verb that matches a directory applies to
@@ -52,6 +53,7 @@ enum px_rule_verb {
 	PX_RULE_INCLUDE,
 	PX_RULE_KEEP_SOURCE,
 	PX_RULE_OPTIMIZE,
+	PX_RULE_LOCAL, /* no remote store is asked for it, or given it */
 };
 
 /* Creates an empty list of rules, which the caller frees. Returns 0 or
@@ -90,6 +92,7 @@ int px_rules_parse(struct px_rules *r, const char *text, size_t n,
  * applies. */
 bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir);
 bool px_rules_keep_source(const struct px_rules *r, const char *path);
+bool px_rules_is_local(const struct px_rules *r, const char *path);
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise);
 

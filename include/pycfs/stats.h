@@ -34,6 +34,16 @@
 	X(cache_damaged, "cached modules found damaged and dropped")        \
 	X(cache_errors, "cache operations that failed")                     \
 	X(cache_evicted, "cached modules evicted to stay within the bound") \
+	X(remote_asked, "chunks that the remote store was asked for")       \
+	X(remote_hits, "chunks that it had")                                \
+	X(remote_missed, "chunks that it did not have")                     \
+	X(remote_modules, "modules that came from it")                      \
+	X(remote_bytes, "bytes that came from it")                          \
+	X(remote_refused, "objects of it that were refused")                \
+	X(remote_errors, "questions that it did not answer")                \
+	X(remote_waits, "modules that waited for it in vain")               \
+	X(remote_pushed, "chunks stored there")                             \
+	X(remote_unpushed, "chunks that could not be stored there")         \
 	X(lookups, "LOOKUP requests")                                       \
 	X(getattrs, "GETATTR requests")                                     \
 	X(opens, "OPEN requests")                                           \

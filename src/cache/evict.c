@@ -53,6 +53,7 @@ static int parse_row(enum px_cache_table table, const MDB_val *k,
 		return r;
 	ret->day = u.day;
 	ret->bytes = u.bytes;
+	ret->profile = u.profile;
 	return 0;
 }
 

@@ -16,6 +16,7 @@ struct px_aged_row {
 	uint8_t key[PX_DIGEST_SIZE];
 	uint32_t day;	      /* of last use; of an index row: it was written */
 	uint64_t bytes;	      /* of the blob row; 0: an index row, or deleted */
+	uint32_t profile;     /* of the blob */
 	struct px_item *item; /* of the running batch, or NULL */
 };
 

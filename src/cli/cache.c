@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "share.h"
+
 #include "pycfs/cache.h"
 #include "pycfs/verbs.h"
 #include "pycfs/term.h"
@@ -94,9 +96,22 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	return 0;
 }
 
-static int do_clear(PX_UNUSED const struct job *job, struct px_cache *cache)
+static int do_clear(const struct job *job, struct px_cache *cache)
 {
-	return px_cache_clear(cache);
+	uint64_t n, bytes;
+	int r;
+
+	if (!job->o->by)
+		return px_cache_clear(cache);
+	r = px_cache_clear_by(cache, job->o->by, &n, &bytes);
+	if (r == 0 && job->o->json)
+		printf("{\"version\": 1, \"forgotten\": %llu, \"bytes\": "
+		       "%llu}\n",
+		       (ull)n, (ull)bytes);
+	else if (r == 0)
+		printf("%llu modules signed by %s removed, %llu bytes\n",
+		       (ull)n, job->o->by, (ull)bytes);
+	return r;
 }
 
 static int do_gc(const struct job *job, struct px_cache *cache)
@@ -191,6 +206,32 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 	return r == 0 ? 0 : PX_EXIT_FAILED;
 }
 
+/* What has arguments of its own. */
+struct share {
+	const char *name;
+	int (*act)(struct px_opt *o);
+	int n_args;
+	const char *arguments;
+};
+
+static const struct share shares[] = {
+	{"keygen", px_share_keygen, 3, "NAME FILE"},
+	{"push", px_share_push, 2, "SOURCE"},
+	{"pull", px_share_pull, 2, "SOURCE"},
+};
+
+static int run_share(const struct share *s, struct px_opt *o)
+{
+	struct px_why why;
+
+	if (o->n_args == s->n_args)
+		return s->act(o);
+	px_because(&why, 0, "%s argument: pycfs cache %s %s",
+		   o->n_args < s->n_args ? "missing" : "unexpected", s->name,
+		   s->arguments);
+	return px_fail(PX_EXIT_USAGE, &why);
+}
+
 int px_cmd_cache(struct px_opt *o)
 {
 	struct job job = {.o = o};
@@ -199,14 +240,22 @@ int px_cmd_cache(struct px_opt *o)
 	struct stat st;
 	size_t i;
 
+	for (i = 0; i < PX_ARRAY_LEN(shares); i++)
+		if (strcmp(o->args[0], shares[i].name) == 0)
+			return run_share(&shares[i], o);
 	for (i = 0; i < PX_ARRAY_LEN(acts); i++)
 		if (strcmp(o->args[0], acts[i].name) == 0)
 			job.act = acts[i].act;
 	if (!job.act) {
 		px_because(&why, 0,
-			   "unknown 'pycfs cache %s': stat, clear, gc, verify "
-			   "or compact",
+			   "unknown 'pycfs cache %s': stat, clear, gc, verify, "
+			   "compact, keygen, push or pull",
 			   o->args[0]);
+		return px_fail(PX_EXIT_USAGE, &why);
+	}
+	if (o->n_args > 1) {
+		px_because(&why, 0, "unexpected argument '%s': pycfs cache %s",
+			   o->args[1], o->args[0]);
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
 	if (job.act == do_gc && o->max_age == UINT_MAX && o->max_size == 0) {

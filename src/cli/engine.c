@@ -7,6 +7,7 @@
 #include "pycfs/log.h"
 #include "pycfs/marshal.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -131,12 +132,39 @@ static int open_cache(struct px_engine *e, const struct px_opt *o,
 		.max_bytes = o->cache_size,
 		.stats = &e->stats,
 	};
-	int r = o->no_cache ? px_cache_open(&options, &e->cache, why)
-			    : open_persistent(e, o, &options, &dir, why);
+	/* Nobody knows who has put into a persistent cache what is there, and
+	 * it is not to be signed. */
+	int r = o->no_cache || o->secret
+			? px_cache_open(&options, &e->cache, why)
+			: open_persistent(e, o, &options, &dir, why);
 
 	if (r == 0)
 		px_engine_tell_rebuilt(e->cache, dir);
 	return r < 0 ? r : add_seed(e, o, why);
+}
+
+/* How long things may be stored at the end, in seconds. */
+#define FINISH	     30
+#define FINISH_MOUNT 5
+
+static int open_remote(struct px_engine *e, const struct px_opt *o,
+		       struct px_why *why)
+{
+	const bool mounts = o->verb == PX_VERB_MOUNT;
+	const unsigned finish = o->remote_finish != UINT_MAX ? o->remote_finish
+				: mounts		     ? FINISH_MOUNT
+							     : FINISH;
+	const struct px_remote_options options = {
+		.url = o->remote,
+		.trust = o->trust,
+		.n_trust = o->n_trust,
+		.sign = o->secret,
+		.stats = &e->stats,
+		.finish_ms = finish * 1000,
+		.retries = mounts,
+	};
+
+	return o->remote ? px_remote_open(&options, &e->remote, why) : 0;
 }
 
 /* pycfs has a canonical form for every released Python. With another one
@@ -179,7 +207,8 @@ static int start_pool(struct px_engine *e, const struct px_opt *o,
 		.timeout_ms = o->timeout_ms,
 		.debug_ranges = o->debug_ranges,
 		.compileall = o->plain_marshal,
-		.require_sandbox = o->require_sandbox,
+		.require_sandbox = o->require_sandbox || o->secret,
+		.isolate = o->secret != NULL,
 		.start_async = true,
 		.stats = &e->stats,
 	};
@@ -258,6 +287,9 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.may_lose = o->may_lose,
 		.mode = o->mode,
 		.prefix = o->prefix,
+		.remote = e->remote,
+		.remote_wait_ms = o->remote_wait,
+		.signs = o->secret != NULL,
 		.scripts = e->scripts,
 	};
 	int r = px_content_new(&options, &e->content);
@@ -301,6 +333,8 @@ int px_engine_start(struct px_engine *e, const struct px_opt *o,
 	 * process ends, and starting the workers would have been in vain. */
 	if (r == 0)
 		r = open_cache(e, o, why);
+	if (r == 0)
+		r = open_remote(e, o, why);
 	if (r == 0)
 		r = start_pool(e, o, why);
 	if (r == 0)
@@ -348,10 +382,41 @@ int px_engine_ready(struct px_engine *e, struct px_why *why)
 	return r;
 }
 
+void px_engine_share(struct px_engine *e)
+{
+	if (e->content)
+		px_content_push(e->content, false);
+}
+
+void px_engine_tell_remote(const struct px_engine *e, char *ret, size_t n)
+{
+	const struct px_stats *s = &e->stats;
+	typedef unsigned long long ull;
+	int used = 0;
+
+	*ret = '\0';
+	if (!e->remote)
+		return;
+	used = snprintf(ret, n,
+			"; the remote store had %llu of %llu chunks (%llu "
+			"modules, %llu bytes)",
+			(ull)px_stats_get(s, PX_COUNT_remote_hits),
+			(ull)px_stats_get(s, PX_COUNT_remote_asked),
+			(ull)px_stats_get(s, PX_COUNT_remote_modules),
+			(ull)px_stats_get(s, PX_COUNT_remote_bytes));
+	if (e->o->secret && used > 0 && (size_t)used < n)
+		snprintf(ret + used, n - (size_t)used,
+			 ", %llu were stored there and %llu not",
+			 (ull)px_stats_get(s, PX_COUNT_remote_pushed),
+			 (ull)px_stats_get(s, PX_COUNT_remote_unpushed));
+}
+
 void px_engine_quiet(struct px_engine *e)
 {
 	if (e->content)
 		px_content_stop_new_work(e->content);
+	if (e->remote)
+		px_remote_stop(e->remote);
 	px_pool_stop(e->pool);
 	if (e->content)
 		px_content_stop(e->content);
@@ -362,6 +427,7 @@ void px_engine_stop(struct px_engine *e)
 {
 	px_content_free(e->content);
 	px_pool_free(e->pool);
+	px_remote_free(e->remote);
 	px_cache_close(e->cache);
 	px_scripts_free(e->scripts);
 	px_choice_fini(&e->choice);

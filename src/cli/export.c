@@ -116,11 +116,12 @@ static void tell_done(const struct running *run)
 	const double seconds = (double)(px_now_ms() - run->started) / 1000;
 	const bool is_archive = run->job->format != PX_SINK_DIR;
 	const char *env = run->job->o->environment;
-	char version[32], archive[16], files[16];
+	char version[32], archive[16], files[16], remote[256];
 
+	px_engine_tell_remote(&run->engine, remote, sizeof(remote));
 	px_log(PX_LOG_NOTICE,
 	       "%s: %s%s%llu files of %s, in %.1f s for Python %s "
-	       "(%llu modules compiled, %llu from the cache)%s%s",
+	       "(%llu modules compiled, %llu from the cache)%s%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
 	       is_archive ? ", " : "", (ull)run->sum.total.files,
@@ -128,7 +129,7 @@ static void tell_done(const struct running *run)
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine),
+	       (ull)n_cached(&run->engine), remote,
 	       *env ? "; from the environment: " : "", env);
 }
 
@@ -407,6 +408,8 @@ static int export(struct running *run, struct px_why *why)
 		r = finish(run, why);
 	end_progress(run);
 	px_faults_tell(run->sum.faults);
+	if (r == 0)
+		px_engine_share(&run->engine);
 	/* What compiles ahead also looks for strays. */
 	px_engine_quiet(&run->engine);
 	if (r == 0 || r == -ENOEXEC)

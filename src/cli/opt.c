@@ -337,6 +337,9 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		return px_because(why, -ENOMEM, "out of memory");
 	if (px_opt_epoch(o, why) < 0)
 		return -EINVAL;
+	r = px_opt_check_remote(o, why);
+	if (r < 0)
+		return r;
 	if (o->n_args < verb->min_args)
 		return px_opt_missing(verb, o->n_args, why);
 	if (verb->max_args >= 0 && o->n_args > verb->max_args)
@@ -367,5 +370,9 @@ void px_opt_fini(struct px_opt *o)
 		free(o->follow[i]);
 	free(o->follow);
 	px_rules_free(o->rules);
+	if (o->secret)
+		px_secret_wipe(o->secret);
+	free(o->secret);
+	free(o->trust);
 	free(o->fuse_options);
 }

@@ -17,7 +17,9 @@
 #define CACHE  PX_VERB_CACHE
 #define TRACE  PX_VERB_TRACEBACK
 #define CHECK  PX_VERB_CHECK
-#define ALL    (VIEW | PX_VERB_UMOUNT | CACHE | TRACE)
+/* What decides what is compiled, and so what machines can share. */
+#define FORM (VIEW | CACHE)
+#define ALL  (VIEW | PX_VERB_UMOUNT | CACHE | TRACE)
 
 /* The largest source that can be compiled, in bytes. A message to a worker has
  * at most 1 GiB, and contains the path of the module, too. */
@@ -38,6 +40,8 @@ const struct px_opt px_opt_defaults = {
 	.gid = -1,
 	.mtime = -1,
 	.timeout_ms = 60000,
+	.remote_wait = 100,
+	.remote_finish = UINT_MAX,
 	.cache_size = 2ull << 30,
 	.max_source = 64u << 20,
 };
@@ -96,51 +100,52 @@ const char *px_opt_choices(const struct px_opt_row *row, bool explain,
 
 /* clang-format off */
 const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
-	{"python", 0, "PY", VIEW,
+	{"python", 0, "PY", FORM,
 	 "compile with this Python: a path, a program name or a version "
 	 "(default: the version that SOURCE is for, else python3 of PATH)",
 	 TEXT(python)},
-	{"optimize", 'O', "N", VIEW, "optimize level",
+	{"optimize", 'O', "N", FORM, "optimize level",
 	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
 		{"2", 2, "no docstrings either"})},
-	{"run-optimize", 0, "N", VIEW,
+	{"run-optimize", 0, "N", FORM,
 	 "level of the interpreter that will run it",
 	 CHOICE(run_optimize, {"0", 0, NULL}, {"1", 1, "-O"},
 		{"2", 2, "-OO, PYTHONOPTIMIZE=2"})},
-	{"debug-ranges", 0, NULL, VIEW,
+	{"debug-ranges", 0, NULL, FORM,
 	 "keep column numbers for tracebacks (3.11 and later; a third larger)",
 	 FLAG(debug_ranges)},
-	{"invalidation-mode", 0, "MODE", VIEW,
+	{"invalidation-mode", 0, "MODE", FORM,
 	 "how Python sees that a .pyc is stale, as in compileall",
 	 CHOICE(mode, {"unchecked-hash", PX_PYC_UNCHECKED_HASH, NULL},
 		{"checked-hash", PX_PYC_CHECKED_HASH, NULL},
 		{"timestamp", PX_PYC_TIMESTAMP, NULL})},
-	{"marshal", 0, "FORM", VIEW, "how code is written",
+	{"marshal", 0, "FORM", FORM, "how code is written",
 	 CHOICE(plain_marshal,
 		{"canonical", false, "the same bytes everywhere"},
 		{"cpython", true, "as CPython happens to write it"})},
-	{"reproducible", 0, "WHEN", VIEW, "whether the same bytes are promised",
+	{"reproducible", 0, "WHEN", FORM, "whether the same bytes are promised",
 	 CHOICE(must_reproduce,
 		{"possible", false, "a warning if they cannot be"},
 		{"required", true, "an error if they cannot be"})},
-	{"prefix", 0, "PATH", VIEW | TRACE,
+	{"prefix", 0, "PATH", FORM | TRACE,
 	 "what file names in tracebacks start with (default: /site-packages)",
 	 EMPTY_TEXT(prefix)},
-	{"exclude", 0, "PATTERN", VIEW,
+	{"exclude", 0, "PATTERN", FORM,
 	 "do not ship what matches, as in .gitignore; the last of these rules "
 	 "that matches decides", SET(px_opt_exclude)},
-	{"include", 0, "PATTERN", VIEW,
+	{"include", 0, "PATTERN", FORM,
 	 "ship what matches, although an earlier rule excludes it",
 	 SET(px_opt_include)},
-	{"keep-source", 0, "PATTERN", VIEW,
+	{"keep-source", 0, "PATTERN", FORM,
 	 "ship X.py itself, with its bytecode in __pycache__",
 	 SET(px_opt_keep_source)},
-	{"optimize-for", 0, "N:PATTERN", VIEW,
+	{"optimize-for", 0, "N:PATTERN", FORM,
 	 "compile what matches at level N", SET(px_opt_optimize_for)},
-	{"rules", 0, "FILE", VIEW,
-	 "rules, one a line: exclude P, include P, keep-source P, optimize N P",
+	{"rules", 0, "FILE", FORM,
+	 "rules, one a line: exclude P, include P, keep-source P, optimize N P, "
+	 "local P",
 	 SET(px_opt_rules)},
-	{"profile", 0, "PROFILE", VIEW, "rules that come before yours",
+	{"profile", 0, "PROFILE", FORM, "rules that come before yours",
 	 CHOICE(safe, {"safe", true, "those for packages known to break without "
 		 "source or docstrings"},
 		{"strict", false, "none"})},
@@ -155,7 +160,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 CHOICE(normal_modes, {"source", false, "as they are there"},
 		{"normal", true, "0755 for directories and what is executable, "
 		 "else 0644"})},
-	{"on-error", 0, "HOW", VIEW, "a module that does not compile",
+	{"on-error", 0, "HOW", FORM, "a module that does not compile",
 	 CHOICE(on_error, {"fail", PX_ON_ERROR_FAIL, "stat and open give EIO, "
 		"an export ends"},
 		{"source", PX_ON_ERROR_SOURCE, "it is shipped as .py"},
@@ -164,7 +169,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "a module that is lost to a link, or an export without modules",
 	 CHOICE(may_lose, {"fail", false, "export and report fail"},
 		{"warn", true, "they only say so"})},
-	{"follow-links", 0, "ROOT", VIEW,
+	{"follow-links", 0, "ROOT", FORM,
 	 "ship what links into this directory lead to, as if it stood there; "
 	 "may be repeated", SET(px_opt_follow_links)},
 	{"scripts", 0, "DIR", MOUNT | EXPORT,
@@ -173,17 +178,17 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"scripts-python", 0, "PATH", MOUNT | EXPORT,
 	 "the Python that runs them (default: python3.X of PATH, the version that "
 	 "compiles)", SET(px_opt_scripts_python)},
-	{"jobs", 'j', "N", VIEW,
+	{"jobs", 'j', "N", FORM,
 	 "compile processes (default: $PYCFS_JOBS, else as many as there are "
 	 "CPUs, or as the cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS),
 	 .env = "PYCFS_JOBS"},
-	{"timeout", 0, "SECONDS", VIEW,
+	{"timeout", 0, "SECONDS", FORM,
 	 "give up on a module after this much CPU time (default 60; 0: never)",
 	 SET(px_opt_timeout)},
-	{"max-source", 0, "BYTES", VIEW,
+	{"max-source", 0, "BYTES", FORM,
 	 "compile no module whose source is larger; K, M, at most 1023M "
 	 "(default 64M)", BYTES(max_source, LARGEST_SOURCE)},
-	{"require-sandbox", 0, NULL, VIEW,
+	{"require-sandbox", 0, NULL, FORM,
 	 "fail where compile workers cannot be kept from system calls",
 	 FLAG(require_sandbox)},
 	{"cache", 0, "DIR", VIEW | CACHE,
@@ -198,6 +203,25 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "evict what was not used for longest above this size; K, M, G "
 	 "(default: $PYCFS_CACHE_SIZE, else 2G)", BYTES(cache_size, 0),
 	 .env = "PYCFS_CACHE_SIZE"},
+	{"remote", 0, "URL", FORM,
+	 "share compiled modules with other machines: a store, file:///DIR "
+	 "(default: $PYCFS_REMOTE)", SET(px_opt_remote), .env = "PYCFS_REMOTE"},
+	{"remote-trust", 0, "KEY", FORM,
+	 "take from it what this key has signed: NAME:KEY, or @FILE with such "
+	 "lines; may be repeated (default: $PYCFS_REMOTE_TRUST)",
+	 SET(px_opt_remote_trust), .env = "PYCFS_REMOTE_TRUST"},
+	{"remote-sign", 0, "FILE", FORM,
+	 "also store there what it lacks, signed with this key of cache keygen; "
+	 "nothing is taken from the local cache then", SET(px_opt_remote_sign)},
+	{"remote-wait", 0, "MS", FORM,
+	 "whoever reads a module waits for the store for so long (default 100; "
+	 "0: never); all such waiting in vain adds up to a second at most",
+	 COUNT(remote_wait, 60000)},
+	{"remote-finish", 0, "SECONDS", FORM,
+	 "at the end store for so long (default 30; of a mount 5)",
+	 COUNT(remote_finish, 86400)},
+	{"by", 0, "NAME", CACHE,
+	 "clear: only what this key has signed", TEXT(by)},
 	{"no-cache", 0, NULL, VIEW,
 	 "keep compiled modules for this mount only", FLAG(no_cache)},
 	{"immutable", 0, NULL, MOUNT,

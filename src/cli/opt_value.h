@@ -39,5 +39,12 @@ int px_opt_keep_source(struct px_opt *o, const char *value);
 int px_opt_optimize_for(struct px_opt *o, const char *value);
 int px_opt_rules(struct px_opt *o, const char *value);
 int px_opt_follow_links(struct px_opt *o, const char *value);
+int px_opt_remote(struct px_opt *o, const char *value);
+int px_opt_remote_trust(struct px_opt *o, const char *value);
+int px_opt_remote_sign(struct px_opt *o, const char *value);
+
+/* After all options: whether those of a remote fit together. -EINVAL, with a
+ * sentence in `why`; -ENOMEM. */
+int px_opt_check_remote(struct px_opt *o, struct px_why *why);
 
 #endif

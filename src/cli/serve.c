@@ -94,12 +94,16 @@ static void tell_counters(const struct server *s)
 	const uint64_t rejected =
 		px_stats_get(&s->engine.stats, PX_COUNT_rejected);
 
+	char remote[256];
+
+	px_engine_tell_remote(&s->engine, remote, sizeof(remote));
 	px_log(s->o->verb == PX_VERB_RUN ? PX_LOG_NOTICE : PX_LOG_INFO,
 	       "%llu modules compiled (%llu refused), %llu "
-	       "requests answered from the cache, in %.1f s with Python %s%s%s",
+	       "requests answered from the cache, in %.1f s with Python "
+	       "%s%s%s%s",
 	       (unsigned long long)compiled, (unsigned long long)rejected,
 	       (unsigned long long)cached,
-	       (double)(px_now_ms() - s->began) / 1000, s->python,
+	       (double)(px_now_ms() - s->began) / 1000, s->python, remote,
 	       *env ? "; from the environment: " : "", env);
 }
 
@@ -121,6 +125,7 @@ int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,
 		if (r < 0)
 			px_because(why, r, "serving %s ended: %s", mountpoint,
 				   strerror(-r));
+		px_engine_share(&s->engine);
 		tell_counters(s);
 	}
 	stop(s);

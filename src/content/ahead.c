@@ -157,6 +157,8 @@ static void *ahead_main(void *arg)
 	bool has_root = !a->o.o->ahead_tree;
 
 	while ((t = next_dir(a, &stack))) {
+		while (!is_stopped(a) && px_plan_leads(a->o.plan))
+			usleep(10000);
 		/* A directory that was touched comes again with the tree. By
 		 * then its modules are in the cache, so it costs little. */
 		compile_dir(a, t->path, t->in_tree ? &stack : NULL);

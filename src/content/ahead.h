@@ -14,6 +14,7 @@
 
 #include "dirs.h"
 #include "module.h"
+#include "plan.h"
 
 struct px_ahead;
 
@@ -22,6 +23,7 @@ struct px_ahead_options {
 	struct px_dirs *dirs;
 	const struct px_modules *modules;
 	struct px_room *room;
+	struct px_plan *plan; /* NULL: no remote */
 };
 
 /* Also starts the thread, if the options want one. -errno. */

@@ -10,9 +10,11 @@
 #include "key.h"
 #include "mark.h"
 #include "module.h"
+#include "plan.h"
 #include "record.h"
 #include "room.h"
 #include "said.h"
+#include "share.h"
 #include "verdict.h"
 
 #include "pycfs/log.h"
@@ -29,6 +31,7 @@ struct px_content {
 	struct px_said *said;
 	struct px_room *room;
 	struct px_dirs *dirs;
+	struct px_plan *plan; /* NULL: no remote */
 	struct px_flights *flights;
 	struct px_modules modules;
 	struct px_records *records;
@@ -56,12 +59,21 @@ static int make_parts(struct px_content *c)
 	if (r == 0)
 		r = px_room_new(c->o.in_flight, &c->room);
 	if (r == 0)
+		r = px_plan_new(
+			&(struct px_plan_options){
+				.o = &c->o,
+				.keys = c->keys,
+				.dirs = c->dirs,
+			},
+			&c->plan);
+	if (r == 0)
 		r = px_flights_new(
 			&(struct px_flights_options){
 				.o = &c->o,
 				.keys = c->keys,
 				.said = c->said,
 				.room = c->room,
+				.plan = c->plan,
 				.on_waited = on_waited,
 				.arg = c,
 			},
@@ -88,6 +100,7 @@ static int make_parts(struct px_content *c)
 				.dirs = c->dirs,
 				.modules = &c->modules,
 				.room = c->room,
+				.plan = c->plan,
 			},
 			&c->ahead);
 	return r;
@@ -213,9 +226,22 @@ void px_content_check_pyc(struct px_content *c, const char *path, int fd)
 		       path, c->o.python->cache_tag);
 }
 
+void px_content_pull(struct px_content *c)
+{
+	if (c->plan)
+		px_plan_all(c->plan);
+}
+
+void px_content_push(struct px_content *c, bool compile)
+{
+	if (c->plan && c->o.signs)
+		px_parts_push(&c->modules, c->plan, compile);
+}
+
 void px_content_stop_new_work(struct px_content *c)
 {
 	px_ahead_stop_new_work(c->ahead);
+	px_plan_stop(c->plan);
 }
 
 void px_content_stop(struct px_content *c)
@@ -225,6 +251,7 @@ void px_content_stop(struct px_content *c)
 		px_room_close(c->room);
 	if (c->ahead)
 		px_ahead_join(c->ahead);
+	px_plan_join(c->plan);
 	if (c->room)
 		px_room_join(c->room);
 }
@@ -237,6 +264,7 @@ void px_content_free(struct px_content *c)
 	px_ahead_free(c->ahead);
 	px_records_free(c->records);
 	px_flights_free(c->flights);
+	px_plan_free(c->plan);
 	px_room_free(c->room);
 	px_dirs_free(c->dirs);
 	px_said_free(c->said);

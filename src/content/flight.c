@@ -37,6 +37,7 @@ struct flight {
 	struct flight *leader; /* of a follower */
 	struct flight *followers;
 	struct flight *next;	/* of the same leader */
+	struct px_wait wait;	/* for the remote */
 	uint64_t job;		/* under lock: the pool's; 0: not queued yet */
 	bool is_apple_double;	/* known once the source was read */
 	bool wanted;		/* under lock: somebody waits */
@@ -81,15 +82,18 @@ static struct flight *find_leader(const struct px_flights *fs,
 	return NULL;
 }
 
-/* Under lock: somebody waits for `f`. Returns the job to be promoted for that;
- * 0: none. */
-static uint64_t want(struct flight *f)
+/* Under lock: somebody waits for `f`. Returns a reference to the flight that
+ * has to hasten for that (hasten); NULL: none. */
+static struct flight *want(struct flight *f)
 {
 	struct flight *compiles = f->leader ? f->leader : f;
-	const uint64_t job = compiles->wanted ? 0 : compiles->job;
+	const bool was_wanted = compiles->wanted;
 
 	f->wanted = compiles->wanted = true;
-	return job;
+	if (was_wanted)
+		return NULL;
+	compiles->refs++;
+	return compiles;
 }
 
 static void destroy(struct flight *f)
@@ -109,6 +113,25 @@ static void flight_unref(struct flight *f)
 	pthread_mutex_unlock(&fs->lock);
 	if (left == 0)
 		destroy(f);
+}
+
+/* Takes the reference over; NULL is fine. */
+static void hasten(struct flight *f)
+{
+	struct px_flights *fs;
+	uint64_t job;
+
+	if (!f)
+		return;
+	fs = f->fs;
+	pthread_mutex_lock(&fs->lock);
+	job = f->job;
+	pthread_mutex_unlock(&fs->lock);
+	if (job != 0)
+		px_pool_promote(fs->o.o->pool, job);
+	else if (fs->o.plan)
+		px_plan_hurry(fs->o.plan, &f->wait);
+	flight_unref(f);
 }
 
 /* Takes the flight from the table and answers everybody who joined it. */
@@ -278,6 +301,7 @@ static int compile(struct flight *f)
 	struct px_flights *fs = f->fs;
 	const struct px_module_id *id = &f->id;
 	const struct px_frame_compile task = {
+		.group = px_hash64(4, id->path, strcspn(id->path, "/")) | 1,
 		.optimize = id->form.optimize,
 		.mode = id->form.mode,
 		.canonical = fs->o.o->canonical,
@@ -326,8 +350,7 @@ static void refuse(struct flight *f)
 static bool follow(struct flight *f)
 {
 	struct px_flights *fs = f->fs;
-	struct flight *leader;
-	uint64_t job = 0;
+	struct flight *leader, *late = NULL;
 
 	pthread_mutex_lock(&fs->lock);
 	leader = find_leader(fs, f->key);
@@ -336,14 +359,13 @@ static bool follow(struct flight *f)
 		f->next = leader->followers;
 		leader->followers = f;
 		if (f->wanted)
-			job = want(f);
+			late = want(f);
 	} else {
 		px_map_add(&fs->leaders, &f->leads, px_get_le64(f->key));
 		f->is_leader = true;
 	}
 	pthread_mutex_unlock(&fs->lock);
-	if (job != 0)
-		px_pool_promote(fs->o.o->pool, job);
+	hasten(late);
 	return leader != NULL;
 }
 
@@ -365,8 +387,36 @@ static bool end_from_cache(struct flight *f)
 	return true;
 }
 
+static void compile_or_end(struct flight *f)
+{
+	int r = compile(f);
+
+	if (r < 0)
+		end(f, r, NULL, false);
+}
+
+/* It has come from the remote, or will not. */
+static void on_waited_enough(struct px_wait *w)
+{
+	struct flight *f = PX_CONTAINER(w, struct flight, wait);
+
+	if (!end_from_cache(f))
+		compile_or_end(f);
+}
+
+static bool is_wanted(struct flight *f)
+{
+	struct px_flights *fs = f->fs;
+	bool wanted;
+
+	pthread_mutex_lock(&fs->lock);
+	wanted = f->wanted;
+	pthread_mutex_unlock(&fs->lock);
+	return wanted;
+}
+
 /* Reads and hashes the source, and compiles it unless the cache has a blob for
- * these bytes, or will have one. */
+ * these bytes, or will have one, or it may come from the remote. */
 static void read_source(struct flight *f)
 {
 	const struct px_flights_options *o = &f->fs->o;
@@ -389,9 +439,11 @@ static void read_source(struct flight *f)
 	px_module_id_blob(o->keys, &f->id, &f->source, &f->st, f->key);
 	if (follow(f) || end_from_cache(f))
 		return;
-	r = compile(f);
-	if (r < 0)
-		end(f, r, NULL, false);
+	if (px_plan_wait(o->plan, f->id.path, f->key, is_wanted(f), &f->wait))
+		return;
+	/* What had not come when the cache was asked may have come by now. */
+	if (!o->plan || !end_from_cache(f))
+		compile_or_end(f);
 }
 
 static void on_room(struct px_room_ticket *t, int err)
@@ -414,6 +466,7 @@ static struct flight *flight_new(struct px_flights *fs, struct px_module_id *id,
 	f->fs = fs;
 	f->refs = 1;
 	f->ticket.start = on_room;
+	f->wait.go = on_waited_enough;
 	/* One that is too large is refused without being read. */
 	f->ticket.bytes = st->fp.size <= fs->o.o->max_source ? st->fp.size : 0;
 	f->st = *st;
@@ -437,19 +490,17 @@ static void add_waiter(struct flight *f, struct waiter *w)
 static bool join_or_enter(struct px_flights *fs, struct flight *fresh,
 			  struct waiter *w)
 {
-	struct flight *f;
-	uint64_t job = 0;
+	struct flight *f, *late = NULL;
 
 	pthread_mutex_lock(&fs->lock);
 	f = find(fs, &fresh->id);
 	if (f && w)
-		job = want(f);
+		late = want(f);
 	add_waiter(f ? f : fresh, w);
 	if (!f)
 		px_map_add(&fs->map, &fresh->node, hash_of(&fresh->id));
 	pthread_mutex_unlock(&fs->lock);
-	if (job != 0)
-		px_pool_promote(fs->o.o->pool, job);
+	hasten(late);
 	return f != NULL;
 }
 

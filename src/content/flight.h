@@ -8,7 +8,9 @@
  *   join -> room for the source -> read, blob key -> is it compiling?
  *             yes: follow that flight, and land with it
  *             no: in the cache? -> land
- *               no: the pool compiles it -> store -> land
+ *               no: may it come from the remote? -> wait for that, and look
+ *                   again
+ *                 no: the pool compiles it -> store -> land
  *
  * To land is to answer everybody who joined. A flight is of one path; several
  * paths with equal sources have one blob key, so that one of them compiles and
@@ -18,6 +20,7 @@
  */
 
 #include "key.h"
+#include "plan.h"
 #include "room.h"
 #include "said.h"
 
@@ -28,6 +31,7 @@ struct px_flights_options {
 	const struct px_keys *keys;
 	struct px_said *said;
 	struct px_room *room;
+	struct px_plan *plan; /* NULL: no remote */
 	/* Called without a lock after a module that somebody waits for was
 	 * given to the pool; must not block. */
 	void (*on_waited)(void *arg, const char *path);

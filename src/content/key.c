@@ -14,21 +14,27 @@ struct px_keys {
 	uint8_t profile[PX_DIGEST_SIZE]; /* of what all modules share */
 	uint32_t cache_profiles[3];	 /* numbers of the cache, by level */
 	bool nameless;
+	bool ranges; /* columns are kept */
 };
 
-/* What `pycfs cache stat` counts apart. */
-static void name_cache_profiles(struct px_keys *k, bool ranges)
+/* What `pycfs cache stat` counts apart. `by` is "", or who signed. */
+static uint32_t make_profile(const struct px_keys *k, unsigned level,
+			     const char *by)
 {
 	char version[32], text[PX_CACHE_PROFILE_SIZE];
-	unsigned level;
 
 	px_python_short(k->o->python, version, sizeof(version));
-	for (level = 0; level < PX_ARRAY_LEN(k->cache_profiles); level++) {
-		snprintf(text, sizeof(text), "Python %s, level %u%s%s", version,
-			 level, ranges ? ", debug ranges" : "",
-			 k->o->canonical ? "" : ", marshal cpython");
-		k->cache_profiles[level] = px_cache_profile(k->o->cache, text);
-	}
+	snprintf(text, sizeof(text), "Python %s, level %u%s%s%s%s", version,
+		 level, k->ranges ? ", debug ranges" : "",
+		 k->o->canonical ? "" : ", marshal cpython",
+		 *by ? PX_CACHE_SIGNED_BY : "", by);
+	return px_cache_profile(k->o->cache, text);
+}
+
+static void name_cache_profiles(struct px_keys *k)
+{
+	for (unsigned i = 0; i < PX_ARRAY_LEN(k->cache_profiles); i++)
+		k->cache_profiles[i] = make_profile(k, i, "");
 }
 
 int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
@@ -59,7 +65,8 @@ int px_keys_new(const struct px_content_options *o, struct px_keys **ret)
 	 * not be taken for modules in it. */
 	px_digest_u64(&d, "known", px_marshal_knows(py->magic));
 	px_digest_final(&d, k->profile);
-	name_cache_profiles(k, ranges);
+	k->ranges = ranges;
+	name_cache_profiles(k);
 	*ret = k;
 	return 0;
 }
@@ -77,6 +84,12 @@ bool px_keys_need_name(const struct px_keys *k, const struct px_blob *b)
 uint32_t px_keys_cache_profile(const struct px_keys *k, const struct px_form *f)
 {
 	return k->cache_profiles[f->optimize];
+}
+
+uint32_t px_keys_signed_profile(const struct px_keys *k,
+				const struct px_form *f, const char *name)
+{
+	return make_profile(k, f->optimize, name);
 }
 
 uint32_t px_form_header_mtime(const struct px_form *f, const struct px_stat *st)

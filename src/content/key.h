@@ -80,5 +80,8 @@ uint32_t px_form_header_mtime(const struct px_form *f,
 /* The profile that px_cache_put counts a module of this form under. */
 uint32_t px_keys_cache_profile(const struct px_keys *k,
 			       const struct px_form *f);
+/* The one of a module that came signed by `name` (signer.h). */
+uint32_t px_keys_signed_profile(const struct px_keys *k,
+				const struct px_form *f, const char *name);
 
 #endif

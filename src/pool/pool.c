@@ -23,6 +23,7 @@ static void pool_free(struct px_pool *p)
 		close(p->wake_fd);
 	free(p->workers);
 	free(p->fds);
+	free(p->groups);
 	px_queue_fini(&p->queue);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->is_ready);
@@ -57,8 +58,9 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	pthread_cond_init(&p->is_ready, NULL);
 	p->workers = calloc(o->n_workers, sizeof(*p->workers));
 	p->fds = calloc(o->n_workers + 1, sizeof(*p->fds));
+	p->groups = calloc(o->n_workers, sizeof(*p->groups));
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!p->workers || !p->fds || p->wake_fd < 0) {
+	if (!p->workers || !p->fds || !p->groups || p->wake_fd < 0) {
 		pool_free(p);
 		return px_because(why, -ENOMEM, "out of memory");
 	}
@@ -99,6 +101,7 @@ int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,
 		return -ENOMEM;
 	t.id = px_queue_new_id(&p->queue);
 	job->id = t.id;
+	job->group = t.group;
 	job->done = done;
 	job->arg = arg;
 	job->ahead = priority == PX_PRIORITY_AHEAD;

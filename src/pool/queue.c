@@ -90,19 +90,54 @@ void px_queue_push_front(struct px_queue *q, struct px_job *job)
 	pthread_mutex_unlock(&q->lock);
 }
 
-struct px_job *px_queue_pop(struct px_queue *q)
+static bool is_among(uint64_t group, const uint64_t *groups, unsigned n)
+{
+	while (n > 0 && groups[n - 1] != group)
+		n--;
+	return n > 0;
+}
+
+/* The first job whose group is among these, or is not. */
+static struct px_job *take_among(struct px_job_list *l, const uint64_t *groups,
+				 unsigned n, bool among)
+{
+	struct px_job **at = &l->head;
+
+	while (*at && is_among((*at)->group, groups, n) != among)
+		at = &(*at)->next;
+	return take(l, at);
+}
+
+static struct px_job *pop_among(struct px_queue *q, const uint64_t *groups,
+				unsigned n, bool among)
 {
 	struct px_job *job;
 
 	pthread_mutex_lock(&q->lock);
-	job = take(&q->waited, &q->waited.head);
+	job = take_among(&q->waited, groups, n, among);
 	if (!job) {
-		job = take(&q->ahead, &q->ahead.head);
+		job = take_among(&q->ahead, groups, n, among);
 		if (job)
 			pthread_cond_broadcast(&q->room);
 	}
 	pthread_mutex_unlock(&q->lock);
 	return job;
+}
+
+struct px_job *px_queue_pop(struct px_queue *q)
+{
+	return pop_among(q, NULL, 0, false);
+}
+
+struct px_job *px_queue_pop_group(struct px_queue *q, uint64_t group)
+{
+	return pop_among(q, &group, 1, true);
+}
+
+struct px_job *px_queue_pop_other(struct px_queue *q, const uint64_t *groups,
+				  unsigned n)
+{
+	return pop_among(q, groups, n, false);
 }
 
 unsigned px_queue_count(struct px_queue *q)

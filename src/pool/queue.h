@@ -18,6 +18,7 @@ struct px_job {
 	struct px_buf frame; /* the compile frame, ready to send */
 	px_pool_done done;
 	void *arg;
+	uint64_t group;	   /* as px_frame_compile has it */
 	unsigned n_deaths; /* workers that died while they compiled it */
 	bool ahead;	   /* nobody waits for it yet */
 };
@@ -55,6 +56,11 @@ int px_queue_push(struct px_queue *q, struct px_job *job);
 void px_queue_push_front(struct px_queue *q, struct px_job *job);
 /* The next job, which is the caller's; NULL: there is none. */
 struct px_job *px_queue_pop(struct px_queue *q);
+/* The next job of this group, or NULL. */
+struct px_job *px_queue_pop_group(struct px_queue *q, uint64_t group);
+/* The next job of none of these `n` groups, or NULL. */
+struct px_job *px_queue_pop_other(struct px_queue *q, const uint64_t *groups,
+				  unsigned n);
 unsigned px_queue_count(struct px_queue *q);
 
 /* Moves job `id`, if it is queued ahead, behind those that are waited for. */

@@ -63,6 +63,52 @@ static struct px_worker *least_busy(struct px_pool *p)
 	return found;
 }
 
+/* Whether this worker will soon be done with what it has. */
+static bool takes_more(const struct px_worker *w)
+{
+	return is_running(w) && !w->is_worn &&
+	       (w->state == PX_WORKER_IDLE ||
+		(w->n_bytes < ENOUGH_BYTES && w->n_slots < PX_WORKER_JOBS &&
+		 px_now_ms() - w->begun_ms < PATIENCE_MS));
+}
+
+/* The next job for a worker that may have jobs of one group only. */
+static struct px_job *next_of_group(struct px_pool *p, struct px_worker *w)
+{
+	struct px_job *job;
+
+	unsigned n = 0;
+
+	if (w->group != 0)
+		return px_queue_pop_group(&p->queue, w->group);
+	/* Rather a group that no other worker has: fewer are started then. */
+	for (unsigned i = 0; i < p->o.n_workers; i++)
+		if (is_running(&p->workers[i]) && p->workers[i].group != 0)
+			p->groups[n++] = p->workers[i].group;
+	job = px_queue_pop_other(&p->queue, p->groups, n);
+	if (!job)
+		job = px_queue_pop(&p->queue);
+	if (job)
+		w->group = job->group;
+	return job;
+}
+
+/* As dispatch does it, but no worker gets jobs of two groups. One that is idle
+ * while jobs of other groups wait ends, and another is started. */
+static void give_by_group(struct px_pool *p)
+{
+	for (unsigned i = 0; i < p->o.n_workers; i++) {
+		struct px_worker *w = &p->workers[i];
+		struct px_job *job = NULL;
+
+		while (takes_more(w) && (job = next_of_group(p, w)))
+			give(p, w, job);
+		if (w->state == PX_WORKER_IDLE && w->group != 0 &&
+		    px_queue_count(&p->queue) > 0)
+			px_worker_kill(w, NULL);
+	}
+}
+
 /* Gives jobs to workers and starts workers for the rest. */
 static void dispatch(struct px_pool *p)
 {
@@ -75,8 +121,11 @@ static void dispatch(struct px_pool *p)
 		if (w->state == PX_WORKER_IDLE && w->is_worn)
 			px_worker_kill(w, NULL);
 	}
-	while ((w = least_busy(p)) && (job = px_queue_pop(&p->queue)))
-		give(p, w, job);
+	if (p->o.isolate)
+		give_by_group(p);
+	else
+		while ((w = least_busy(p)) && (job = px_queue_pop(&p->queue)))
+			give(p, w, job);
 	for (i = 0; i < p->o.n_workers; i++)
 		starting += p->workers[i].state == PX_WORKER_STARTING;
 	left = px_queue_count(&p->queue);

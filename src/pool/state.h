@@ -15,6 +15,7 @@ struct px_pool {
 	struct px_queue queue;
 	struct px_worker *workers; /* o.n_workers of them */
 	struct pollfd *fds;	   /* wake_fd, then each worker's */
+	uint64_t *groups;	   /* of the workers, while jobs are given */
 	unsigned start_failures;   /* in a row; see start.h */
 	int64_t retry_ms;	   /* no worker is started before that time */
 

@@ -91,6 +91,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	w->stderr_fd = px_steal_fd(&err_read);
 	w->state = PX_WORKER_STARTING;
 	w->has_answered = w->is_worn = false;
+	w->group = 0;
 	w->n_slots = 0;
 	w->n_bytes = w->n_sent = 0;
 	w->deadline_ms = 0;

@@ -54,6 +54,7 @@ struct px_worker {
 	enum px_worker_state state;
 	bool has_answered; /* it not only starts, but also works */
 	bool is_worn;	   /* gets no more jobs: see PX_WORKER_DEADLINES */
+	uint64_t group;	   /* of the jobs that it had; 0: none yet */
 	pid_t pid;
 	int fd;	       /* stream socket, not blocking */
 	int stderr_fd; /* a pipe: what Python says when it dies */

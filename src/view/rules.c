@@ -59,11 +59,23 @@ static const struct rule *find(const struct px_rules *r, enum px_rule_verb verb,
 	return NULL;
 }
 
-bool px_rules_keep_source(const struct px_rules *r, const char *path)
+/* Whether the last rule with this verb that applies to `path` says yes. */
+static bool holds(const struct px_rules *r, enum px_rule_verb verb,
+		  const char *path)
 {
-	const struct rule *rule = find(r, PX_RULE_KEEP_SOURCE, path);
+	const struct rule *rule = find(r, verb, path);
 
 	return rule && !rule->pattern.negated;
+}
+
+bool px_rules_keep_source(const struct px_rules *r, const char *path)
+{
+	return holds(r, PX_RULE_KEEP_SOURCE, path);
+}
+
+bool px_rules_is_local(const struct px_rules *r, const char *path)
+{
+	return holds(r, PX_RULE_LOCAL, path);
 }
 
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
@@ -184,6 +196,7 @@ static const struct {
 	{"include", PX_RULE_INCLUDE},
 	{"keep-source", PX_RULE_KEEP_SOURCE},
 	{"optimize", PX_RULE_OPTIMIZE},
+	{"local", PX_RULE_LOCAL},
 };
 
 static size_t blanks(const char *p, size_t n)
@@ -214,7 +227,7 @@ static int parse_line(struct px_rules *r, const char *p, size_t n,
 			break;
 	if (i == PX_ARRAY_LEN(verbs)) {
 		*ret_what = "a rule begins with exclude, include, "
-			    "keep-source or optimize";
+			    "keep-source, optimize or local";
 		return -EINVAL;
 	}
 	p += word;

@@ -126,6 +126,16 @@ def blobs():
     put("blob", "stored", b"PXB3" + struct.pack("<IIII", 1, 0, 0, 0) + bytes(24))
 
 
+def chunks():
+    # The checksums are those of pycfs itself: XXH3 is not in hashlib.
+    nothing = struct.pack("<I", 0)
+    blob = b"PXB3" + struct.pack("<IIII", 1, 0, 0, 0) + bytes(16) + b"code"
+    put("chunk", "nothing", bytes([7]) + 8 * nothing)
+    put("chunk", "blob", bytes([1]) + string(blob) + nothing)
+    put("chunk", "long", bytes([0]) + struct.pack("<I", 2 ** 32 - 1) + blob)
+    put("chunk", "short", bytes([3]) + 2 * nothing + string(b"PXB3"))
+
+
 def rules():
     for n, (text, path) in enumerate((
             ("exclude *.pyi\ninclude /a/*.pyi\n", "a/b.pyi"),
@@ -135,6 +145,7 @@ def rules():
             ("exclude !a\nexclude [!a-c]?\\*x[]]\n", "d*x]"),
             ("exclude a*a*a*a*a*b\nexclude **/**/**/**/x\n",
              "aaaaaaaaaaaaaaaaaaaaaaa/a/a/a/a/a"),
+            ("local /mine/\nlocal !/mine/open.py\n", "mine/open.py"),
     )):
         put("rules", str(n), text.encode() + b"\0" + path.encode())
 
@@ -191,5 +202,6 @@ if __name__ == "__main__":
     opts()
     pages()
     blobs()
+    chunks()
     rules()
     records()

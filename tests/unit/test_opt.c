@@ -146,6 +146,12 @@ IS(cache_size, o->cache_size == 5u << 20)
 IS(max_source, o->max_source == 5u << 20)
 IS(no_cache, o->no_cache)
 IS(cache_from, o->cache_from &&strcmp(o->cache_from, "/seed") == 0)
+#define KEY "ci:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+IS(remote, o->remote &&strcmp(o->remote, "file:///s") == 0)
+IS(remote_trust, o->n_trust == 1 && strcmp(o->trust[0].name, "ci") == 0)
+IS(remote_wait, o->remote_wait == 7)
+IS(remote_finish, o->remote_finish == 7)
+IS(by, o->by &&strcmp(o->by, "ci") == 0)
 IS(require_sandbox, o->require_sandbox)
 IS(immutable, o->immutable)
 IS(no_ahead, o->no_ahead)
@@ -247,6 +253,18 @@ static const struct sample {
 	 {"", "0", "0K", "-1", "M", "5X", "5MB", "99999999T"}},
 	{"no-cache", NULL, is_no_cache, {0}},
 	{"cache-from", "/seed", is_cache_from, {""}},
+	{"remote",
+	 "file:///s",
+	 is_remote,
+	 {"", "/s", "file://s", "file:/s", "http://s", "nonsense"}},
+	{"remote-trust",
+	 KEY,
+	 is_remote_trust,
+	 {"ci", ":", KEY "=", "c/i:AAAA", "@/nowhere"}},
+	{"remote-sign", NULL, NULL, {0}}, /* needs a file: tested apart */
+	{"remote-wait", "7", is_remote_wait, {"", "-1", "x", "60001"}},
+	{"remote-finish", "7", is_remote_finish, {"", "-1", "x", "86401"}},
+	{"by", "ci", is_by, {""}},
 	{"require-sandbox", NULL, is_require_sandbox, {0}},
 	{"immutable", NULL, is_immutable, {0}},
 	{"no-ahead", NULL, is_no_ahead, {0}},
@@ -371,6 +389,9 @@ static const struct px_verb *verb_of(const struct px_opt_row *row)
 static void check_taken(struct line *l, const struct px_verb *verb,
 			const struct sample *s)
 {
+	/* A store is no use without a key to trust. */
+	if (s->is_set == is_remote)
+		push(l, "--remote-trust=" KEY);
 	add_arguments(l, verb);
 	if (parse_as(l, verb, false) != 0)
 		fail_msg("%s %s: %s", l->argv[1], l->argv[2], l->why.text);

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: MIT */
+#include "pycfs/remote.h"
+
+#include "depot.h"
+
+#include "pycfs/log.h"
+
+#define N_THREADS   2	  /* that fetch and check */
+#define MAX_FAILED  3	  /* in a row, before the breaker opens */
+#define FIRST_PAUSE 60000 /* ms */
+#define LAST_PAUSE  900000
+#define PATIENCE    2 /* s, for threads that end */
+/* Bytes of objects that wait to be stored: whoever makes more waits. */
+#define MAX_QUEUED (32u << 20)
+
+/* One question, or one object to be stored. It owns all that its thread needs,
+ * so that a thread that hangs can be left behind. */
+struct question {
+	struct question *next;
+	bool being_told, given_up; /* under lock */
+	px_remote_done done;
+	void *arg;
+	struct px_buf object; /* to be stored; without data: it is a question */
+	uint8_t name[PX_DIGEST_SIZE]; /* of that */
+	size_t n;
+	px_chunk_key keys[];
+};
+
+struct px_remote {
+	struct px_remote_options o;
+	struct px_depot *depot;
+	char *url;
+	/* Copies: a thread that was left behind still looks at them. */
+	struct px_signer *trust;
+	uint8_t id[PX_SIGNER_ID_SIZE]; /* of who signs */
+	bool keeps;		       /* whoever signs marks what is used */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;	       /* any of what follows */
+	struct question *first, **end; /* under lock, as all that follows */
+	struct question *running;      /* taken by a thread, or being told */
+	bool stop;
+	unsigned n_threads; /* that have not ended */
+	unsigned n_failed;  /* in a row */
+	bool open;	    /* the breaker: nothing gets through */
+	int64_t until;	    /* px_now_ms at which it closes; INT64_MAX: never */
+	int64_t pause;	    /* ms, when it opens next */
+	bool warned, warned_put;
+	size_t n_puts;	     /* objects queued, or being stored */
+	size_t queued_bytes; /* of them */
+	int64_t finish_by;   /* px_now_ms; 0: nothing was to be stored yet */
+};
+
+int px_remote_check_url(const char *url, struct px_why *why)
+{
+	return px_depot_check_url(url, why);
+}
+
+static void count(struct px_remote *r, enum px_counter c, uint64_t n)
+{
+	px_stats_add(r->o.stats, c, n);
+}
+
+/* ---------------------------------------------------------------- breaker */
+
+/* Under lock. */
+static bool lets_through(struct px_remote *r)
+{
+	if (r->open && px_now_ms() >= r->until) {
+		r->open = false;
+		r->n_failed = MAX_FAILED - 1; /* one more opens it again */
+	}
+	return !r->open;
+}
+
+/* Under lock. */
+static void open_breaker(struct px_remote *r)
+{
+	r->open = true;
+	r->until = r->o.retries ? px_now_ms() + r->pause : INT64_MAX;
+	r->pause = r->pause * 2 < LAST_PAUSE ? r->pause * 2 : LAST_PAUSE;
+}
+
+bool px_remote_answers(struct px_remote *r)
+{
+	bool answers;
+
+	pthread_mutex_lock(&r->lock);
+	answers = !r->stop && lets_through(r);
+	pthread_mutex_unlock(&r->lock);
+	return answers;
+}
+
+void px_remote_give_up(struct px_remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->open = true;
+	r->until = INT64_MAX;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static const char *what_is_wrong(int err)
+{
+	switch (err) {
+	case -EKEYREJECTED:
+		return "an object is not what its signer made; if nobody "
+		       "meddled with the store, delete it there";
+	case -EBADMSG:
+		return "what is in the place of an object is none";
+	case -EFBIG:
+		return "an object is larger than any that pycfs makes";
+	case -ENODEV:
+		return "there is no such directory; pycfs cache push makes it";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* Under lock: what an answer says of the store. Returns whether to warn. */
+static bool judge(struct px_remote *r, int err)
+{
+	bool warn;
+
+	if (err == 0 || err == -ENOENT) {
+		r->n_failed = 0;
+		r->pause = FIRST_PAUSE;
+		return false;
+	}
+	r->n_failed++;
+	if (err == -EKEYREJECTED || err == -EBADMSG || err == -ENODEV ||
+	    r->n_failed >= MAX_FAILED)
+		open_breaker(r);
+	warn = r->open && !r->warned;
+	r->warned |= warn;
+	return warn;
+}
+
+/* --------------------------------------------------------------- fetching */
+
+/* Asks for the chunk under each signer's key, until one has it. -ENOENT: none.
+ */
+static int fetch(struct px_remote *r, const struct question *q,
+		 struct px_blob **blobs, const struct px_signer **ret_by,
+		 uint64_t *ret_bytes)
+{
+	uint8_t name[PX_DIGEST_SIZE];
+	int err = -ENOENT;
+
+	px_chunk_name(q->keys, q->n, name);
+	for (size_t i = 0; i < r->o.n_trust && err == -ENOENT; i++) {
+		PX_AUTO(px_buf_fini)
+		struct px_buf b = {.max = PX_CHUNK_OBJECT_MAX};
+
+		err = px_depot_get(r->depot, r->trust[i].id, name, r->keeps,
+				   &b);
+		if (err == 0)
+			err = px_chunk_decode(&r->trust[i], q->keys, q->n,
+					      b.data, b.size, blobs);
+		/* Whoever stores things makes the place for them. */
+		if (err == -ENODEV && r->keeps)
+			err = -ENOENT;
+		*ret_by = &r->trust[i];
+		*ret_bytes = b.size;
+	}
+	return err;
+}
+
+static void count_answer(struct px_remote *r, int err, size_t n, uint64_t bytes)
+{
+	if (err == 0) {
+		count(r, PX_COUNT_remote_hits, 1);
+		count(r, PX_COUNT_remote_modules, n);
+		count(r, PX_COUNT_remote_bytes, bytes);
+	} else if (err == -ENOENT) {
+		count(r, PX_COUNT_remote_missed, 1);
+	} else if (err == -EKEYREJECTED || err == -EBADMSG) {
+		count(r, PX_COUNT_remote_refused, 1);
+	} else {
+		count(r, PX_COUNT_remote_errors, 1);
+	}
+}
+
+/* Waits for a question, and takes it. NULL: stop. */
+static struct question *take(struct px_remote *r)
+{
+	struct question *q;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stop && !r->first)
+		pthread_cond_wait(&r->changed, &r->lock);
+	q = r->first;
+	if (q) {
+		r->first = q->next;
+		if (!r->first)
+			r->end = &r->first;
+		q->next = r->running;
+		r->running = q;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return q;
+}
+
+/* Under lock. */
+static void remove_running(struct px_remote *r, const struct question *q)
+{
+	struct question **p = &r->running;
+
+	while (*p != q)
+		p = &(*p)->next;
+	*p = q->next;
+	pthread_cond_broadcast(&r->changed);
+}
+
+/* What was found is told, unless whoever asked was told already that nobody
+ * looks any more. */
+static void tell(struct px_remote *r, struct question *q, int err,
+		 struct px_blob **blobs, const struct px_signer *by,
+		 uint64_t bytes)
+{
+	bool warn = false;
+
+	pthread_mutex_lock(&r->lock);
+	q->being_told = !q->given_up;
+	if (q->being_told)
+		warn = judge(r, err);
+	pthread_mutex_unlock(&r->lock);
+	if (!q->being_told)
+		return;
+	if (warn)
+		px_log(PX_LOG_WARNING, "%s: %s; going on without it", r->url,
+		       what_is_wrong(err));
+	count_answer(r, err, q->n, bytes);
+	q->done(q->arg, err == 0 ? 0 : -ENOENT, err == 0 ? blobs : NULL, by);
+	pthread_mutex_lock(&r->lock);
+	remove_running(r, q);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void answer(struct px_remote *r, struct question *q)
+{
+	struct px_blob *blobs[PX_CHUNK_MODULES] = {NULL};
+	const struct px_signer *by = NULL;
+	uint64_t bytes = 0;
+	int err = fetch(r, q, blobs, &by, &bytes);
+
+	tell(r, q, err, blobs, by, bytes);
+	for (size_t i = 0; i < q->n; i++)
+		px_blob_unref(blobs[i]);
+}
+
+/* ---------------------------------------------------------------- storing */
+
+static void store(struct px_remote *r, struct question *q)
+{
+	const int err = px_depot_put(r->depot, r->id, q->name, q->object.data,
+				     q->object.size);
+	bool warn = false, counts;
+
+	pthread_mutex_lock(&r->lock);
+	counts = !q->given_up;
+	if (counts) {
+		remove_running(r, q);
+		r->n_puts--;
+		r->queued_bytes -= q->object.size;
+		warn = err < 0 && !r->warned_put;
+		r->warned_put |= warn;
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (warn)
+		px_log(PX_LOG_WARNING, "%s: cannot store there: %s", r->url,
+		       strerror(-err));
+	if (counts)
+		count(r,
+		      err < 0 ? PX_COUNT_remote_unpushed
+			      : PX_COUNT_remote_pushed,
+		      1);
+}
+
+static void destroy(struct px_remote *r)
+{
+	px_depot_close(r->depot);
+	free(r->trust);
+	free(r->url);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->changed);
+	free(r);
+}
+
+static void *fetch_main(void *arg)
+{
+	struct px_remote *r = arg;
+	struct question *q;
+
+	while ((q = take(r))) {
+		if (q->object.size > 0)
+			store(r, q);
+		else
+			answer(r, q);
+		px_buf_fini(&q->object);
+		free(q);
+	}
+	pthread_mutex_lock(&r->lock);
+	r->n_threads--;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+/* ----------------------------------------------------------------- public */
+
+static int start_threads(struct px_remote *r)
+{
+	pthread_t thread;
+	int err = 0;
+
+	for (unsigned i = 0; i < N_THREADS && err == 0; i++) {
+		err = px_thread_start(&thread, fetch_main, r);
+		if (err == 0) {
+			pthread_detach(thread);
+			r->n_threads++;
+		}
+	}
+	return r->n_threads > 0 ? 0 : err;
+}
+
+int px_remote_open(const struct px_remote_options *o, struct px_remote **ret,
+		   struct px_why *why)
+{
+	struct px_remote *r;
+	int err = px_depot_check_url(o->url, why);
+
+	if (err < 0)
+		return err;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return px_because(why, -ENOMEM, "out of memory");
+	r->o = *o;
+	r->pause = FIRST_PAUSE;
+	r->end = &r->first;
+	r->keeps = o->sign != NULL;
+	if (o->sign)
+		memcpy(r->id, o->sign->signer.id, sizeof(r->id));
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, NULL);
+	r->url = strdup(o->url);
+	r->trust = calloc(o->n_trust, sizeof(*r->trust));
+	err = r->url && r->trust ? px_depot_open(o->url, &r->depot) : -ENOMEM;
+	if (err < 0) {
+		destroy(r);
+		return px_because(why, err, "%s: %s", o->url, strerror(-err));
+	}
+	memcpy(r->trust, o->trust, o->n_trust * sizeof(*r->trust));
+	*ret = r;
+	return 0;
+}
+
+/* Under lock: puts `q` into the queue. */
+static int enqueue(struct px_remote *r, struct question *q)
+{
+	const int err = r->n_threads == 0 ? start_threads(r) : 0;
+
+	if (err < 0)
+		return err;
+	*r->end = q;
+	r->end = &q->next;
+	pthread_cond_broadcast(&r->changed);
+	return 0;
+}
+
+int px_remote_ask(struct px_remote *r, const px_chunk_key *keys, size_t n,
+		  px_remote_done done, void *arg)
+{
+	struct question *q = calloc(1, sizeof(*q) + n * sizeof(q->keys[0]));
+	int err;
+
+	if (!q)
+		return -ENOMEM;
+	q->done = done;
+	q->arg = arg;
+	q->n = n;
+	memcpy(q->keys, keys, n * sizeof(q->keys[0]));
+	pthread_mutex_lock(&r->lock);
+	err = r->stop || !lets_through(r) ? -EHOSTDOWN : enqueue(r, q);
+	pthread_mutex_unlock(&r->lock);
+	if (err < 0)
+		free(q);
+	else
+		count(r, PX_COUNT_remote_asked, 1);
+	return err;
+}
+
+/* Under lock: waits until px_now_ms is `by`, or something has changed. False:
+ * it is later than that. */
+static bool wait_until(struct px_remote *r, int64_t by)
+{
+	const int64_t left = by - px_now_ms();
+	struct timespec end;
+
+	if (left <= 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += left / 1000;
+	end.tv_nsec += left % 1000 * 1000000;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_nsec -= 1000000000;
+		end.tv_sec++;
+	}
+	pthread_cond_timedwait(&r->changed, &r->lock, &end);
+	return true;
+}
+
+/* Queues an object once there is room. -ETIMEDOUT. */
+static int enqueue_object(struct px_remote *r, struct question *q)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->finish_by == 0)
+		r->finish_by = px_now_ms() + r->o.finish_ms;
+	while (err == 0 && r->n_puts > 0 &&
+	       r->queued_bytes + q->object.size > MAX_QUEUED)
+		if (!wait_until(r, r->finish_by))
+			err = -ETIMEDOUT;
+	if (err == 0)
+		err = r->stop ? -ECANCELED : enqueue(r, q);
+	if (err == 0) {
+		r->n_puts++;
+		r->queued_bytes += q->object.size;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
+int px_remote_put(struct px_remote *r, const px_chunk_key *keys,
+		  struct px_blob *const *blobs, size_t n)
+{
+	struct question *q = calloc(1, sizeof(*q));
+	int err = q ? px_chunk_encode(r->o.sign, keys, blobs, n, &q->object)
+		    : -ENOMEM;
+
+	if (err == 0) {
+		px_chunk_name(keys, n, q->name);
+		err = enqueue_object(r, q);
+	}
+	if (err < 0) {
+		count(r, PX_COUNT_remote_unpushed, 1);
+		if (q)
+			px_buf_fini(&q->object);
+		free(q);
+	}
+	return err;
+}
+
+void px_remote_finish(struct px_remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->n_puts > 0 && wait_until(r, r->finish_by))
+		;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* What is taken from the queue, or from a thread that has not done it yet. */
+struct given_up {
+	px_remote_done done; /* NULL: an object was to be stored */
+	void *arg;
+};
+
+/* Under lock. NULL: there is none that is not being told. */
+static struct question *find_unanswered(struct px_remote *r)
+{
+	struct question *q;
+
+	for (q = r->running; q && q->being_told;)
+		q = q->next;
+	return q;
+}
+
+/* Takes one; false: there is no more. */
+static bool give_up_one(struct px_remote *r, struct given_up *ret)
+{
+	struct question *q, *queued;
+
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->changed);
+	queued = q = r->first;
+	if (queued)
+		r->first = queued->next;
+	else
+		q = find_unanswered(r);
+	if (q)
+		*ret = (struct given_up){q->done, q->arg};
+	if (q && q->object.size > 0)
+		r->n_puts--;
+	if (q && !queued) { /* its thread frees it, whenever that may be */
+		q->given_up = true;
+		remove_running(r, q);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (queued) {
+		px_buf_fini(&queued->object);
+		free(queued);
+	}
+	return q != NULL;
+}
+
+static void wait_threads(struct px_remote *r)
+{
+	const int64_t by = px_now_ms() + PATIENCE * 1000;
+
+	pthread_mutex_lock(&r->lock);
+	/* What is being told belongs to whoever asked, and does not block. */
+	while (r->running)
+		pthread_cond_wait(&r->changed, &r->lock);
+	while (r->n_threads > 0 && wait_until(r, by))
+		;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void px_remote_stop(struct px_remote *r)
+{
+	struct given_up g;
+
+	while (give_up_one(r, &g)) {
+		if (g.done)
+			g.done(g.arg, -ECANCELED, NULL, NULL);
+		else
+			count(r, PX_COUNT_remote_unpushed, 1);
+	}
+	wait_threads(r);
+}
+
+void px_remote_free(struct px_remote *r)
+{
+	unsigned left;
+
+	if (!r)
+		return;
+	px_remote_stop(r);
+	pthread_mutex_lock(&r->lock);
+	left = r->n_threads;
+	pthread_mutex_unlock(&r->lock);
+	/* A thread that hangs in the store keeps what it looks at. */
+	if (left == 0)
+		destroy(r);
+}
