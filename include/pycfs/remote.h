@@ -75,8 +75,8 @@ int px_remote_put(struct px_remote *r, const px_chunk_key *keys,
 /* Waits until all is stored, or finish_ms after the first px_remote_put. */
 void px_remote_finish(struct px_remote *r);
 
-/* Ends all questions with -ECANCELED, and stores nothing more. Waits 2 s at
- * most for a store that does not answer. Twice is fine. */
+/* Ends all questions with -ECANCELED, and stores nothing more. Waits a tenth of
+ * a second at most for a store that does not answer. Twice is fine. */
 void px_remote_stop(struct px_remote *r);
 /* Of one that was stopped. NULL is fine. */
 void px_remote_free(struct px_remote *r);

@@ -434,6 +434,7 @@ static void forget_old(struct px_plan *p)
 	px_set_fini(&p->done);
 	p->has_all = p->wants_all = false;
 	p->started = 0;
+	px_waits_renew(&p->waits);
 }
 
 bool px_plan_wait(struct px_plan *p, const char *path,

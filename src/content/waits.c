@@ -22,6 +22,12 @@ void px_waits_add(struct px_waits *ws, struct px_wait *w, bool is_waited)
 	ws->first = w;
 }
 
+void px_waits_renew(struct px_waits *ws)
+{
+	ws->spent = 0;
+	ws->over = false;
+}
+
 void px_waits_hurry(struct px_waits *ws, struct px_wait *w)
 {
 	if (w->is_listed && !w->is_waited)

@@ -36,6 +36,8 @@ struct px_waits {
 
 /* `w` has its unit, key and part. */
 void px_waits_add(struct px_waits *ws, struct px_wait *w, bool is_waited);
+/* What was waited in vain is forgotten. */
+void px_waits_renew(struct px_waits *ws);
 /* Somebody waits for it now. It need not be listed. */
 void px_waits_hurry(struct px_waits *ws, struct px_wait *w);
 /* The key is in this part, which was asked for. */

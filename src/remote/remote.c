@@ -9,7 +9,7 @@
 #define MAX_FAILED  3	  /* in a row, before the breaker opens */
 #define FIRST_PAUSE 60000 /* ms */
 #define LAST_PAUSE  900000
-#define PATIENCE    2 /* s, for threads that end */
+#define PATIENCE    100 /* ms, for threads that end */
 /* Bytes of objects that wait to be stored: whoever makes more waits. */
 #define MAX_QUEUED (32u << 20)
 
@@ -40,6 +40,7 @@ struct px_remote {
 	struct question *first, **end; /* under lock, as all that follows */
 	struct question *running;      /* taken by a thread, or being told */
 	bool stop;
+	bool left_behind;   /* threads that hang in the store */
 	unsigned n_threads; /* that have not ended */
 	unsigned n_failed;  /* in a row */
 	bool open;	    /* the breaker: nothing gets through */
@@ -506,14 +507,15 @@ static bool give_up_one(struct px_remote *r, struct given_up *ret)
 
 static void wait_threads(struct px_remote *r)
 {
-	const int64_t by = px_now_ms() + PATIENCE * 1000;
+	const int64_t by = px_now_ms() + PATIENCE;
 
 	pthread_mutex_lock(&r->lock);
 	/* What is being told belongs to whoever asked, and does not block. */
 	while (r->running)
 		pthread_cond_wait(&r->changed, &r->lock);
-	while (r->n_threads > 0 && wait_until(r, by))
+	while (r->n_threads > 0 && !r->left_behind && wait_until(r, by))
 		;
+	r->left_behind = r->n_threads > 0;
 	pthread_mutex_unlock(&r->lock);
 }
 
