@@ -33,7 +33,10 @@ void px_opt_help(const struct px_verb *verb)
 	size_t i;
 	int n;
 
-	printf("usage: pycfs %s [options] %s\n\n", verb->name, verb->arguments);
+	snprintf(text, sizeof(text), "usage: pycfs %s [options] %s", verb->name,
+		 verb->arguments);
+	print_wrapped(text, 0);
+	putchar('\n');
 	print_wrapped(verb->details, 0);
 	printf("\noptions:\n");
 	for (i = 0; i < PX_N_OPTS; i++) {

@@ -44,8 +44,8 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "be. clear: empties it. Mounts that use it go on. keygen NAME FILE: "
 	 "makes a key that signs, and prints the one to trust. push SOURCE: "
 	 "compiles what the --remote store lacks of SOURCE, and stores it "
-	 "there. pull SOURCE: takes what it has into the cache. What follows "
-	 "--max-size is for these two."},
+	 "there. pull SOURCE: takes what it has into the cache. The options "
+	 "that decide what is compiled are for these two."},
 	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
 	 "what ships and what it costs",
 	 "SOURCE: prints what a mount of it ships, by distribution, and what "

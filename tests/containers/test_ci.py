@@ -2,6 +2,7 @@
 service would run it, in a directory that stands for a checkout."""
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 
@@ -23,6 +24,14 @@ def github():
     cached, = [step["with"]["path"] for step in job["steps"]
                if step.get("uses", "").startswith("actions/cache@")]
     assert cached == ".pycfs-cache"
+    return job["env"], [step["run"] for step in job["steps"] if "run" in step]
+
+
+def shared():
+    with open(os.path.join(b.EXAMPLES, "ci", "shared.yml")) as f:
+        job = yaml.safe_load(f)["jobs"]["layer"]
+    assert "refs/heads/main" in job["environment"]
+    assert job["env"].pop("SIGNING_KEY") == "${{ secrets.PYCFS_SIGNING_KEY }}"
     return job["env"], [step["run"] for step in job["steps"] if "run" in step]
 
 
@@ -71,7 +80,8 @@ def job(where, env, shells, seed):
     path = os.path.dirname(b.pycfs()) + ":/usr/bin:/bin"
     env = {"PATH": path, "HOME": where, "LANG": "C.UTF-8",
            "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-           "PIP_ROOT_USER_ACTION": "ignore", **env}
+           "PIP_ROOT_USER_ACTION": "ignore",
+           "PYCFS_CACHE": os.path.join(where, "cache-of-this-runner"), **env}
     said = ""
     for shell in shells:
         done = b.run("bash", "-eo", "pipefail", "-c",
@@ -121,3 +131,37 @@ def test_jobs(scratch, seed, wheels, service):
         names = [name[len("python/"):] for name in z.namelist()]
     assert [name for name in names if name.endswith(".pyc")] == SHIPPED
     assert not [name for name in names if name.endswith(".py")]
+
+
+def test_only_the_main_branch_signs(scratch, wheels):
+    env, shells = shared()
+    key = os.path.join(scratch, "key")
+    public = b.run(b.pycfs(), "cache", "keygen", "ci", key).stdout
+    main, pull, other = [checkout(scratch, name, wheels)
+                         for name in ("main", "pull", "other")]
+    for where in (main, pull, other):
+        with open(os.path.join(where, "ci.pub"), "w") as f:
+            f.write(public)
+
+    def restore(to, of):
+        subprocess.run(["cp", "-R", of + "/.pycfs-store", to], check=True,
+                       timeout=60)
+
+    # A pull request has no key: it stores nothing.
+    compiled, digest = job(pull, {**env, "SIGNING_KEY": ""}, shells, "")
+    assert compiled == 3 and os.listdir(pull + "/.pycfs-store") == []
+    with open(key) as f:
+        signs = {**env, "SIGNING_KEY": f.read().strip()}
+    assert job(main, signs, shells, "") == (3, digest)
+    assert not os.path.exists(main + "/.signing.key")
+    restore(other, main)
+    assert job(other, {**env, "SIGNING_KEY": ""}, shells, "") == (0, digest)
+    # Nor is what it puts there by hand taken.
+    for top, _, files in os.walk(other + "/.pycfs-store"):
+        for name in files:
+            with open(os.path.join(top, name), "r+b") as f:
+                f.seek(-3, 2)
+                f.write(b"BAD")
+    os.remove(other + "/layer.zip")
+    shutil.rmtree(other + "/cache-of-this-runner")
+    assert job(other, {**env, "SIGNING_KEY": ""}, shells, "") == (3, digest)

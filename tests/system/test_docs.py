@@ -56,6 +56,13 @@ BEFORE = {
     "pycfs export site-packages layer.zip": "rm */doc.py",
     "pycfs check": "rm */doc.py && pycfs export site-packages layer.zip",
     "pycfs cache gc": "pycfs export site-packages layer.zip",
+    "pycfs cache stat": "pycfs export site-packages layer.zip",
+    "pycfs cache clear": "pycfs export site-packages layer.zip",
+    "pycfs cache push": "pycfs cache keygen ci signing.key > ci.pub",
+    "pycfs export --remote": "pycfs cache keygen ci signing.key > ci.pub && "
+        "pycfs cache push --remote file:///mnt/pycfs --remote-sign "
+        "signing.key site-packages",
+    "find /mnt/pycfs": "mkdir /mnt/pycfs",
     "pycfs traceback": "pycfs export --force --sources src.tar.zst "
         "site-packages layer.zip && touch app.log",
     "pycfs umount /mnt": "pycfs mount site-packages /mnt",
@@ -269,7 +276,8 @@ def test_it_works_as_written(where, name, script, sandbox, pycfs, scratch):
 
 def test_every_command_is_known():
     """What is neither run nor said why not: add it to a table above."""
-    known = ("pycfs", "pycfs-compiler", "cp", "mkdir", "mount", "sh", "tar")
+    known = ("pycfs", "pycfs-compiler", "cp", "find", "mkdir", "mount", "sh",
+             "tar")
     for where, _, script in SCRIPTS:
         not_run = [c for c in script if skipped(c) or mentions(c)]
         assert not_run in ([], script), where + ": run all of it, or nothing"

@@ -35,6 +35,7 @@ FILES = {
     "share/man/man1/pycfs-umount.1",
     "share/man/man1/pycfs.1",
     "share/man/man5/pycfs-rules.5",
+    "share/man/man7/pycfs-remote.7",
     "share/man/man7/pycfs-reproducible.7",
     "share/man/man7/pycfs-troubleshooting.7",
     "share/man/man8/mount.fuse.pycfs.8",
