@@ -18,7 +18,7 @@
  * once. With `retries` it is asked again after a minute, and if that fails
  * after two, four, eight and then every fifteen minutes.
  *
- * Threads: any. Two of its own fetch and check.
+ * Threads: any. Some of its own fetch and check.
  */
 
 #include "pycfs/chunk.h"

@@ -9,7 +9,7 @@
 
 #include "pycfs/util.h"
 
-#define PX_SPAWN_FDS 4
+#define PX_SPAWN_FDS 20
 
 /* In place of a descriptor: */
 #define PX_SPAWN_NULL (-1) /* /dev/null, to read and write */
@@ -37,6 +37,11 @@ struct px_spawn {
  * says -ENOENT also of a program whose loader or interpreter is missing. Does
  * not block for longer than starting takes. */
 int px_spawn(const struct px_spawn *s, pid_t *ret);
+
+/* The path of one of pycfs's own programs: beside the one that runs, below the
+ * same prefix, or where it was to be installed. The caller frees it. -ENOENT,
+ * -ENOMEM, with a sentence in `why`. */
+int px_spawn_find(const char *name, char **ret, struct px_why *why);
 
 /* Waits until the child has ended and returns its wait status (wait(2)). At
  * `deadline_ms` of px_now_ms it is killed: -ETIMEDOUT. INT64_MAX: there is no

@@ -2,10 +2,14 @@
 #include "pycfs/spawn.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
+
+/* Where pycfs's programs are, seen from it, and when it was built. */
+static const char *const places[] = {"", "/" PX_PROGRAMS_NEAR};
 
 /* How long a wait with a deadline sleeps between two looks at the child. */
 #define LOOK_EVERY_US 500
@@ -147,4 +151,31 @@ int px_spawn_kill(pid_t pid)
 	 * changes for one whose socket or pipe has ended. */
 	kill(pid, SIGKILL);
 	return wait_for_ever(pid);
+}
+
+int px_spawn_find(const char *name, char **ret, struct px_why *why)
+{
+	char self[PATH_MAX], path[2 * PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	bool found = false;
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+	}
+	for (size_t i = 0; n > 0 && i < PX_ARRAY_LEN(places) && !found; i++) {
+		snprintf(path, sizeof(path), "%s%s/%s", self, places[i], name);
+		found = access(path, X_OK) == 0;
+	}
+	if (!found) {
+		snprintf(path, sizeof(path), "%s/%s", PX_PROGRAMS_DIR, name);
+		found = access(path, X_OK) == 0;
+	}
+	if (!found)
+		return px_because(why, -ENOENT,
+				  "%s is missing beside pycfs and at %s: "
+				  "install pycfs again",
+				  name, path);
+	*ret = strdup(path);
+	return *ret ? 0 : px_because(why, -ENOMEM, "out of memory");
 }

@@ -1,40 +1,115 @@
 /* SPDX-License-Identifier: MIT */
 #include "depot.h"
 
-#include <fcntl.h>
+#include "depot_dir.h"
+#include "depot_http.h"
+
+#include "pycfs/courier.h"
+
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <strings.h>
 
-#define SCHEME "file://"
 /* The directory of this format of objects. */
 #define FORMAT "pycfs1"
-/* An object that was not written for so long is written anew when it is used,
- * in seconds: stores delete what is older than a month, say. */
-#define OLD (14 * 86400)
+/* What the path of an object adds to a URL, at most. */
+#define NAME_SIZE 128
+#define BAZEL	  "layout=bazel"
 
 struct px_depot {
-	char *dir; /* absolute */
-	size_t n;  /* bytes of `dir` */
+	struct px_depot_dir *dir; /* one of these two */
+	struct px_depot_http *http;
+	char *base; /* of the URL, without a slash at its end */
+	bool bazel; /* names as bazel-remote has them */
 };
 
-/* Where an object is, in its parts: each directory of it may be missing. */
-struct place {
-	char folder[PATH_MAX];
-	char file[PATH_MAX];
-};
+static const char *after(const char *text, const char *prefix)
+{
+	const size_t n = strlen(prefix);
+
+	return strncasecmp(text, prefix, n) == 0 ? text + n : NULL;
+}
+
+/* What is behind http:// or https://; NULL: it is another URL. */
+static const char *http_rest(const char *url)
+{
+	const char *rest = after(url, "https://");
+
+	return rest ? rest : after(url, "http://");
+}
+
+/* Whether the host that `rest` begins with is this machine. */
+static bool is_here(const char *rest)
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+	const size_t n = strcspn(rest, "/?");
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(hosts); i++) {
+		const size_t k = strlen(hosts[i]);
+
+		if (n >= k && strncasecmp(rest, hosts[i], k) == 0 &&
+		    (n == k || rest[k] == ':'))
+			return true;
+	}
+	return false;
+}
+
+static bool has_token(void)
+{
+	const char *token = getenv("PYCFS_REMOTE_TOKEN");
+	const char *file = getenv("PYCFS_REMOTE_TOKEN_FILE");
+
+	return (token && *token) || (file && *file);
+}
+
+static int check_http(const char *url, const char *rest, struct px_why *why)
+{
+	const char *query = strchr(rest, '?');
+	const size_t host = strcspn(rest, "/?#");
+
+	for (const char *p = url; *p; p++)
+		if (*p <= ' ' || *p == 0x7f || *p == '#')
+			return px_because(why, -EINVAL,
+					  "bad store '%s': a URL has no "
+					  "blanks and no '#'",
+					  url);
+	if (memchr(rest, '@', host))
+		return px_because(why, -EINVAL,
+				  "bad store: a password in a URL would be "
+				  "seen by all: put it into ~/.netrc, or a "
+				  "token into PYCFS_REMOTE_TOKEN");
+	if (host == 0 || strlen(url) > PX_COURIER_URL_MAX - NAME_SIZE)
+		return px_because(why, -EINVAL,
+				  "bad store '%s': it has to be "
+				  "https://HOST/PATH",
+				  url);
+	if (query && strcmp(query + 1, BAZEL) != 0)
+		return px_because(why, -EINVAL,
+				  "bad store '%s': behind the '?' may be "
+				  "%s, and nothing else",
+				  url, BAZEL);
+	if (has_token() && after(url, "http://") && !is_here(rest))
+		return px_because(why, -EPERM,
+				  "bad store '%s': anybody on the way could "
+				  "read the token: use https",
+				  url);
+	return 0;
+}
 
 int px_depot_check_url(const char *url, struct px_why *why)
 {
-	const size_t n = strlen(SCHEME);
+	const char *dir = after(url, "file://");
+	const char *rest = http_rest(url);
 
-	if (strncmp(url, SCHEME, n) != 0)
+	if (rest)
+		return check_http(url, rest, why);
+	if (!dir)
 		return px_because(
 			why, -EPROTONOSUPPORT,
-			"bad store '%s': this pycfs knows file:///DIR "
-			"only",
+			"bad store '%s': this pycfs knows file:///DIR, "
+			"https://HOST/PATH and http://HOST/PATH",
 			url);
-	if (url[n] != '/' || strlen(url + n) > PATH_MAX / 2)
+	if (*dir != '/' || strlen(dir) > PATH_MAX / 2)
 		return px_because(why, -EINVAL,
 				  "bad store '%s': the directory has to be an "
 				  "absolute path: file:///DIR",
@@ -45,25 +120,48 @@ int px_depot_check_url(const char *url, struct px_why *why)
 int px_depot_open(const char *url, struct px_depot **ret)
 {
 	struct px_depot *d = calloc(1, sizeof(*d));
+	const char *dir = after(url, "file://");
+	int r = d ? 0 : -ENOMEM;
+	size_t n;
 
-	if (d)
-		d->dir = strdup(url + strlen(SCHEME));
-	if (!d || !d->dir) {
-		free(d);
-		return -ENOMEM;
+	if (r == 0)
+		r = dir ? px_depot_dir_open(dir, &d->dir)
+			: px_depot_http_open(&d->http);
+	if (r == 0 && !dir) {
+		n = strcspn(url, "?");
+		d->bazel = url[n] == '?';
+		while (n > 0 && url[n - 1] == '/')
+			n--;
+		d->base = strndup(url, n);
+		r = d->base ? 0 : -ENOMEM;
 	}
-	for (d->n = strlen(d->dir); d->n > 1 && d->dir[d->n - 1] == '/'; d->n--)
-		d->dir[d->n - 1] = '\0';
-	*ret = d;
-	return 0;
+	if (r < 0)
+		px_depot_close(d);
+	else
+		*ret = d;
+	return r;
 }
 
 void px_depot_close(struct px_depot *d)
 {
 	if (!d)
 		return;
-	free(d->dir);
+	px_depot_dir_close(d->dir);
+	px_depot_http_close(d->http);
+	free(d->base);
 	free(d);
+}
+
+unsigned px_depot_slots(const struct px_depot *d)
+{
+	/* What a directory gives is limited by the CPUs that check it. */
+	return d->dir ? 2 : PX_COURIER_SLOTS;
+}
+
+void px_depot_cancel(struct px_depot *d)
+{
+	if (d->http)
+		px_depot_http_cancel(d->http);
 }
 
 static void put_hex(char *p, const uint8_t *bytes, size_t n)
@@ -72,111 +170,65 @@ static void put_hex(char *p, const uint8_t *bytes, size_t n)
 		sprintf(p + 2 * i, "%02x", bytes[i]);
 }
 
-static void find_place(const struct px_depot *d,
-		       const uint8_t signer[PX_SIGNER_ID_SIZE],
-		       const uint8_t name[PX_DIGEST_SIZE], struct place *ret)
+/* bazel-remote knows keys of one SHA-256 only, so the signer goes into it. */
+static void bazel_name(const uint8_t signer[PX_SIGNER_ID_SIZE],
+		       const uint8_t name[PX_DIGEST_SIZE], char ret[NAME_SIZE])
+{
+	uint8_t both[PX_DIGEST_SIZE];
+	struct px_digest d;
+
+	px_digest_init(&d);
+	px_digest_field(&d, "signer", signer, PX_SIGNER_ID_SIZE);
+	px_digest_field(&d, "name", name, PX_DIGEST_SIZE);
+	px_digest_final(&d, both);
+	put_hex(stpcpy(ret, "ac/"), both, sizeof(both));
+}
+
+static void path_of(const struct px_depot *d,
+		    const uint8_t signer[PX_SIGNER_ID_SIZE],
+		    const uint8_t name[PX_DIGEST_SIZE], char ret[NAME_SIZE])
 {
 	char id[2 * PX_SIGNER_ID_SIZE + 1], hex[2 * PX_DIGEST_SIZE + 1];
 
+	if (d->bazel) {
+		bazel_name(signer, name, ret);
+		return;
+	}
 	put_hex(id, signer, PX_SIGNER_ID_SIZE);
 	put_hex(hex, name, PX_DIGEST_SIZE);
-	snprintf(ret->folder, sizeof(ret->folder), "%.*s/" FORMAT "/%s/%.2s",
-		 PATH_MAX / 2, d->dir, id, hex);
-	snprintf(ret->file, sizeof(ret->file), "%.*s/%s",
-		 (int)(PATH_MAX - sizeof(hex) - 1), ret->folder, hex);
+	snprintf(ret, NAME_SIZE, FORMAT "/%s/%.2s/%s", id, hex, hex);
 }
 
-static int read_object(int fd, bool keep, struct px_buf *ret)
+static void url_of(const struct px_depot *d, const char *path,
+		   char ret[PX_COURIER_URL_MAX])
 {
-	struct stat st;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EBADMSG;
-	if (st.st_size > PX_CHUNK_OBJECT_MAX)
-		return -EFBIG;
-	r = px_buf_reserve(ret, (size_t)st.st_size);
-	if (r == 0)
-		r = px_slurp(fd, ret);
-	if (r == 0 && keep && px_wall_ns() / 1000000000 - st.st_mtime > OLD)
-		futimens(fd, NULL); /* no harm if it may not */
-	return r;
+	snprintf(ret, PX_COURIER_URL_MAX, "%s/%s", d->base, path);
 }
 
-int px_depot_get(struct px_depot *d, const uint8_t signer[PX_SIGNER_ID_SIZE],
+int px_depot_get(struct px_depot *d, unsigned slot,
+		 const uint8_t signer[PX_SIGNER_ID_SIZE],
 		 const uint8_t name[PX_DIGEST_SIZE], bool keep,
-		 struct px_buf *ret)
+		 struct px_buf *ret, struct px_why *why)
 {
-	PX_AUTOCLOSE int fd = -1;
-	struct place at;
-	int err;
+	char path[NAME_SIZE], url[PX_COURIER_URL_MAX];
 
-	find_place(d, signer, name, &at);
-	/* A fifo in its place must not hold us up. */
-	fd = open(at.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd >= 0)
-		return read_object(fd, keep, ret);
-	err = errno;
-	if (err == ELOOP)
-		return -EBADMSG;
-	if (err == ENOENT && access(d->dir, F_OK) < 0 && errno == ENOENT)
-		return -ENODEV;
-	return -err;
+	path_of(d, signer, name, path);
+	if (d->dir)
+		return px_depot_dir_get(d->dir, path, keep, ret);
+	url_of(d, path, url);
+	return px_depot_http_get(d->http, slot, url, ret, why);
 }
 
-/* Makes the directories of `path` that are missing, from the one at byte
- * `from` on. */
-static int make_dirs(char *path, size_t from)
+int px_depot_put(struct px_depot *d, unsigned slot,
+		 const uint8_t signer[PX_SIGNER_ID_SIZE],
+		 const uint8_t name[PX_DIGEST_SIZE], const void *data, size_t n,
+		 struct px_why *why)
 {
-	char *slash = path + from;
+	char path[NAME_SIZE], url[PX_COURIER_URL_MAX];
 
-	for (;;) {
-		slash = strchr(slash, '/');
-		if (slash)
-			*slash = '\0';
-		if (*path && mkdir(path, 0777) < 0 && errno != EEXIST)
-			return -errno;
-		if (!slash)
-			return 0;
-		*slash++ = '/';
-	}
-}
-
-/* Writes the file `path` anew. */
-static int write_file(const char *path, const void *data, size_t n)
-{
-	PX_AUTOCLOSE int fd =
-		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		     0644);
-	int r = fd < 0 ? -errno : px_write_full(fd, data, n);
-
-	if (r == 0)
-		r = close(px_steal_fd(&fd)) < 0 ? -errno : 0;
-	return r;
-}
-
-int px_depot_put(struct px_depot *d, const uint8_t signer[PX_SIGNER_ID_SIZE],
-		 const uint8_t name[PX_DIGEST_SIZE], const void *data, size_t n)
-{
-	char temporary[PATH_MAX];
-	struct place at;
-	int r;
-
-	find_place(d, signer, name, &at);
-	snprintf(temporary, sizeof(temporary), "%.*s.%ld.%llx.tmp",
-		 PATH_MAX - 64, at.file, (long)getpid(),
-		 (unsigned long long)px_wall_ns());
-	r = write_file(temporary, data, n);
-	if (r == -ENOENT) {
-		r = make_dirs(at.folder, 0);
-		if (r == 0)
-			r = write_file(temporary, data, n);
-	}
-	if (r == 0 && rename(temporary, at.file) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	return r;
+	path_of(d, signer, name, path);
+	if (d->dir)
+		return px_depot_dir_put(d->dir, path, data, n);
+	url_of(d, path, url);
+	return px_depot_http_put(d->http, slot, url, data, n, why);
 }

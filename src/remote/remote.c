@@ -5,7 +5,6 @@
 
 #include "pycfs/log.h"
 
-#define N_THREADS   2	  /* that fetch and check */
 #define MAX_FAILED  3	  /* in a row, before the breaker opens */
 #define FIRST_PAUSE 60000 /* ms */
 #define LAST_PAUSE  900000
@@ -42,6 +41,7 @@ struct px_remote {
 	bool stop;
 	bool left_behind;   /* threads that hang in the store */
 	unsigned n_threads; /* that have not ended */
+	unsigned next_slot; /* of the depot's, one for each thread */
 	unsigned n_failed;  /* in a row */
 	bool open;	    /* the breaker: nothing gets through */
 	int64_t until;	    /* px_now_ms at which it closes; INT64_MAX: never */
@@ -100,8 +100,10 @@ void px_remote_give_up(struct px_remote *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static const char *what_is_wrong(int err)
+static const char *what_is_wrong(int err, const struct px_why *why)
 {
+	if (*why->text)
+		return why->text;
 	switch (err) {
 	case -EKEYREJECTED:
 		return "an object is not what its signer made; if nobody "
@@ -117,6 +119,23 @@ static const char *what_is_wrong(int err)
 	}
 }
 
+/* Whether it would be said again whenever it is asked. */
+static bool is_final(int err)
+{
+	switch (err) {
+	case -EKEYREJECTED:
+	case -EBADMSG:
+	case -ENODEV:
+	case -EACCES:
+	case -EPROTO:
+	case -EHOSTUNREACH:
+	case -ELIBACC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Under lock: what an answer says of the store. Returns whether to warn. */
 static bool judge(struct px_remote *r, int err)
 {
@@ -128,8 +147,7 @@ static bool judge(struct px_remote *r, int err)
 		return false;
 	}
 	r->n_failed++;
-	if (err == -EKEYREJECTED || err == -EBADMSG || err == -ENODEV ||
-	    r->n_failed >= MAX_FAILED)
+	if (is_final(err) || r->n_failed >= MAX_FAILED)
 		open_breaker(r);
 	warn = r->open && !r->warned;
 	r->warned |= warn;
@@ -140,9 +158,9 @@ static bool judge(struct px_remote *r, int err)
 
 /* Asks for the chunk under each signer's key, until one has it. -ENOENT: none.
  */
-static int fetch(struct px_remote *r, const struct question *q,
+static int fetch(struct px_remote *r, unsigned slot, const struct question *q,
 		 struct px_blob **blobs, const struct px_signer **ret_by,
-		 uint64_t *ret_bytes)
+		 uint64_t *ret_bytes, struct px_why *why)
 {
 	uint8_t name[PX_DIGEST_SIZE];
 	int err = -ENOENT;
@@ -152,8 +170,8 @@ static int fetch(struct px_remote *r, const struct question *q,
 		PX_AUTO(px_buf_fini)
 		struct px_buf b = {.max = PX_CHUNK_OBJECT_MAX};
 
-		err = px_depot_get(r->depot, r->trust[i].id, name, r->keeps,
-				   &b);
+		err = px_depot_get(r->depot, slot, r->trust[i].id, name,
+				   r->keeps, &b, why);
 		if (err == 0)
 			err = px_chunk_decode(&r->trust[i], q->keys, q->n,
 					      b.data, b.size, blobs);
@@ -216,7 +234,7 @@ static void remove_running(struct px_remote *r, const struct question *q)
  * looks any more. */
 static void tell(struct px_remote *r, struct question *q, int err,
 		 struct px_blob **blobs, const struct px_signer *by,
-		 uint64_t bytes)
+		 uint64_t bytes, const struct px_why *said)
 {
 	bool warn = false;
 
@@ -229,7 +247,7 @@ static void tell(struct px_remote *r, struct question *q, int err,
 		return;
 	if (warn)
 		px_log(PX_LOG_WARNING, "%s: %s; going on without it", r->url,
-		       what_is_wrong(err));
+		       what_is_wrong(err, said));
 	count_answer(r, err, q->n, bytes);
 	q->done(q->arg, err == 0 ? 0 : -ENOENT, err == 0 ? blobs : NULL, by);
 	pthread_mutex_lock(&r->lock);
@@ -237,24 +255,26 @@ static void tell(struct px_remote *r, struct question *q, int err,
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void answer(struct px_remote *r, struct question *q)
+static void answer(struct px_remote *r, unsigned slot, struct question *q)
 {
 	struct px_blob *blobs[PX_CHUNK_MODULES] = {NULL};
 	const struct px_signer *by = NULL;
+	struct px_why why = {""};
 	uint64_t bytes = 0;
-	int err = fetch(r, q, blobs, &by, &bytes);
+	int err = fetch(r, slot, q, blobs, &by, &bytes, &why);
 
-	tell(r, q, err, blobs, by, bytes);
+	tell(r, q, err, blobs, by, bytes, &why);
 	for (size_t i = 0; i < q->n; i++)
 		px_blob_unref(blobs[i]);
 }
 
 /* ---------------------------------------------------------------- storing */
 
-static void store(struct px_remote *r, struct question *q)
+static void store(struct px_remote *r, unsigned slot, struct question *q)
 {
-	const int err = px_depot_put(r->depot, r->id, q->name, q->object.data,
-				     q->object.size);
+	struct px_why why = {""};
+	const int err = px_depot_put(r->depot, slot, r->id, q->name,
+				     q->object.data, q->object.size, &why);
 	bool warn = false, counts;
 
 	pthread_mutex_lock(&r->lock);
@@ -269,7 +289,7 @@ static void store(struct px_remote *r, struct question *q)
 	pthread_mutex_unlock(&r->lock);
 	if (warn)
 		px_log(PX_LOG_WARNING, "%s: cannot store there: %s", r->url,
-		       strerror(-err));
+		       *why.text ? why.text : strerror(-err));
 	if (counts)
 		count(r,
 		      err < 0 ? PX_COUNT_remote_unpushed
@@ -291,12 +311,16 @@ static void *fetch_main(void *arg)
 {
 	struct px_remote *r = arg;
 	struct question *q;
+	unsigned slot;
 
+	pthread_mutex_lock(&r->lock);
+	slot = r->next_slot++;
+	pthread_mutex_unlock(&r->lock);
 	while ((q = take(r))) {
 		if (q->object.size > 0)
-			store(r, q);
+			store(r, slot, q);
 		else
-			answer(r, q);
+			answer(r, slot, q);
 		px_buf_fini(&q->object);
 		free(q);
 	}
@@ -314,7 +338,7 @@ static int start_threads(struct px_remote *r)
 	pthread_t thread;
 	int err = 0;
 
-	for (unsigned i = 0; i < N_THREADS && err == 0; i++) {
+	for (unsigned i = 0; i < px_depot_slots(r->depot) && err == 0; i++) {
 		err = px_thread_start(&thread, fetch_main, r);
 		if (err == 0) {
 			pthread_detach(thread);
@@ -452,57 +476,84 @@ int px_remote_put(struct px_remote *r, const px_chunk_key *keys,
 	return err;
 }
 
-void px_remote_finish(struct px_remote *r)
-{
-	pthread_mutex_lock(&r->lock);
-	while (r->n_puts > 0 && wait_until(r, r->finish_by))
-		;
-	pthread_mutex_unlock(&r->lock);
-}
-
 /* What is taken from the queue, or from a thread that has not done it yet. */
 struct given_up {
 	px_remote_done done; /* NULL: an object was to be stored */
 	void *arg;
 };
 
-/* Under lock. NULL: there is none that is not being told. */
-static struct question *find_unanswered(struct px_remote *r)
+/* Under lock: takes the first that is still queued. NULL: there is none. */
+static struct question *take_queued(struct px_remote *r, bool only_objects)
 {
-	struct question *q;
+	struct question **at = &r->first, *q;
 
-	for (q = r->running; q && q->being_told;)
+	while (*at && only_objects && (*at)->object.size == 0)
+		at = &(*at)->next;
+	q = *at;
+	if (!q)
+		return NULL;
+	*at = q->next;
+	if (!*at)
+		r->end = at;
+	return q;
+}
+
+/* Under lock: takes one from its thread, unless it is being told. NULL: there
+ * is none. */
+static struct question *take_running(struct px_remote *r, bool only_objects)
+{
+	struct question *q = r->running;
+
+	while (q && (q->being_told || (only_objects && q->object.size == 0)))
 		q = q->next;
+	if (!q)
+		return NULL;
+	q->given_up = true; /* its thread frees it, whenever that may be */
+	remove_running(r, q);
 	return q;
 }
 
 /* Takes one; false: there is no more. */
-static bool give_up_one(struct px_remote *r, struct given_up *ret)
+static bool give_up_one(struct px_remote *r, bool only_objects,
+			struct given_up *ret)
 {
 	struct question *q, *queued;
 
 	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->changed);
-	queued = q = r->first;
-	if (queued)
-		r->first = queued->next;
-	else
-		q = find_unanswered(r);
+	queued = q = take_queued(r, only_objects);
+	if (!q)
+		q = take_running(r, only_objects);
 	if (q)
 		*ret = (struct given_up){q->done, q->arg};
 	if (q && q->object.size > 0)
 		r->n_puts--;
-	if (q && !queued) { /* its thread frees it, whenever that may be */
-		q->given_up = true;
-		remove_running(r, q);
-	}
 	pthread_mutex_unlock(&r->lock);
 	if (queued) {
 		px_buf_fini(&queued->object);
 		free(queued);
 	}
 	return q != NULL;
+}
+
+static void give_up(struct px_remote *r, bool only_objects)
+{
+	struct given_up g;
+
+	while (give_up_one(r, only_objects, &g)) {
+		if (g.done)
+			g.done(g.arg, -ECANCELED, NULL, NULL);
+		else
+			count(r, PX_COUNT_remote_unpushed, 1);
+	}
+}
+
+void px_remote_finish(struct px_remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->n_puts > 0 && wait_until(r, r->finish_by))
+		;
+	pthread_mutex_unlock(&r->lock);
+	give_up(r, true);
 }
 
 static void wait_threads(struct px_remote *r)
@@ -521,14 +572,12 @@ static void wait_threads(struct px_remote *r)
 
 void px_remote_stop(struct px_remote *r)
 {
-	struct given_up g;
-
-	while (give_up_one(r, &g)) {
-		if (g.done)
-			g.done(g.arg, -ECANCELED, NULL, NULL);
-		else
-			count(r, PX_COUNT_remote_unpushed, 1);
-	}
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	give_up(r, false);
+	px_depot_cancel(r->depot);
 	wait_threads(r);
 }
 
