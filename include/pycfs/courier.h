@@ -10,7 +10,8 @@
  * goes one request at a time, and its answer:
  *
  *   request ::= le32 kind, le32 size of the URL, le32 size of the body, URL,
- *               body
+ *               body; with PX_COURIER_S3 in its kind the URL has the region and
+ *               a blank before it, and the request is signed for S3
  *   answer  ::= le32 errno (0: done), le32 size of the body, body
  *
  * The body of an answer is the object, or a sentence that says what is wrong.
@@ -24,5 +25,6 @@
 #define PX_COURIER_BODY_MAX (80u << 20)
 #define PX_COURIER_GET	    1
 #define PX_COURIER_PUT	    2
+#define PX_COURIER_S3	    0x100
 
 #endif

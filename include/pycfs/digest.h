@@ -48,6 +48,10 @@ void px_sha256_init(struct px_sha256 *s);
 void px_sha256_update(struct px_sha256 *s, const void *data, size_t n);
 void px_sha256_final(struct px_sha256 *s, uint8_t ret[PX_SHA256_SIZE]);
 
+/* HMAC-SHA256 (RFC 2104) of `n` bytes with a key of `n_key` bytes. */
+void px_hmac_sha256(const void *key, size_t n_key, const void *data, size_t n,
+		    uint8_t ret[PX_SHA256_SIZE]);
+
 #define PX_CHECKSUM_SIZE 16
 
 /* The text of such a digest in a RECORD: base64 with "-" and "_", and nothing

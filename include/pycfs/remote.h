@@ -8,7 +8,9 @@
  *
  *   file:///DIR   DIR/pycfs1/SIGNER/ab/NAME; SIGNER is the signer's id and NAME
  *                 that of the chunk, in hexadecimal digits, and ab its first
- * two
+ *                 two
+ *   http[s]://H/P the same below P, by GET and PUT; with ?layout=bazel
+ * P/ac/KEY, as bazel-remote has it s3://B/P      the same below P, in bucket B
  *
  * Every signer that is trusted has a folder of its own, so that who has no key
  * cannot put anything in the way of those who have.

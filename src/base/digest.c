@@ -108,6 +108,16 @@ static void write_checksum(XXH128_hash_t h, uint8_t ret[PX_CHECKSUM_SIZE])
 	memcpy(ret, &c, sizeof(c));
 }
 
+void px_hmac_sha256(const void *key, size_t n_key, const void *data, size_t n,
+		    uint8_t ret[PX_SHA256_SIZE])
+{
+	crypto_auth_hmacsha256_state state;
+
+	crypto_auth_hmacsha256_init(&state, key, n_key);
+	crypto_auth_hmacsha256_update(&state, data, n);
+	crypto_auth_hmacsha256_final(&state, ret);
+}
+
 void px_sha256_for_record(const uint8_t sha256[PX_SHA256_SIZE],
 			  char ret[PX_SHA256_RECORD_SIZE])
 {

@@ -204,8 +204,8 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "(default: $PYCFS_CACHE_SIZE, else 2G)", BYTES(cache_size, 0),
 	 .env = "PYCFS_CACHE_SIZE"},
 	{"remote", 0, "URL", FORM,
-	 "share compiled modules with other machines: a store, file:///DIR "
-	 "(default: $PYCFS_REMOTE)", SET(px_opt_remote), .env = "PYCFS_REMOTE"},
+	 "share compiled modules with other machines: a store, file:///DIR, "
+	 "https://HOST/PATH or s3://BUCKET/PREFIX (default: $PYCFS_REMOTE)", SET(px_opt_remote), .env = "PYCFS_REMOTE"},
 	{"remote-trust", 0, "KEY", FORM,
 	 "take from it what this key has signed: NAME:KEY, or @FILE with such "
 	 "lines; may be repeated (default: $PYCFS_REMOTE_TRUST)",

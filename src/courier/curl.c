@@ -25,14 +25,16 @@ static struct {
 	CURLcode (*getinfo)(CURL *h, CURLINFO info, ...);
 	const char *(*strerror)(CURLcode code);
 	struct curl_slist *(*append)(struct curl_slist *list, const char *text);
+	void (*free_all)(struct curl_slist *list);
 } curl;
 
 struct px_curl {
 	CURL *h;
 	char error[CURL_ERROR_SIZE];
-	char *bearer; /* NULL: none */
-	struct curl_slist *headers;
-	const uint8_t *from; /* what is stored */
+	char *bearer;		    /* NULL: none */
+	struct curl_slist *headers; /* of the request */
+	bool is_signed;		    /* by them */
+	const uint8_t *from;	    /* what is stored */
 	size_t n, at;
 	struct px_buf *to; /* what is read */
 	bool too_large;
@@ -64,6 +66,7 @@ int px_curl_load(struct px_why *why)
 		r |= find(lib, "curl_easy_getinfo", &curl.getinfo);
 		r |= find(lib, "curl_easy_strerror", &curl.strerror);
 		r |= find(lib, "curl_slist_append", &curl.append);
+		r |= find(lib, "curl_slist_free_all", &curl.free_all);
 	}
 	if (!lib || r < 0 || curl.global_init(CURL_GLOBAL_ALL) != CURLE_OK)
 		return px_because(why, -ELIBACC,
@@ -100,9 +103,7 @@ struct px_curl *px_curl_new(void)
 		return NULL;
 	c->h = curl.init();
 	c->bearer = find_token();
-	/* No "100 Continue": it would cost another round trip. */
-	c->headers = curl.append(NULL, "Expect:");
-	return c->h && c->headers ? c : NULL;
+	return c->h ? c : NULL;
 }
 
 static size_t take(char *data, size_t size, size_t n, void *arg)
@@ -169,8 +170,9 @@ static void prepare(struct px_curl *c, const char *url)
 	curl.setopt(h, CURLOPT_HTTPHEADER, c->headers);
 	curl.setopt(h, CURLOPT_WRITEFUNCTION, take);
 	curl.setopt(h, CURLOPT_WRITEDATA, c);
-	curl.setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-	if (c->bearer) {
+	if (!c->is_signed)
+		curl.setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+	if (c->bearer && !c->is_signed) {
 		curl.setopt(h, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		curl.setopt(h, CURLOPT_XOAUTH2_BEARER, c->bearer);
 	}
@@ -209,9 +211,8 @@ static int failure(const struct px_curl *c, CURLcode code, struct px_why *why)
 	return px_because(why, err, "%s", text);
 }
 
-static int judge(struct px_curl *c, long status, struct px_why *why)
+static int judge(const struct px_curl *c, long status, struct px_why *why)
 {
-	(void)c;
 	switch (status) {
 	case 200:
 	case 201:
@@ -224,9 +225,11 @@ static int judge(struct px_curl *c, long status, struct px_why *why)
 	case 403:
 	case 407:
 		return px_because(why, -EACCES,
-				  "it refuses (HTTP %ld): look at "
-				  "PYCFS_REMOTE_TOKEN or ~/.netrc",
-				  status);
+				  "it refuses (HTTP %ld): look at %s", status,
+				  c->is_signed ? "AWS_ACCESS_KEY_ID and its "
+						 "secret, and the region"
+					       : "PYCFS_REMOTE_TOKEN or "
+						 "~/.netrc");
 	case 413:
 		return px_because(why, -EFBIG,
 				  "it takes no object of this "
@@ -286,36 +289,58 @@ static bool try_again(struct px_curl *c, int err)
 	return true;
 }
 
-static int perform(struct px_curl *c, const char *url, struct px_why *why)
+/* Sets c->headers. */
+static int take_headers(struct px_curl *c, char *const *headers)
 {
-	int r;
+	/* No "100 Continue": it would cost another round trip. */
+	struct curl_slist *list = curl.append(NULL, "Expect:"), *more = list;
+
+	c->is_signed = headers != NULL;
+	for (; headers && *headers && more; headers++) {
+		more = curl.append(list, *headers);
+		list = more ? more : list;
+	}
+	c->headers = list;
+	return more ? 0 : -ENOMEM;
+}
+
+static int perform(struct px_curl *c, const char *url, char *const *headers,
+		   struct px_why *why)
+{
+	int r = take_headers(c, headers);
 
 	c->to->size = 0;
-	r = once(c, url, why);
+	if (r == 0)
+		r = once(c, url, why);
 	if (r < 0 && try_again(c, r)) {
 		c->to->size = 0;
 		r = once(c, url, why);
 	}
+	curl.free_all(c->headers);
 	return r;
 }
 
-int px_curl_get(struct px_curl *c, const char *url, struct px_buf *ret,
-		struct px_why *why)
+int px_curl_get(struct px_curl *c, const char *url, char *const *headers,
+		struct px_buf *ret, struct px_why *why)
 {
 	c->from = NULL;
 	c->to = ret;
-	return perform(c, url, why);
+	return perform(c, url, headers, why);
 }
 
-int px_curl_put(struct px_curl *c, const char *url, const void *data, size_t n,
-		struct px_why *why)
+int px_curl_put(struct px_curl *c, const char *url, char *const *headers,
+		const void *data, size_t n, struct px_why *why)
 {
 	/* Of what it says to that nothing is wanted, but it may say something.
 	 */
 	PX_AUTO(px_buf_fini) struct px_buf said = {.max = 1u << 20};
+	int r;
 
 	c->from = data;
 	c->n = n;
 	c->to = &said;
-	return perform(c, url, why);
+	r = perform(c, url, headers, why);
+	return r == -ENOENT ? px_because(why, -ENXIO,
+					 "it has no such place (HTTP 404)")
+			    : r;
 }

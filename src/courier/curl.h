@@ -21,11 +21,12 @@ int px_curl_load(struct px_why *why);
 struct px_curl *px_curl_new(void);
 
 /* The object at `url` into `ret`, which is emptied first, or stores `n` bytes
- * there. 0; -ENOENT: there is none; another -errno, with a sentence in `why`.
- */
-int px_curl_get(struct px_curl *c, const char *url, struct px_buf *ret,
-		struct px_why *why);
-int px_curl_put(struct px_curl *c, const char *url, const void *data, size_t n,
-		struct px_why *why);
+ * there. `headers` are further ones, up to a NULL; or it is NULL, and the token
+ * of the environment is sent. 0; -ENOENT: there is none; another -errno, with a
+ * sentence in `why`. */
+int px_curl_get(struct px_curl *c, const char *url, char *const *headers,
+		struct px_buf *ret, struct px_why *why);
+int px_curl_put(struct px_curl *c, const char *url, char *const *headers,
+		const void *data, size_t n, struct px_why *why);
 
 #endif

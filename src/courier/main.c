@@ -3,7 +3,7 @@
  * pycfs-remote: speaks HTTP with a store for pycfs, which starts it
  * (courier.h). It ends when pycfs does.
  */
-#include "curl.h"
+#include "s3.h"
 
 #include "pycfs/courier.h"
 
@@ -71,6 +71,25 @@ static bool answer(struct slot *s, int err, const void *body, size_t n)
 	       px_write_full(s->fd, body, n) == 0;
 }
 
+static int perform(struct px_curl *c, struct slot *s, uint32_t kind,
+		   struct px_why *why)
+{
+	const struct px_buf *b = &s->body;
+
+	switch (kind) {
+	case PX_COURIER_GET:
+		return px_curl_get(c, s->url, NULL, &s->body, why);
+	case PX_COURIER_PUT:
+		return px_curl_put(c, s->url, NULL, b->data, b->size, why);
+	case PX_COURIER_GET | PX_COURIER_S3:
+		return px_s3_get(c, s->url, &s->body, why);
+	case PX_COURIER_PUT | PX_COURIER_S3:
+		return px_s3_put(c, s->url, b->data, b->size, why);
+	default:
+		return px_because(why, -EINVAL, "no such request");
+	}
+}
+
 static void *slot_main(void *arg)
 {
 	struct slot *s = arg;
@@ -81,18 +100,14 @@ static void *slot_main(void *arg)
 	int r;
 
 	while (alive && receive(s, &kind)) {
-		if (kind == PX_COURIER_GET)
-			r = px_curl_get(c, s->url, &s->body, &why);
-		else
-			r = px_curl_put(c, s->url, s->body.data, s->body.size,
-					&why);
+		r = perform(c, s, kind, &why);
 		if (r < 0)
 			alive = answer(s, r, why.text,
 				       r == -ENOENT ? 0 : strlen(why.text));
 		else
 			alive = answer(s, 0, s->body.data,
-				       kind == PX_COURIER_GET ? s->body.size
-							      : 0);
+				       kind & PX_COURIER_GET ? s->body.size
+							     : 0);
 	}
 	close(s->fd);
 	return NULL;

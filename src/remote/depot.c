@@ -3,6 +3,7 @@
 
 #include "depot_dir.h"
 #include "depot_http.h"
+#include "depot_s3.h"
 
 #include "pycfs/courier.h"
 
@@ -99,16 +100,19 @@ static int check_http(const char *url, const char *rest, struct px_why *why)
 int px_depot_check_url(const char *url, struct px_why *why)
 {
 	const char *dir = after(url, "file://");
-	const char *rest = http_rest(url);
+	const char *rest = http_rest(url), *s3 = after(url, "s3://");
+	PX_AUTOFREE char *base = NULL;
 
 	if (rest)
 		return check_http(url, rest, why);
+	if (s3)
+		return px_depot_s3_base(s3, &base, why);
 	if (!dir)
-		return px_because(
-			why, -EPROTONOSUPPORT,
-			"bad store '%s': this pycfs knows file:///DIR, "
-			"https://HOST/PATH and http://HOST/PATH",
-			url);
+		return px_because(why, -EPROTONOSUPPORT,
+				  "bad store '%s': this pycfs knows "
+				  "file:///DIR, https://HOST/PATH, "
+				  "http://HOST/PATH and s3://BUCKET/PREFIX",
+				  url);
 	if (*dir != '/' || strlen(dir) > PATH_MAX / 2)
 		return px_because(why, -EINVAL,
 				  "bad store '%s': the directory has to be an "
@@ -117,24 +121,35 @@ int px_depot_check_url(const char *url, struct px_why *why)
 	return 0;
 }
 
+static int open_http(struct px_depot *d, const char *url)
+{
+	size_t n = strcspn(url, "?");
+	int r = px_depot_http_open(false, &d->http);
+
+	d->bazel = url[n] == '?';
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	d->base = strndup(url, n);
+	return r == 0 && !d->base ? -ENOMEM : r;
+}
+
+static int open_s3(struct px_depot *d, const char *rest)
+{
+	int r = px_depot_http_open(true, &d->http);
+
+	return r < 0 ? r : px_depot_s3_base(rest, &d->base, NULL);
+}
+
 int px_depot_open(const char *url, struct px_depot **ret)
 {
 	struct px_depot *d = calloc(1, sizeof(*d));
-	const char *dir = after(url, "file://");
-	int r = d ? 0 : -ENOMEM;
-	size_t n;
+	const char *dir = after(url, "file://"), *s3 = after(url, "s3://");
+	int r = -ENOMEM;
 
-	if (r == 0)
-		r = dir ? px_depot_dir_open(dir, &d->dir)
-			: px_depot_http_open(&d->http);
-	if (r == 0 && !dir) {
-		n = strcspn(url, "?");
-		d->bazel = url[n] == '?';
-		while (n > 0 && url[n - 1] == '/')
-			n--;
-		d->base = strndup(url, n);
-		r = d->base ? 0 : -ENOMEM;
-	}
+	if (d)
+		r = dir	 ? px_depot_dir_open(dir, &d->dir)
+		    : s3 ? open_s3(d, s3)
+			 : open_http(d, url);
 	if (r < 0)
 		px_depot_close(d);
 	else

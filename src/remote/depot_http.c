@@ -11,18 +11,20 @@
 #define PATIENCE 40
 
 struct px_depot_http {
+	uint32_t flags; /* of each request's kind */
 	pthread_mutex_t lock;
 	pid_t pid;		   /* under lock, as what follows; 0: none */
 	bool canceled;		   /* for good */
 	int fds[PX_COURIER_SLOTS]; /* of each slot; -1: none */
 };
 
-int px_depot_http_open(struct px_depot_http **ret)
+int px_depot_http_open(bool s3, struct px_depot_http **ret)
 {
 	struct px_depot_http *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
+	h->flags = s3 ? PX_COURIER_S3 : 0;
 	pthread_mutex_init(&h->lock, NULL);
 	for (unsigned i = 0; i < PX_COURIER_SLOTS; i++)
 		h->fds[i] = -1;
@@ -201,7 +203,7 @@ static int request(struct px_depot_http *h, unsigned slot, uint32_t kind,
 
 	if (fd < 0)
 		return fd;
-	r = send_request(fd, kind, url, body, n);
+	r = send_request(fd, kind | h->flags, url, body, n);
 	if (r == 0)
 		r = receive(fd, &err, ret);
 	if (r < 0)

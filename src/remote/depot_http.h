@@ -14,8 +14,10 @@
 
 struct px_depot_http;
 
-int px_depot_http_open(struct px_depot_http **ret); /* -ENOMEM */
-void px_depot_http_close(struct px_depot_http *h);  /* NULL is fine */
+/* With `s3`, requests are signed for it, and a URL has the region and a blank
+ * before it. -ENOMEM. */
+int px_depot_http_open(bool s3, struct px_depot_http **ret);
+void px_depot_http_close(struct px_depot_http *h); /* NULL is fine */
 
 /* Ends requests that are on the way, and all later ones, with -ECANCELED. */
 void px_depot_http_cancel(struct px_depot_http *h);

@@ -280,6 +280,11 @@ static void store(struct px_remote *r, unsigned slot, struct question *q)
 	pthread_mutex_lock(&r->lock);
 	counts = !q->given_up;
 	if (counts) {
+		/* Before px_remote_finish sees that it is done. */
+		count(r,
+		      err < 0 ? PX_COUNT_remote_unpushed
+			      : PX_COUNT_remote_pushed,
+		      1);
 		remove_running(r, q);
 		r->n_puts--;
 		r->queued_bytes -= q->object.size;
@@ -290,11 +295,6 @@ static void store(struct px_remote *r, unsigned slot, struct question *q)
 	if (warn)
 		px_log(PX_LOG_WARNING, "%s: cannot store there: %s", r->url,
 		       *why.text ? why.text : strerror(-err));
-	if (counts)
-		count(r,
-		      err < 0 ? PX_COUNT_remote_unpushed
-			      : PX_COUNT_remote_pushed,
-		      1);
 }
 
 static void destroy(struct px_remote *r)

@@ -83,10 +83,10 @@ def fuse_for_everybody():
 
 
 def copy_program(to):
-    """pycfs and its worker in directory `to`, for a user who may not go where
+    """pycfs and its programs in directory `to`, for a user who may not go where
     they were built; the path of pycfs there."""
     built = os.path.dirname(program())
-    for name in ("pycfs", "pycfs-compiler"):
+    for name in ("pycfs", "pycfs-compiler", "pycfs-remote"):
         shutil.copy2(os.path.join(built, name), to)
     return os.path.join(to, "pycfs")
 

@@ -1,6 +1,9 @@
 """Stores that speak HTTP: nginx, and one that is wrong on purpose."""
 import contextlib
+import hashlib
+import http.server
 import os
+import re
 import socket
 import socketserver
 import subprocess
@@ -109,6 +112,7 @@ def make_certificate(stem):
 class Wrong(socketserver.ThreadingTCPServer):
     """Answers every request in one wrong way."""
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = True
     block_on_close = False
 
@@ -178,3 +182,74 @@ def flood(s):
 def nonsense(s):
     s.sendall(b"SSH-2.0-OpenSSH_9.2\r\n" + bytes(range(256)) * 10)
     s.close()
+
+
+class S3(socketserver.ThreadingTCPServer):
+    """A bucket in memory, which takes what botocore would have signed so, and
+    nothing else."""
+    daemon_threads = True
+    request_queue_size = 128
+    allow_reuse_address = True
+    block_on_close = False
+
+    def __init__(self, key_id, secret, token=None):
+        from botocore.credentials import Credentials
+        self.credentials = Credentials(key_id, secret, token)
+        self.objects, self.refused = {}, 0
+        super().__init__(("127.0.0.1", 0), S3Request)
+        self.endpoint = "http://127.0.0.1:%d" % self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class S3Request(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 30
+
+    def log_message(self, *args):
+        pass
+
+    def is_signed(self, body):
+        """Signs the same request anew."""
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        said = self.headers.get("Authorization", "")
+        m = re.fullmatch(
+            r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d+)/([\w-]+)/s3/"
+            r"aws4_request, SignedHeaders=([\w;-]+), Signature=(\w+)", said)
+        if not m or self.headers["x-amz-content-sha256"] != \
+                hashlib.sha256(body).hexdigest():
+            return False
+        auth = S3SigV4Auth(self.server.credentials, "s3", m.group(3))
+        request = AWSRequest(self.command, "http://" + self.headers["Host"] +
+                             self.path, data=body)
+        for name in m.group(4).split(";"):
+            request.headers[name] = self.headers[name]
+        request.context["timestamp"] = self.headers["x-amz-date"]
+        text = auth.string_to_sign(request, auth.canonical_request(request))
+        return m.group(1) == self.server.credentials.access_key and \
+            auth.signature(text, request) == m.group(5)
+
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def do_GET(self):
+        if not self.is_signed(self.body()):
+            self.server.refused += 1
+            return self.answer(403)
+        found = self.server.objects.get(self.path)
+        return self.answer(404) if found is None else self.answer(200, found)
+
+    def do_PUT(self):
+        body = self.body()
+        if not self.is_signed(body):
+            self.server.refused += 1
+            return self.answer(403)
+        self.server.objects[self.path] = body
+        return self.answer(200)

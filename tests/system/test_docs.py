@@ -25,6 +25,7 @@ MARKDOWN = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md",
 NOT_COMMANDS = {
     "RUN --mount=type=cache": "of a Containerfile; tests/containers has more",
     "/opt/app/site-packages /srv/site fuse.pycfs": "a line of fstab(5)",
+    "location /pycfs/ {": "of nginx.conf(5); test_remote_http.py has the same",
 }
 
 # Programs that are not run here: why. Their options are looked up instead.
@@ -39,6 +40,7 @@ NOT_RUN = {
     "tools/examples/base-image": "makes images; tests/containers runs it",
     "tools/examples/stdlib/ship": "test_stdlib.py runs it",
     "tools/faults": "takes minutes; tests/faults has the short form",
+    "tools/fleet": "measures, takes minutes; test_remote.py tries it",
     "tools/fuzz": "takes minutes, needs clang; tests/fuzz replays its inputs",
     "tools/install-deps": "changes the machine",
     "tools/make-deb": "takes a minute; tests/slow/deb runs it",
@@ -98,6 +100,7 @@ FOREIGN = {
 
 # Options of other programs that the documents name.
 FOREIGN_OPTIONS = {
+    "bazel-remote": {"--disable_http_ac_validation"},
     "buildah": {"--isolation", "--timestamp", "--from"},
     "CPython": {"--enable-shared"},
     "docker": {"--build-context", "--cap-add", "--device", "--mount",

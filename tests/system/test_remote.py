@@ -506,6 +506,18 @@ def test_a_full_store_is_said_and_costs_nothing(fleet, site, scratch):
         subprocess.run(["umount", fleet.dir], check=True)
 
 
+def test_the_tool_that_measures(site):
+    tool = os.path.join(os.path.dirname(__file__), "..", "..", "tools",
+                        "fleet")
+    out = harness.python(harness.DEBIAN_PYTHON, tool, "--rounds", "1",
+                         "--python", harness.DEBIAN_PYTHON, "--json", site,
+                         timeout=120, env={"PYCFS": harness.program()}).stdout
+    got = json.loads(out)
+    assert got["push"]["pushed"] > 0 and 1 <= got["edited"] <= 128
+    assert all(t[0] > 0 for t in got["times"].values())
+    assert len(got["ratios"]) == 5
+
+
 def test_two_pushers_at_once(fleet, site):
     words = [harness.program(), "cache", "push", "--json", "--python",
              harness.DEBIAN_PYTHON, "--remote", fleet.url, "--remote-sign",

@@ -142,6 +142,48 @@ def test_wrong_urls(url, pycfs, site, fleet, scratch):
     assert "secret" not in r.stderr
 
 
+def aws(fleet, patch, secret="the/secret+key", **more):
+    env = harness.Pycfs.env
+    patch.setattr(fleet.pycfs, "env", lambda **other: env(fleet.pycfs, **{
+        "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": secret, **more,
+        **other}))
+
+
+@pytest.mark.parametrize("token", [None, "a+session/token=="])
+def test_s3(token, fleet, site):
+    """Signed as an independent client signs; a wrong key is said once."""
+    more = {"AWS_SESSION_TOKEN": token} if token else {}
+    with stores.S3("AKID", "the/secret+key", token) as s3, \
+            pytest.MonkeyPatch.context() as patch:
+        fleet.url = "s3://bucket/a/b?endpoint=%s&region=eu-west-1" % \
+            s3.endpoint
+        aws(fleet, patch, **more)
+        pushed = fleet.push(site)
+        assert len(s3.objects) == pushed["pushed"] > 0 == s3.refused
+        assert all(p.startswith("/bucket/a/b/pycfs1/") for p in s3.objects)
+        assert fleet.export(site).compiled == 0
+        aws(fleet, patch, secret="another", **more)
+        got = fleet.export(site)
+        assert got.compiled == N and s3.refused > 0
+        assert "AWS_ACCESS_KEY_ID" in got.stderr
+        assert got.stderr.count(LOST) == 1 and "another" not in got.stderr
+        patch.undo()
+        got = fleet.export(site)
+        assert got.compiled == N and "no credentials" in got.stderr
+        s3.shutdown()
+
+
+def test_s3_settings_of_the_environment(fleet, site):
+    with stores.S3("AKID", "the/secret+key") as s3, \
+            pytest.MonkeyPatch.context() as patch:
+        fleet.url = "s3://bucket"
+        aws(fleet, patch, AWS_ENDPOINT_URL=s3.endpoint,
+            AWS_DEFAULT_REGION="us-west-2")
+        fleet.push(site)
+        assert s3.objects and fleet.export(site).compiled == 0
+        s3.shutdown()
+
+
 WRONG = {
     "silence": stores.silence,
     "drip": stores.drip,

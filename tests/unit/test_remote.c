@@ -302,13 +302,47 @@ static void test_urls(void **state PX_UNUSED)
 		{"file:x", -EPROTONOSUPPORT},
 		{"/x", -EPROTONOSUPPORT},
 		{"", -EPROTONOSUPPORT},
-		{"https://h/p", -EPROTONOSUPPORT},
+		{"ftp://h/p", -EPROTONOSUPPORT},
+		{"s3://b", 0},
+		{"s3://b/p/q/", 0},
+		{"s3://b/p?endpoint=http://h:9000&region=eu-west-1", 0},
+		{"s3://", -EINVAL},
+		{"s3:///p", -EINVAL},
+		{"s3://b/a b", -EINVAL},
+		{"s3://b/%20", -EINVAL},
+		{"s3://b?x=1", -EINVAL},
+		{"s3://b?endpoint=h", -EINVAL},
+		{"s3://b?endpoint=https://h/p", -EINVAL},
+		{"s3://b?endpoint=https://u@h", -EINVAL},
+		{"s3://b?region=", -EINVAL},
+		{"s3://b?region=a/b", -EINVAL},
+		{"https://h/p", 0},
+		{"HTTP://h:80/p/?layout=bazel", 0},
+		{"https://h", 0},
+		{"https://", -EINVAL},
+		{"https:///p", -EINVAL},
+		{"https://u:p@h/p", -EINVAL},
+		{"https://u@h/p", -EINVAL},
+		{"https://h/u@p", 0},
+		{"https://h/p?x", -EINVAL},
+		{"https://h/p#x", -EINVAL},
+		{"https://h/a b", -EINVAL},
+		{"https://h/a\nb", -EINVAL},
 	};
 	struct px_why why;
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++)
 		assert_int_equal(px_remote_check_url(cases[i].url, &why),
 				 cases[i].expected);
+	/* A token is sent to nobody over http, but to this machine. */
+	setenv("PYCFS_REMOTE_TOKEN", "secret", 1);
+	assert_int_equal(px_remote_check_url("http://h/p", &why), -EPERM);
+	assert_int_equal(px_remote_check_url("http://localhost.h/p", &why),
+			 -EPERM);
+	assert_int_equal(px_remote_check_url("https://h/p", &why), 0);
+	assert_int_equal(px_remote_check_url("http://localhost:80/p", &why), 0);
+	assert_int_equal(px_remote_check_url("http://[::1]/p", &why), 0);
+	unsetenv("PYCFS_REMOTE_TOKEN");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
