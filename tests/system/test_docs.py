@@ -100,7 +100,6 @@ FOREIGN = {
 
 # Options of other programs that the documents name.
 FOREIGN_OPTIONS = {
-    "bazel-remote": {"--disable_http_ac_validation"},
     "buildah": {"--isolation", "--timestamp", "--from"},
     "CPython": {"--enable-shared"},
     "docker": {"--build-context", "--cap-add", "--device", "--mount",

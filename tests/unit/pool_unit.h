@@ -47,6 +47,7 @@ struct unit_pool {
 	unsigned n_done; /* jobs completed; guarded by `lock` */
 	unsigned n_jobs;
 	struct unit_job jobs[MAX_JOBS];
+	uint64_t group; /* of what is submitted from now on */
 };
 
 static inline int unit_n_fds(void)
@@ -162,6 +163,7 @@ static inline int unit_try_submit(struct unit_pool *u, const char *name,
 {
 	struct unit_job *j = &u->jobs[u->n_jobs];
 	const struct px_frame_compile task = {
+		.group = u->group,
 		.optimize = 2,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.canonical = true,

@@ -494,6 +494,56 @@ static void test_too_large_to_send(void **state)
 			 -EFBIG);
 }
 
+/* Without isolation a worker goes on; with it, it ends after its group. */
+static void test_groups(void **state)
+{
+	struct unit_pool *u = *state;
+	static const uint64_t groups[] = {7, 7, 8, 8, 7};
+
+	u->o.isolate = true;
+	unit_fake(u, 1, 0);
+	for (size_t i = 0; i < PX_ARRAY_LEN(groups); i++) {
+		u->group = groups[i];
+		unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE,
+			    "fine");
+	}
+	assert_int_equal(unit_stat(u, PX_COUNT_spawned), 3);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+}
+
+/* Many at once, of many groups: each worker has one, and jobs of one group are
+ * taken before the next, though others came first. */
+static void test_groups_at_once(void **state)
+{
+	struct unit_pool *u = *state;
+	struct unit_job *jobs[60];
+
+	u->o.isolate = true;
+	unit_fake(u, 3, 0);
+	for (size_t i = 0; i < PX_ARRAY_LEN(jobs); i++) {
+		u->group = 1 + i % 6;
+		jobs[i] = unit_submit(u, "echo", "fine");
+	}
+	for (size_t i = 0; i < PX_ARRAY_LEN(jobs); i++)
+		unit_expect(jobs[i], PX_BLOB_CODE, "fine");
+	/* One for each group, and for jobs that came when theirs was gone. */
+	assert_in_range(unit_stat(u, PX_COUNT_spawned), 6, 30);
+	assert_int_equal(unit_stat(u, PX_COUNT_crashes), 0);
+}
+
+static void test_a_death_in_a_group(void **state)
+{
+	struct unit_pool *u = *state;
+
+	u->o.isolate = true;
+	unit_fake(u, 2, 0);
+	u->group = 5;
+	unit_expect(unit_submit(u, "die", ""), PX_BLOB_FAILED, "status 5");
+	unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE, "fine");
+	u->group = 6;
+	unit_expect(unit_submit(u, "echo", "fine"), PX_BLOB_CODE, "fine");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +569,9 @@ int main(void)
 		POOL_TEST(test_stop),
 		POOL_TEST(test_stop_at_once),
 		POOL_TEST(test_too_large_to_send),
+		POOL_TEST(test_groups),
+		POOL_TEST(test_groups_at_once),
+		POOL_TEST(test_a_death_in_a_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
