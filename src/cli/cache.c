@@ -218,6 +218,7 @@ static const struct share shares[] = {
 	{"keygen", px_share_keygen, 3, "NAME FILE"},
 	{"push", px_share_push, 2, "SOURCE"},
 	{"pull", px_share_pull, 2, "SOURCE"},
+	{"remote", px_share_probe, 1, ""},
 };
 
 static int run_share(const struct share *s, struct px_opt *o)
@@ -249,7 +250,7 @@ int px_cmd_cache(struct px_opt *o)
 	if (!job.act) {
 		px_because(&why, 0,
 			   "unknown 'pycfs cache %s': stat, clear, gc, verify, "
-			   "compact, keygen, push or pull",
+			   "compact, keygen, push, pull or remote",
 			   o->args[0]);
 		return px_fail(PX_EXIT_USAGE, &why);
 	}

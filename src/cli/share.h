@@ -13,5 +13,6 @@
 int px_share_keygen(struct px_opt *o); /* NAME FILE */
 int px_share_push(struct px_opt *o);   /* SOURCE */
 int px_share_pull(struct px_opt *o);   /* SOURCE */
+int px_share_probe(struct px_opt *o);  /* no arguments */
 
 #endif

@@ -36,7 +36,7 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "layer that has none the line of the source, from what export "
 	 "--sources kept or from a directory."},
 	{"cache", PX_VERB_CACHE, px_cmd_cache, 1, 3,
-	 "stat|gc|verify|compact|clear|keygen|push|pull [ARGUMENT...]",
+	 "stat|gc|verify|compact|clear|keygen|push|pull|remote [ARGUMENT...]",
 	 "look at the cache, tidy, empty or share it",
 	 "stat: prints what the cache holds. gc: removes what is older than "
 	 "--max-age or too much for --max-size. verify: reads all of it and "
@@ -44,8 +44,9 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "be. clear: empties it. Mounts that use it go on. keygen NAME FILE: "
 	 "makes a key that signs, and prints the one to trust. push SOURCE: "
 	 "compiles what the --remote store lacks of SOURCE, and stores it "
-	 "there. pull SOURCE: takes what it has into the cache. The options "
-	 "that decide what is compiled are for these two."},
+	 "there. pull SOURCE: takes what it has into the cache. remote: says "
+	 "whether the store answers, and who signs there. The options that "
+	 "decide what is compiled are for push and pull."},
 	{"report", PX_VERB_REPORT, px_cmd_report, 1, 1, "SOURCE|MOUNTPOINT",
 	 "what ships and what it costs",
 	 "SOURCE: prints what a mount of it ships, by distribution, and what "

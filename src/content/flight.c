@@ -415,6 +415,27 @@ static bool is_wanted(struct flight *f)
 	return wanted;
 }
 
+/* True: the flight waits for the remote, or has ended with what came from it.
+ */
+static bool wait_for_remote(struct flight *f)
+{
+	struct px_flights *fs = f->fs;
+	bool was_wanted, waits;
+
+	pthread_mutex_lock(&fs->lock);
+	was_wanted = f->wanted;
+	f->refs++; /* it may land before px_plan_wait returns */
+	pthread_mutex_unlock(&fs->lock);
+	waits = px_plan_wait(fs->o.plan, f->id.path, f->key, was_wanted,
+			     &f->wait);
+	/* Whoever has come meanwhile hastened what did not wait yet. */
+	if (waits && !was_wanted && is_wanted(f))
+		px_plan_hurry(fs->o.plan, &f->wait);
+	flight_unref(f);
+	/* What had not come when the cache was asked may have come by now. */
+	return waits || end_from_cache(f);
+}
+
 /* Reads and hashes the source, and compiles it unless the cache has a blob for
  * these bytes, or will have one, or it may come from the remote. */
 static void read_source(struct flight *f)
@@ -439,11 +460,9 @@ static void read_source(struct flight *f)
 	px_module_id_blob(o->keys, &f->id, &f->source, &f->st, f->key);
 	if (follow(f) || end_from_cache(f))
 		return;
-	if (px_plan_wait(o->plan, f->id.path, f->key, is_wanted(f), &f->wait))
+	if (o->plan && wait_for_remote(f))
 		return;
-	/* What had not come when the cache was asked may have come by now. */
-	if (!o->plan || !end_from_cache(f))
-		compile_or_end(f);
+	compile_or_end(f);
 }
 
 static void on_room(struct px_room_ticket *t, int err)

@@ -91,7 +91,8 @@ def test_bash_values(place):
     assert bash("mount", "-O", "") == ["0", "1", "2"]
     assert bash("mount", "--jobs", "") == [""]
     assert bash("cache", "") == ["stat", "gc", "verify", "compact",
-                                 "clear", "keygen", "push", "pull"]
+                                 "clear", "keygen", "push", "pull",
+                                 "remote"]
     assert bash("cache", "--max-size", "1G", "v") == ["verify"]
     assert bash("cache", "--max-size=1G", "v") == ["verify"]
     assert bash("cache", "stat", "") == [""]
@@ -135,7 +136,8 @@ def test_fish(pycfs, place):
     assert fish("pycfs mo") == ["mount"]
     assert set(fish("pycfs ")) == VERBS
     assert set(fish("pycfs cache ")) == {
-        "stat", "gc", "verify", "compact", "clear", "keygen", "push", "pull"}
+        "stat", "gc", "verify", "compact", "clear", "keygen", "push", "pull",
+        "remote"}
     assert fish("pycfs mount --marshal ") == ["canonical", "cpython"]
     for verb in VERBS:
         assert set(fish("pycfs %s --" % verb)) == options_of(pycfs, verb)

@@ -15,7 +15,7 @@ import harness
 import trees
 from harness import copy, read, tree_bytes
 
-N = 300
+N = 200
 
 
 class Fleet:
@@ -97,6 +97,25 @@ def site():
     shutil.rmtree(top, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def first(site):
+    """A fleet whose store is full, and what an export without it is."""
+    top = tempfile.mkdtemp(prefix="pycfs-first-")
+    fleet = Fleet(harness.Pycfs(top), top)
+    fleet.push(site)
+    fleet.plain = fleet.export(site, remote=())
+    yield fleet
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def filled(fleet, first):
+    """The test's own fleet, with such a store and its keys."""
+    shutil.copytree(first.dir, fleet.dir)
+    fleet.key, fleet.public = first.key, first.public
+    return fleet
+
+
 @pytest.fixture
 def own(site, scratch):
     """The test's own copy of that."""
@@ -137,8 +156,8 @@ def test_what_one_python_compiled_is_of_no_use_to_another(fleet, site):
     assert got.compiled == 0
 
 
-def test_a_warm_machine_asks_nothing(fleet, site):
-    fleet.push(site)
+def test_a_warm_machine_asks_nothing(filled, site):
+    fleet = filled
     cache = fleet.machine()
     assert fleet.export(site, cache=cache).asked > 0
     again = fleet.export(site, cache=cache)
@@ -158,8 +177,8 @@ def test_one_edit_compiles_one_chunk_at_most(fleet, own):
     assert fleet.export(own).compiled == 0
 
 
-def test_another_project_with_the_same_packages(fleet, site, scratch):
-    fleet.push(site)
+def test_another_project_with_the_same_packages(filled, site, scratch):
+    fleet = filled
     other = os.path.join(scratch, "other")
     shutil.copytree(os.path.join(site, "pkg1"), os.path.join(other, "pkg1"))
     trees.write(os.path.join(other, "mine.py"), "x = 1\n")
@@ -192,8 +211,8 @@ def test_a_mount_reads_and_signs(fleet, site, mount, scratch):
     assert first == second
 
 
-def test_a_live_mount_asks_for_what_is_read(fleet, site, mount):
-    fleet.push(site)
+def test_a_live_mount_asks_for_what_is_read(filled, site, mount):
+    fleet = filled
     with mount(site, *fleet.reads(), "--no-ahead",
                cache=fleet.machine()) as m:
         read(m / "solo0.pyc")
@@ -204,8 +223,8 @@ def test_a_live_mount_asks_for_what_is_read(fleet, site, mount):
         assert m.count("compiled") == 0
 
 
-def test_pull_fills_the_cache(fleet, site, pycfs):
-    fleet.push(site)
+def test_pull_fills_the_cache(filled, site, pycfs):
+    fleet = filled
     cache = fleet.machine()
     r = pycfs.ok("cache", "pull", "--json", "--python", harness.DEBIAN_PYTHON,
                  "--cache", cache, *fleet.reads(), site)
@@ -306,13 +325,13 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_store_that_is_wrong_costs_nothing_but_time(how, fleet, site):
+def test_a_store_that_is_wrong_costs_nothing_but_time(
+        how, filled, first, site):
     """The bytes are right, the exit status is 0, and it is said once."""
-    fleet.push(site)
-    plain = fleet.export(site, remote=())
+    fleet = filled
     DAMAGE[how](fleet)
     got = fleet.export(site)
-    assert got.bytes == plain.bytes
+    assert got.bytes == first.plain.bytes
     assert got.compiled > 0
     assert got.stderr.count("going on without it") == (how != "gone")
     if how not in ("file", "directory"):
@@ -321,10 +340,9 @@ def test_a_store_that_is_wrong_costs_nothing_but_time(how, fleet, site):
         assert fleet.export(site).compiled == 0
 
 
-def test_a_store_that_does_not_answer(fleet, site, mount, scratch):
+def test_a_store_that_does_not_answer(filled, first, site, mount, scratch):
     """It is on a file system whose server has stopped."""
-    fleet.push(site)
-    plain = fleet.export(site, remote=())
+    fleet, plain = filled, first.plain
     with mount(fleet.dir, "--profile", "strict") as m:
         slow = ("--remote", "file://" + m.path, "--remote-trust", fleet.public)
         assert fleet.export(site, remote=slow).compiled == 0
@@ -459,8 +477,8 @@ def test_a_key_is_never_written_over(fleet, pycfs):
     assert read(fleet.key) == before
 
 
-def test_the_environment(fleet, site, pycfs, scratch):
-    fleet.push(site)
+def test_the_environment(filled, site, pycfs, scratch):
+    fleet = filled
     keys = os.path.join(scratch, "keys")
     trees.write(keys, "# who may\n%s\n\n" % fleet.public)
     r = pycfs.run("export", "--python", harness.DEBIAN_PYTHON,
@@ -516,6 +534,30 @@ def test_the_tool_that_measures(site):
     assert got["push"]["pushed"] > 0 and 1 <= got["edited"] <= 128
     assert all(t[0] > 0 for t in got["times"].values())
     assert len(got["ratios"]) == 5
+
+
+def test_whether_a_store_can_be_used(fleet, pycfs, scratch):
+    other = fleet.new_key("other")[1]
+    reads = ("--remote", fleet.url, "--remote-trust", fleet.public,
+             "--remote-trust", other)
+    r = pycfs.run("cache", "remote", *reads)
+    assert r.returncode == 1 and r.stdout.count("does not answer") == 2
+    assert "no such directory" in r.stderr
+    r = pycfs.ok("cache", "remote", "--remote", fleet.url, "--remote-sign",
+                 fleet.key)
+    assert r.stdout == "ci: can store, and what it stored is there\n"
+    r = pycfs.ok("cache", "remote", *reads)
+    assert r.stdout == "ci: has stored here\n" \
+        "other: nothing shows that it has stored here\n"
+    r = json.loads(pycfs.ok("cache", "remote", "--json", *reads).stdout)
+    assert r["signers"][0] == {"signer": "ci", "answers": True,
+                               "has_stored": True, "can_store": False}
+    trees.write(os.path.join(scratch, "file"), "")
+    r = pycfs.run("cache", "remote", "--remote",
+                  "file://" + os.path.join(scratch, "file"), "--remote-sign",
+                  fleet.key)
+    assert r.returncode == 1 and "cannot store there" in r.stderr
+    assert pycfs.run("cache", "remote").returncode == 2
 
 
 def test_two_pushers_at_once(fleet, site):
