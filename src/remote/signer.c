@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-_Static_assert(PX_SIGNER_KEY_SIZE == crypto_sign_PUBLICKEYBYTES &&
-		       PX_SIGNATURE_SIZE == crypto_sign_BYTES &&
-		       sizeof(((struct px_secret *)0)->key) ==
-			       crypto_sign_SECRETKEYBYTES &&
-		       PX_SIGNER_KEY_SIZE == crypto_sign_SEEDBYTES,
-	       "libsodium's sizes");
+_Static_assert(PX_SIGNER_KEY_SIZE == crypto_sign_PUBLICKEYBYTES,
+	       "libsodium's size of a public key");
+_Static_assert(PX_SIGNATURE_SIZE == crypto_sign_BYTES,
+	       "libsodium's size of a signature");
+_Static_assert(sizeof(((struct px_secret *)0)->key) ==
+		       crypto_sign_SECRETKEYBYTES,
+	       "libsodium's size of a secret key");
 
 #define FILE_BEGINS "pycfs-signing-key 1 "
 #define FILE_MAX    256

@@ -64,7 +64,7 @@ static inline void unit_same_blobs(struct unit_chunk *u,
 {
 	for (size_t i = 0; i < N_BLOBS; i++) {
 		assert_int_equal(!got[i], !u->blobs[i]);
-		if (!got[i])
+		if (!got[i] || !u->blobs[i])
 			continue;
 		assert_int_equal(got[i]->kind, u->blobs[i]->kind);
 		assert_int_equal(got[i]->line, u->blobs[i]->line);
