@@ -57,7 +57,7 @@ static void decode_signed(const uint8_t *frame, size_t size, uint64_t raw_size,
 	struct px_digest d;
 
 	MUST(p);
-	memcpy(text, "pycfs chunk 1", 13);
+	memcpy(text, domain, sizeof(domain));
 	px_chunk_name(keys, n, text + 13);
 	px_put_le32(text + 45, (uint32_t)n);
 	px_put_le64(text + 49, raw_size);

@@ -118,9 +118,10 @@ static void sign(struct unit_chunk *u, const void *frame, size_t n,
 		 uint64_t raw_size, struct px_buf *ret)
 {
 	uint8_t text[13 + 32 + 4 + 8 + 32];
+	static const char domain[13] = "pycfs chunk 1"; /* no NUL */
 	struct px_digest d;
 
-	memcpy(text, "pycfs chunk 1", 13);
+	memcpy(text, domain, sizeof(domain));
 	px_chunk_name(u->keys, N_BLOBS, text + 13);
 	px_put_le32(text + 45, N_BLOBS);
 	px_put_le64(text + 49, raw_size);
