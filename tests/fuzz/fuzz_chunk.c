@@ -53,6 +53,8 @@ static void decode(const void *data, size_t size, size_t n)
 static void decode_signed(const uint8_t *frame, size_t size, uint64_t raw_size,
 			  size_t n)
 {
+	static const char domain[13] = "pycfs chunk 1"; /* no NUL, both */
+	static const char magic[4] = "PXC1";
 	uint8_t text[13 + 32 + 4 + 8 + 32], *p = malloc(88 + size);
 	struct px_digest d;
 
@@ -64,7 +66,7 @@ static void decode_signed(const uint8_t *frame, size_t size, uint64_t raw_size,
 	px_digest_init(&d);
 	px_digest_field(&d, "frame", frame, size);
 	px_digest_final(&d, text + 57);
-	memcpy(p, "PXC1", 4);
+	memcpy(p, magic, sizeof(magic));
 	memcpy(p + 4, secret.signer.id, 8);
 	px_put_le32(p + 12, (uint32_t)n);
 	px_put_le64(p + 16, raw_size);
