@@ -6,6 +6,7 @@
 #include "pycfs/cpus.h"
 #include "pycfs/log.h"
 #include "pycfs/marshal.h"
+#include "pycfs/term.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -392,18 +393,20 @@ void px_engine_tell_remote(const struct px_engine *e, char *ret, size_t n)
 {
 	const struct px_stats *s = &e->stats;
 	typedef unsigned long long ull;
+	char bytes[16];
 	int used = 0;
 
 	*ret = '\0';
 	if (!e->remote)
 		return;
-	used = snprintf(ret, n,
-			"; the remote store had %llu of %llu chunks (%llu "
-			"modules, %llu bytes)",
-			(ull)px_stats_get(s, PX_COUNT_remote_hits),
-			(ull)px_stats_get(s, PX_COUNT_remote_asked),
-			(ull)px_stats_get(s, PX_COUNT_remote_modules),
-			(ull)px_stats_get(s, PX_COUNT_remote_bytes));
+	used = snprintf(
+		ret, n,
+		"; the remote store had %llu of %llu chunks (%llu "
+		"modules, %s)",
+		(ull)px_stats_get(s, PX_COUNT_remote_hits),
+		(ull)px_stats_get(s, PX_COUNT_remote_asked),
+		(ull)px_stats_get(s, PX_COUNT_remote_modules),
+		px_human(px_stats_get(s, PX_COUNT_remote_bytes), bytes));
 	if (e->o->secret && used > 0 && (size_t)used < n)
 		snprintf(ret + used, n - (size_t)used,
 			 ", %llu were stored there and %llu not",

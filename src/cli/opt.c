@@ -337,7 +337,8 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 		return px_because(why, -ENOMEM, "out of memory");
 	if (px_opt_epoch(o, why) < 0)
 		return -EINVAL;
-	r = px_opt_check_remote(o, why);
+	/* Of the cache's verbs not all need one. */
+	r = o->verb == PX_VERB_CACHE ? 0 : px_opt_check_remote(o, why);
 	if (r < 0)
 		return r;
 	if (o->n_args < verb->min_args)

@@ -98,7 +98,8 @@ int px_opt_check_remote(struct px_opt *o, struct px_why *why)
 	if (o->secret && o->cache_from)
 		return px_because(why, -EINVAL,
 				  "--remote-sign signs nothing that another "
-				  "cache had: leave out --cache-from");
+				  "cache had: leave out --cache-from and "
+				  "PYCFS_CACHE_FROM");
 	if (o->remote && !o->secret && o->n_trust == 0)
 		return px_because(why, -EINVAL,
 				  "--remote needs to know whose modules to "

@@ -43,8 +43,9 @@ int px_opt_remote(struct px_opt *o, const char *value);
 int px_opt_remote_trust(struct px_opt *o, const char *value);
 int px_opt_remote_sign(struct px_opt *o, const char *value);
 
-/* After all options: whether those of a remote fit together. -EINVAL, with a
- * sentence in `why`; -ENOMEM. */
+/* After all options: whether those of a remote fit together, and then the key
+ * that signs is trusted, too. -EINVAL, with a sentence in `why`; -ENOMEM. Once.
+ */
 int px_opt_check_remote(struct px_opt *o, struct px_why *why);
 
 #endif

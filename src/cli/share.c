@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "share.h"
 
+#include "opt_value.h"
+
 #include "pycfs/child.h"
 #include "pycfs/engine.h"
 #include "pycfs/json.h"
@@ -140,6 +142,8 @@ static int run(struct px_opt *o, bool pushes)
 				  : "--remote-trust NAME:KEY");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
+	if (px_opt_check_remote(o, &why) < 0)
+		return px_fail(PX_EXIT_USAGE, &why);
 	/* The word `push` or `pull` is not SOURCE. */
 	o->args++;
 	o->n_args--;

@@ -6,6 +6,8 @@
  */
 #include "share.h"
 
+#include "opt_value.h"
+
 #include "pycfs/json.h"
 #include "pycfs/remote.h"
 #include "pycfs/term.h"
@@ -121,6 +123,8 @@ int px_share_probe(struct px_opt *o)
 			   "--remote-trust NAME:KEY or --remote-sign FILE");
 		return px_fail(PX_EXIT_USAGE, &why);
 	}
+	if (px_opt_check_remote(o, &why) < 0)
+		return px_fail(PX_EXIT_USAGE, &why);
 	if (o->json)
 		printf("{\"version\": 1, \"signers\": [");
 	for (size_t i = 0; i < o->n_trust; i++) {

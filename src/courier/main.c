@@ -100,6 +100,7 @@ static void *slot_main(void *arg)
 	int r;
 
 	while (alive && receive(s, &kind)) {
+		*why.text = '\0';
 		r = perform(c, s, kind, &why);
 		if (r < 0)
 			alive = answer(s, r, why.text,

@@ -95,8 +95,8 @@ static int start_program(struct px_depot_http *h, struct px_why *why)
 	int *theirs = s.fds + PX_COURIER_FD;
 	int r = px_spawn_find("pycfs-remote", &program, why);
 
-	if (r < 0)
-		return r;
+	if (r < 0) /* -ENOENT would say that there is no such object */
+		return r == -ENOENT ? -ELIBACC : r;
 	for (unsigned i = 0; i < PX_COURIER_SLOTS; i++)
 		theirs[i] = -1;
 	r = make_sockets(h, theirs);
@@ -105,6 +105,8 @@ static int start_program(struct px_depot_http *h, struct px_why *why)
 		r = px_spawn(&s, &h->pid);
 	if (r < 0)
 		h->pid = 0;
+	if (r == -ENOENT)
+		r = px_because(why, -ELIBACC, "%s cannot be run", program);
 	for (unsigned i = 0; i < PX_COURIER_SLOTS; i++)
 		if (theirs[i] >= 0)
 			close(theirs[i]);

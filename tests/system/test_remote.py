@@ -460,6 +460,8 @@ def test_wrong_command_lines(fleet, site, pycfs, scratch):
         assert r.returncode == 2, (options, r.stderr)
         assert said in r.stderr, (options, r.stderr)
         assert not os.path.exists(dest)
+    assert pycfs.run("cache", "stat", "--cache", fleet.machine(),
+                     env={"PYCFS_REMOTE": fleet.url}).returncode == 1
     for words in (("push", site), ("push", *url, *trust, site),
                   ("pull", site), ("pull", *url, *trust), ("keygen",),
                   ("keygen", "a"), ("keygen", "a b", nowhere),
@@ -467,6 +469,20 @@ def test_wrong_command_lines(fleet, site, pycfs, scratch):
         r = pycfs.run("cache", *words)
         assert r.returncode == 2, (words, r.stderr)
     assert not os.path.exists(nowhere)
+
+
+def test_without_its_helper_it_says_so(fleet, site, pycfs, scratch):
+    bad = os.path.join(scratch, "bad")
+    os.mkdir(bad)
+    lonely = harness.copy_program(bad)
+    os.remove(os.path.join(bad, "pycfs-remote"))
+    r = subprocess.run(
+        [lonely, "export", "--python", harness.DEBIAN_PYTHON, "--cache",
+         fleet.machine(), "--remote", "http://localhost:1/x",
+         "--remote-trust", fleet.public, site, os.path.join(scratch, "out")],
+        env=pycfs.env(), stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == 0
+    assert r.stderr.count("pycfs-remote is missing") == 1, r.stderr
 
 
 def test_a_key_is_never_written_over(fleet, pycfs):
