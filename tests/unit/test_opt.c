@@ -256,7 +256,7 @@ static const struct sample {
 	{"remote",
 	 "file:///s",
 	 is_remote,
-	 {"", "/s", "file://s", "file:/s", "http://s", "nonsense"}},
+	 {"", "/s", "file://s", "file:/s", "http://", "s3:///", "nonsense"}},
 	{"remote-trust",
 	 KEY,
 	 is_remote_trust,
