@@ -146,7 +146,8 @@ IS(cache_size, o->cache_size == 5u << 20)
 IS(max_source, o->max_source == 5u << 20)
 IS(no_cache, o->no_cache)
 IS(cache_from, o->cache_from &&strcmp(o->cache_from, "/seed") == 0)
-#define KEY "ci:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define KEY	 "ci:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define LONG_KEY "ci:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
 IS(remote, o->remote &&strcmp(o->remote, "file:///s") == 0)
 IS(remote_trust, o->n_trust == 1 && strcmp(o->trust[0].name, "ci") == 0)
 IS(remote_wait, o->remote_wait == 7)
@@ -260,7 +261,7 @@ static const struct sample {
 	{"remote-trust",
 	 KEY,
 	 is_remote_trust,
-	 {"ci", ":", KEY "=", "c/i:AAAA", "@/nowhere"}},
+	 {"ci", ":", LONG_KEY, "c/i:AAAA", "@/nowhere"}},
 	{"remote-sign", NULL, NULL, {0}}, /* needs a file: tested apart */
 	{"remote-wait", "7", is_remote_wait, {"", "-1", "x", "60001"}},
 	{"remote-finish", "7", is_remote_finish, {"", "-1", "x", "86401"}},
