@@ -38,10 +38,10 @@
 #define PX_CHUNK_FORMAT	 1
 #define PX_CHUNK_MODULES 128
 #define PX_CHUNK_SOURCE	 (1u << 20) /* bytes */
-#define PX_CHUNK_MODULE_MAX                                                    \
-	(16u << 20)			 /* bytes of source; above, not shared \
-					  */
-#define PX_CHUNK_RAW_MAX     (64u << 20) /* bytes before compression */
+/* Bytes of source: a larger module is not shared. */
+#define PX_CHUNK_MODULE_MAX (16u << 20)
+/* Bytes of all blobs, before compression. */
+#define PX_CHUNK_RAW_MAX     (64u << 20)
 #define PX_CHUNK_HEADER_SIZE (4 + PX_SIGNER_ID_SIZE + 4 + 8 + PX_SIGNATURE_SIZE)
 /* Bytes of an object: compression never adds as much as that. */
 #define PX_CHUNK_OBJECT_MAX (PX_CHUNK_RAW_MAX + (1u << 20))

@@ -3,8 +3,8 @@
 #define PX_COURIER_H
 /*
  * What is said between pycfs and `pycfs-remote`, the program that speaks HTTP
- * for it. It has libcurl and the credentials of the store, and no key that
- * signs; pycfs has neither of the first.
+ * for it. That program uses libcurl and the credentials of the store, and has
+ * no key that signs; pycfs itself uses neither.
  *
  * It gets PX_COURIER_SLOTS sockets, from descriptor PX_COURIER_FD on. On each
  * goes one request at a time, and its answer:

@@ -9,8 +9,9 @@
  *   file:///DIR   DIR/pycfs1/SIGNER/ab/NAME; SIGNER is the signer's id and NAME
  *                 that of the chunk, in hexadecimal digits, and ab its first
  *                 two
- *   http[s]://H/P the same below P, by GET and PUT; with ?layout=bazel
- * P/ac/KEY, as bazel-remote has it s3://B/P      the same below P, in bucket B
+ *   http[s]://H/P the same below P, by GET and PUT
+ *                 with ?layout=bazel: P/ac/KEY, as bazel-remote has it
+ *   s3://B/P      the same below P, in bucket B
  *
  * Every signer that is trusted has a folder of its own, so that who has no key
  * cannot put anything in the way of those who have.
@@ -63,10 +64,6 @@ int px_remote_ask(struct px_remote *r, const px_chunk_key *keys, size_t n,
 
 /* Whether the breaker lets questions through. */
 bool px_remote_answers(struct px_remote *r);
-
-/* Opens the breaker for the rest of the run, without a warning: whoever asks
- * has found out that the store is too slow. */
-void px_remote_give_up(struct px_remote *r);
 
 /* Signs a chunk, to be stored by a thread; blobs as px_chunk_encode. Blocks
  * while too many bytes wait for that, until finish_ms after the first call. 0,

@@ -19,10 +19,9 @@
 #include "pycfs/util.h"
 
 #define PX_SIGNER_NAME_MAX 32
-#define PX_SIGNER_KEY_SIZE                                                     \
-	32		       /* crypto_sign_PUBLICKEYBYTES, libsodium 1.0.18 \
-				*/
-#define PX_SIGNATURE_SIZE   64 /* crypto_sign_BYTES */
+/* Of libsodium 1.0.18: crypto_sign_PUBLICKEYBYTES and crypto_sign_BYTES. */
+#define PX_SIGNER_KEY_SIZE  32
+#define PX_SIGNATURE_SIZE   64
 #define PX_SIGNER_ID_SIZE   8
 #define PX_SIGNER_TEXT_SIZE (PX_SIGNER_NAME_MAX + 1 + 44 + 1) /* with a NUL */
 

@@ -122,9 +122,7 @@ int px_aged_rows_evict(struct px_db *db, MDB_txn *txn,
 
 		if (row->bytes == 0 || (row->item && !batch_too))
 			continue;
-		r = px_table_delete(db, txn, PX_TABLE_BLOB, row->key);
-		if (r == 0)
-			r = px_table_delete(db, txn, PX_TABLE_USED, row->key);
+		r = px_table_delete_blob(db, txn, row->key);
 		if (r < 0)
 			return r;
 		if (row->item)

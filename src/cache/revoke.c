@@ -23,14 +23,6 @@ static bool is_signed_by(struct px_db *db, MDB_txn *txn, uint32_t profile,
 	       memcmp(end + n_by, name, n_name) == 0;
 }
 
-static int delete_blob(struct px_db *db, MDB_txn *txn,
-		       const struct px_aged_row *row)
-{
-	int r = px_table_delete(db, txn, PX_TABLE_BLOB, row->key);
-
-	return r == 0 ? px_table_delete(db, txn, PX_TABLE_USED, row->key) : r;
-}
-
 static int drop_signed(struct px_db *db, MDB_txn *txn, const char *name,
 		       uint64_t *ret_n, uint64_t *ret_bytes)
 {
@@ -41,7 +33,7 @@ static int drop_signed(struct px_db *db, MDB_txn *txn, const char *name,
 	for (size_t i = 0; r == 0 && i < rows.n; i++) {
 		if (!is_signed_by(db, txn, rows.row[i].profile, name))
 			continue;
-		r = delete_blob(db, txn, &rows.row[i]);
+		r = px_table_delete_blob(db, txn, rows.row[i].key);
 		*ret_bytes += rows.row[i].bytes;
 		++*ret_n;
 	}

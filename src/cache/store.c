@@ -30,9 +30,7 @@ static int drop_blob(const struct px_store *s, MDB_txn *txn, const uint8_t *key,
 		px_blob_unref(blob);
 	if (r != -EBADMSG)
 		return r == -ENOENT ? 0 : r;
-	r = px_table_delete(s->db, txn, PX_TABLE_BLOB, key);
-	if (r == 0)
-		r = px_table_delete(s->db, txn, PX_TABLE_USED, key);
+	r = px_table_delete_blob(s->db, txn, key);
 	*total -= u.bytes < *total ? u.bytes : *total;
 	return r;
 }

@@ -199,6 +199,14 @@ static int check_values(struct px_db *db, MDB_txn *txn)
 	return rc == MDB_NOTFOUND ? 0 : px_lmdb_err(rc);
 }
 
+int px_table_delete_blob(struct px_db *db, MDB_txn *txn,
+			 const uint8_t key[PX_DIGEST_SIZE])
+{
+	int r = px_table_delete(db, txn, PX_TABLE_BLOB, key);
+
+	return r == 0 ? px_table_delete(db, txn, PX_TABLE_USED, key) : r;
+}
+
 int px_table_clear_all(struct px_db *db, MDB_txn *txn)
 {
 	int r = check_values(db, txn);

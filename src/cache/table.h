@@ -49,6 +49,10 @@ int px_table_count_rows(struct px_db *db, MDB_txn *txn,
 int px_table_delete(struct px_db *db, MDB_txn *txn, enum px_cache_table table,
 		    const uint8_t key[PX_DIGEST_SIZE]);
 
+/* Deletes a blob: its row and its `used` row; 0 also if there is none. */
+int px_table_delete_blob(struct px_db *db, MDB_txn *txn,
+			 const uint8_t key[PX_DIGEST_SIZE]);
+
 /* Deletes all rows of all tables. */
 int px_table_clear_all(struct px_db *db, MDB_txn *txn);
 

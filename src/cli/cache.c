@@ -96,21 +96,31 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	return 0;
 }
 
+/* `what` was removed, in words behind its number. */
+static void tell_forgotten(const struct job *job, uint64_t n, uint64_t bytes,
+			   const char *what)
+{
+	if (job->o->json)
+		printf("{\"version\": 1, \"forgotten\": %llu, \"bytes\": "
+		       "%llu}\n",
+		       (ull)n, (ull)bytes);
+	else
+		printf("%llu %s removed, %llu bytes\n", (ull)n, what,
+		       (ull)bytes);
+}
+
 static int do_clear(const struct job *job, struct px_cache *cache)
 {
+	char what[64];
 	uint64_t n, bytes;
 	int r;
 
 	if (!job->o->by)
 		return px_cache_clear(cache);
 	r = px_cache_clear_by(cache, job->o->by, &n, &bytes);
-	if (r == 0 && job->o->json)
-		printf("{\"version\": 1, \"forgotten\": %llu, \"bytes\": "
-		       "%llu}\n",
-		       (ull)n, (ull)bytes);
-	else if (r == 0)
-		printf("%llu modules signed by %s removed, %llu bytes\n",
-		       (ull)n, job->o->by, (ull)bytes);
+	snprintf(what, sizeof(what), "modules signed by %s", job->o->by);
+	if (r == 0)
+		tell_forgotten(job, n, bytes, what);
 	return r;
 }
 
@@ -121,13 +131,8 @@ static int do_gc(const struct job *job, struct px_cache *cache)
 	int r = px_cache_gc(cache, o->max_age,
 			    o->max_size ? o->max_size : UINT64_MAX, &n, &bytes);
 
-	if (r == 0 && o->json)
-		printf("{\"version\": 1, \"forgotten\": %llu, \"bytes\": "
-		       "%llu}\n",
-		       (ull)n, (ull)bytes);
-	else if (r == 0)
-		printf("%llu entries removed, %llu bytes\n", (ull)n,
-		       (ull)bytes);
+	if (r == 0)
+		tell_forgotten(job, n, bytes, "entries");
 	return r;
 }
 

@@ -205,19 +205,20 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 .env = "PYCFS_CACHE_SIZE"},
 	{"remote", 0, "URL", FORM,
 	 "share compiled modules with other machines: a store, file:///DIR, "
-	 "https://HOST/PATH or s3://BUCKET/PREFIX (default: $PYCFS_REMOTE)", SET(px_opt_remote), .env = "PYCFS_REMOTE"},
+	 "https://HOST/PATH or s3://BUCKET/PREFIX (default: $PYCFS_REMOTE)",
+	 SET(px_opt_remote), .env = "PYCFS_REMOTE"},
 	{"remote-trust", 0, "KEY", FORM,
 	 "take from it what this key has signed: NAME:KEY, or @FILE with such "
 	 "lines; may be repeated (default: $PYCFS_REMOTE_TRUST)",
 	 SET(px_opt_remote_trust), .env = "PYCFS_REMOTE_TRUST"},
-	{"remote-sign", 0, "FILE", FORM,
+	{"remote-sign", 0, "FILE", MOUNT | EXPORT | CACHE,
 	 "also store there what it lacks, signed with this key of cache keygen; "
 	 "nothing is taken from the local cache then", SET(px_opt_remote_sign)},
 	{"remote-wait", 0, "MS", FORM,
 	 "whoever reads a module waits for the store for so long (default 100; "
 	 "0: never); all such waiting in vain adds up to a second at most",
 	 COUNT(remote_wait, 60000)},
-	{"remote-finish", 0, "SECONDS", FORM,
+	{"remote-finish", 0, "SECONDS", MOUNT | EXPORT | CACHE,
 	 "at the end store for so long (default 30; of a mount 5)",
 	 COUNT(remote_finish, 86400)},
 	{"by", 0, "NAME", CACHE,

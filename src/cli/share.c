@@ -14,6 +14,14 @@
 
 typedef unsigned long long ull;
 
+int px_share_printed(int status)
+{
+	if (fflush(stdout) == 0)
+		return status;
+	px_log_errno(-errno, "stdout");
+	return PX_EXIT_FAILED;
+}
+
 int px_share_keygen(struct px_opt *o)
 {
 	char text[PX_SIGNER_TEXT_SIZE];
@@ -26,6 +34,10 @@ int px_share_keygen(struct px_opt *o)
 			       &why);
 	px_signer_text(&key, text);
 	puts(text);
+	if (px_share_printed(0) != 0) {
+		unlink(o->args[2]); /* nobody knows the key to trust */
+		return PX_EXIT_FAILED;
+	}
 	px_log(PX_LOG_NOTICE,
 	       "%s has the key that signs: keep it where only trusted builds "
 	       "can read it; --remote-trust of all others has the line above",
@@ -126,8 +138,7 @@ static int work(void *arg, PX_UNUSED int signal_fd)
 	px_engine_quiet(&e);
 	px_engine_stop(&e);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
-	       : r < 0		? PX_EXIT_FAILED
-				: 0;
+				: px_share_printed(r < 0 ? PX_EXIT_FAILED : 0);
 }
 
 static int run(struct px_opt *o, bool pushes)

@@ -15,4 +15,8 @@ int px_share_push(struct px_opt *o);   /* SOURCE */
 int px_share_pull(struct px_opt *o);   /* SOURCE */
 int px_share_probe(struct px_opt *o);  /* no arguments */
 
+/* At the end: `status`, or PX_EXIT_FAILED if stdout could not be written, which
+ * has been logged then. */
+int px_share_printed(int status);
+
 #endif

@@ -139,5 +139,5 @@ int px_share_probe(struct px_opt *o)
 	}
 	if (o->json)
 		puts("]}");
-	return fine ? 0 : PX_EXIT_FAILED;
+	return px_share_printed(fine ? 0 : PX_EXIT_FAILED);
 }

@@ -92,14 +92,6 @@ bool px_remote_answers(struct px_remote *r)
 	return answers;
 }
 
-void px_remote_give_up(struct px_remote *r)
-{
-	pthread_mutex_lock(&r->lock);
-	r->open = true;
-	r->until = INT64_MAX;
-	pthread_mutex_unlock(&r->lock);
-}
-
 static const char *what_is_wrong(int err, const struct px_why *why)
 {
 	if (*why->text)

@@ -493,6 +493,26 @@ def test_a_key_is_never_written_over(fleet, pycfs):
     assert read(fleet.key) == before
 
 
+def test_what_cannot_be_printed_is_an_error(fleet, pycfs, scratch):
+    key = os.path.join(scratch, "unknown")
+    with open("/dev/full", "w") as full:
+        for words in (["keygen", "ci", key],
+                      ["remote", "--remote", fleet.url, "--remote-sign",
+                       fleet.key]):
+            r = subprocess.run(pycfs.command("cache", *words), stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=60,
+                               env=pycfs.env())
+            assert r.returncode == 1 and "stdout" in r.stderr, words
+    assert not os.path.exists(key)
+
+
+def test_who_only_looks_does_not_sign(fleet, site, pycfs):
+    for verb in "report", "check":
+        r = pycfs.run(verb, "--remote", fleet.url, "--remote-sign", fleet.key,
+                      site)
+        assert r.returncode == 2 and "remote-sign" in r.stderr
+
+
 def test_the_environment(filled, site, pycfs, scratch):
     fleet = filled
     keys = os.path.join(scratch, "keys")
