@@ -13,6 +13,7 @@
  * Threads: any; a sink can be used by one export only.
  */
 
+#include "pycfs/account.h"
 #include "pycfs/manifest.h"
 #include "pycfs/sink.h"
 #include "pycfs/stats.h"
@@ -40,6 +41,8 @@ struct px_export_options {
 	 * `sink`. */
 	struct px_sink *sources;
 	const struct px_manifest_head *sources_head; /* if `sources` */
+	/* Gets every file and link that is written. NULL: it is not wanted. */
+	struct px_account *account;
 	/* Called from the calling thread after each entry, and every 100 ms
 	 * while there is nothing to write. If it returns false, the export ends
 	 * with -ECANCELED. */

@@ -25,6 +25,7 @@ enum px_verb_bit {
 	PX_VERB_EXPORT = 32,
 	PX_VERB_TRACEBACK = 64,
 	PX_VERB_CHECK = 128,
+	PX_VERB_VERIFY = 256,
 };
 
 /* The columns of the table that `pycfs report` prints. */
@@ -99,6 +100,9 @@ struct px_opt {
 	/* export: archive to write; traceback: the same, or a directory */
 	const char *sources;
 	const char *layer; /* to compare sources with; NULL: none */
+	/* export: file to write; verify: file to read. NULL: none */
+	const char *manifest;
+	const char *source; /* verify: what the layer was made of; NULL */
 	bool print_digest;
 	bool check;	   /* export, run: check first */
 	bool all_modules;  /* check: not only those at the top */
@@ -192,7 +196,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 72
+#define PX_N_OPTS 75
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

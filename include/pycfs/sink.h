@@ -64,6 +64,10 @@ enum px_sink_format px_sink_format(const char *dest);
  * `dest`. A slash at its end says that it is a directory. */
 const char *px_sink_unknown_ending(const char *dest);
 
+/* The library that writes archives and those that it compresses with, and their
+ * versions: other ones may write other bytes. A static string. */
+const char *px_sink_library(void);
+
 /* Opens a sink, with its temporary file or directory. Strings in `o` are used
  * during the call only; o->fd stays owned by the caller and must outlive the
  * sink. Returns 0 and the sink, which the caller frees with px_sink_free;

@@ -22,8 +22,9 @@ int px_cmd_report(struct px_opt *o);
 int px_cmd_export(struct px_opt *o);
 int px_cmd_traceback(struct px_opt *o);
 int px_cmd_check(struct px_opt *o);
+int px_cmd_verify(struct px_opt *o);
 
-#define PX_N_VERBS 8
+#define PX_N_VERBS 9
 /* All verbs, in the order of `pycfs --help`. main() relies on `mount` being the
  * first one. */
 extern const struct px_verb px_verbs[PX_N_VERBS];

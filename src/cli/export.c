@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
+#include "export_job.h"
 #include "faults.h"
 #include "scripts.h"
+#include "statement.h"
 #include "strays.h"
 
 #include "pycfs/verbs.h"
@@ -23,19 +25,13 @@
 
 typedef unsigned long long ull;
 
-struct job {
-	const struct px_opt *o;
-	const char *source;
-	const char *dest;
-	enum px_sink_format format;
-	bool to_stdout;
-};
-
 struct running {
-	const struct job *job;
+	const struct px_export_job *job;
 	struct px_engine engine;
 	struct px_sink *sink;
-	struct px_sink *sources; /* NULL without --sources */
+	struct px_sink *sources;	    /* NULL without --sources */
+	struct px_statement_file *manifest; /* NULL without --manifest */
+	struct px_account account;	    /* if `manifest` */
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
@@ -46,7 +42,7 @@ struct running {
 	int64_t started, shown;
 };
 
-static const char *name_of(const struct job *job)
+static const char *name_of(const struct px_export_job *job)
 {
 	return job->to_stdout ? "stdout" : job->dest;
 }
@@ -184,6 +180,10 @@ static void print_json(const struct running *run, bool done)
 		fputs(", \"sources\": ", stdout);
 		px_json_string(stdout, run->job->o->sources);
 	}
+	if (done && run->manifest) {
+		fputs(", \"manifest\": ", stdout);
+		px_json_string(stdout, run->job->o->manifest);
+	}
 	if (run->job->format != PX_SINK_DIR)
 		printf(", \"archive_bytes\": %llu", (ull)run->result.bytes);
 	if (done && run->job->o->print_digest) {
@@ -279,7 +279,7 @@ static int start(struct running *run, struct px_why *why)
 		.dest = run->job->dest,
 		.fd = run->job->to_stdout ? STDOUT_FILENO : -1,
 		.force = o->force,
-		.digest = o->print_digest,
+		.digest = o->print_digest || o->manifest,
 	};
 	int r;
 
@@ -293,6 +293,8 @@ static int start(struct running *run, struct px_why *why)
 		r = px_sink_open(
 			&(struct px_sink_options){.dest = o->sources, .fd = -1},
 			&run->sources, why);
+	if (r == 0 && o->manifest)
+		r = px_statement_open(o->manifest, &run->manifest, why);
 	return r;
 }
 
@@ -318,6 +320,8 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.hardlink_dupes = o->hardlink_dupes,
 		.sources = sink == run->sink ? run->sources : NULL,
 		.sources_head = &head,
+		.account = sink == run->sink && run->manifest ? &run->account
+							      : NULL,
 		.tick = tick,
 		.give_up = give_up,
 		.tick_arg = run,
@@ -366,6 +370,23 @@ static int measure(struct running *run, struct px_why *why)
 	return r;
 }
 
+static int write_manifest(struct running *run, struct px_why *why)
+{
+	const struct px_export_job *job = run->job;
+	const bool is_archive = job->format != PX_SINK_DIR;
+	const struct px_statement_about about = {
+		.o = job->o,
+		.python = run->engine.choice.python,
+		.account = &run->account,
+		.archive = !is_archive	    ? NULL
+			   : job->to_stdout ? "layer.tar"
+					    : px_path_name(job->dest),
+		.sha256 = run->result.sha256,
+	};
+
+	return px_statement_write(run->manifest, &about, why);
+}
+
 static int finish(struct running *run, struct px_why *why)
 {
 	struct px_sink_result unused;
@@ -376,9 +397,9 @@ static int finish(struct running *run, struct px_why *why)
 				  strerror(-r));
 	r = run->sources ? px_sink_finish(run->sources, &unused) : 0;
 	if (r < 0)
-		px_because(why, r, "%s: %s", run->job->o->sources,
-			   strerror(-r));
-	return r;
+		return px_because(why, r, "%s: %s", run->job->o->sources,
+				  strerror(-r));
+	return run->manifest ? write_manifest(run, why) : 0;
 }
 
 /* Puts what was written into its place. */
@@ -387,12 +408,17 @@ static int commit(struct running *run, struct px_why *why)
 	struct px_why unable;
 	int r = px_sink_commit(run->sink, why);
 
-	if (r < 0 || !run->sources)
-		return r;
-	r = px_sink_commit(run->sources, &unable);
 	if (r < 0)
-		px_because(why, r, "%s was written, but not its sources: %s",
-			   name_of(run->job), unable.text);
+		return r;
+	if (run->sources && px_sink_commit(run->sources, &unable) < 0)
+		r = px_because(why, -EIO,
+			       "%s was written, but not its sources: %s",
+			       name_of(run->job), unable.text);
+	if (r == 0 && run->manifest &&
+	    px_statement_commit(run->manifest, &unable) < 0)
+		r = px_because(why, -EIO,
+			       "%s was written, but not its manifest: %s",
+			       name_of(run->job), unable.text);
 	return r;
 }
 
@@ -463,6 +489,8 @@ static int work(void *arg, int signal_fd)
 	px_engine_quiet(&run.engine);
 	px_sink_free(run.sink);
 	px_sink_free(run.sources);
+	px_statement_close(run.manifest);
+	px_account_fini(&run.account);
 	px_engine_stop(&run.engine);
 	px_export_summary_fini(&run.sum);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
@@ -471,99 +499,9 @@ static int work(void *arg, int signal_fd)
 				: 0;
 }
 
-/* Returns 0, or -EINVAL if the archive that --sources names would be written
- * where SOURCE or DEST is. */
-static int check_sources(const struct job *job, const char *source,
-			 const char *dest, struct px_why *why)
-{
-	const char *name = job->o->sources;
-	PX_AUTOFREE char *to = px_path_real_missing(name);
-
-	if (px_sink_format(name) == PX_SINK_DIR)
-		return px_because(why, -EINVAL,
-				  "--sources %s: the name has to end in .tar, "
-				  ".tar.gz, .tar.zst or .zip",
-				  name);
-	if (to && source && px_path_inside(to, source))
-		return px_because(why, -EINVAL,
-				  "--sources %s is in %s: write it somewhere "
-				  "else",
-				  name, job->source);
-	if (to && dest && (strcmp(to, dest) == 0 || px_path_inside(to, dest)))
-		return px_because(why, -EINVAL,
-				  "--sources %s is in %s: the sources are not "
-				  "to ship with the layer",
-				  name, job->dest);
-	return 0;
-}
-
-/* Returns 0, or -EINVAL if DEST is in SOURCE, so that the export would read
- * what it writes, or SOURCE is in DEST, and would be replaced. */
-static int check_places(const struct job *job, struct px_why *why)
-{
-	PX_AUTOFREE char *source = realpath(job->source, NULL);
-	PX_AUTOFREE char *dest =
-		job->to_stdout ? NULL : px_path_real_missing(job->dest);
-
-	if (job->o->sources && check_sources(job, source, dest, why) < 0)
-		return -EINVAL;
-	/* A place that does not exist is reported when it is opened. */
-	if (!source || !dest)
-		return 0;
-	if (px_path_inside(dest, source))
-		return px_because(why, -EINVAL,
-				  "%s is in %s: write it somewhere else",
-				  job->dest, job->source);
-	if (px_path_inside(source, dest))
-		return px_because(why, -EINVAL,
-				  "%s is in %s, which would be replaced",
-				  job->source, job->dest);
-	return 0;
-}
-
-/* Returns 0, or -EINVAL if options contradict each other, DEST or SOURCE. */
-static int check(const struct job *job, struct px_why *why)
-{
-	const char *unknown =
-		job->to_stdout ? NULL : px_sink_unknown_ending(job->dest);
-	const struct px_opt *o = job->o;
-
-	if (unknown)
-		return px_because(
-			why, -EINVAL,
-			"%s: pycfs writes no %s; an archive's name "
-			"ends in " PX_SINK_ENDINGS
-			", and that of a directory can end in a slash",
-			job->dest, unknown);
-	if (job->to_stdout && isatty(STDOUT_FILENO))
-		return px_because(why, -EINVAL,
-				  "stdout is a terminal: redirect the tar to a "
-				  "file or a pipe");
-	if (job->to_stdout && o->json)
-		return px_because(why, -EINVAL,
-				  "--json and a tar cannot both be on stdout");
-	if (job->format == PX_SINK_ZIP && o->hardlink_dupes)
-		return px_because(why, -EINVAL,
-				  "a zip has no hard links: --hardlink-dupes "
-				  "needs a directory or a tar");
-	if (job->format == PX_SINK_DIR && o->print_digest)
-		return px_because(why, -EINVAL,
-				  "--print-digest needs an archive "
-				  "(" PX_SINK_ENDINGS ")");
-	if (o->max_compressed_size &&
-	    (job->format == PX_SINK_DIR || job->format == PX_SINK_TAR))
-		return px_because(why, -EINVAL,
-				  "--max-compressed-size needs a compressed "
-				  "archive (.zip, .tar.gz, .tar.zst)");
-	if (job->format == PX_SINK_ZIP && o->mtime > INT32_MAX)
-		return px_because(why, -EINVAL,
-				  "a zip holds no time after 2038-01-19");
-	return check_places(job, why);
-}
-
 int px_cmd_export(struct px_opt *o)
 {
-	struct job job = {
+	struct px_export_job job = {
 		.o = o,
 		.dest = o->args[1],
 		.to_stdout = strcmp(o->args[1], "-") == 0,
@@ -575,7 +513,7 @@ int px_cmd_export(struct px_opt *o)
 		return px_fail(PX_EXIT_FAILED, &why);
 	job.source = o->args[0];
 	job.format = job.to_stdout ? PX_SINK_TAR : px_sink_format(job.dest);
-	if (check(&job, &why) < 0)
+	if (px_export_check_job(&job, &why) < 0)
 		return px_fail(PX_EXIT_USAGE, &why);
 	status = o->check ? px_check_first(o) : 0;
 	if (status != 0)

@@ -333,7 +333,8 @@ int px_opt_parse(struct px_opt *o, const struct px_verb *verb, bool helper,
 	r = parse_options(o, verb, helper, argc, argv, why);
 	if (r < 0 || o->help)
 		return r < 0 ? r : 0;
-	if (o->safe && px_opt_add_profile(o) < 0)
+	/* What is verified has the rules of its manifest. */
+	if (o->safe && o->verb != PX_VERB_VERIFY && px_opt_add_profile(o) < 0)
 		return px_because(why, -ENOMEM, "out of memory");
 	if (px_opt_epoch(o, why) < 0)
 		return -EINVAL;

@@ -17,9 +17,12 @@
 #define CACHE  PX_VERB_CACHE
 #define TRACE  PX_VERB_TRACEBACK
 #define CHECK  PX_VERB_CHECK
+#define VERIFY PX_VERB_VERIFY
+/* What compiles, and how it is done. */
+#define WORK (FORM | VERIFY)
 /* What decides what is compiled, and so what machines can share. */
 #define FORM (VIEW | CACHE)
-#define ALL  (VIEW | PX_VERB_UMOUNT | CACHE | TRACE)
+#define ALL  (VIEW | PX_VERB_UMOUNT | CACHE | TRACE | VERIFY)
 
 /* The largest source that can be compiled, in bytes. A message to a worker has
  * at most 1 GiB, and contains the path of the module, too. */
@@ -100,7 +103,7 @@ const char *px_opt_choices(const struct px_opt_row *row, bool explain,
 
 /* clang-format off */
 const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
-	{"python", 0, "PY", FORM,
+	{"python", 0, "PY", WORK,
 	 "compile with this Python: a path, a program name or a version "
 	 "(default: the version that SOURCE is for, else python3 of PATH)",
 	 TEXT(python)},
@@ -169,7 +172,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "a module that is lost to a link, or an export without modules",
 	 CHOICE(may_lose, {"fail", false, "export and report fail"},
 		{"warn", true, "they only say so"})},
-	{"follow-links", 0, "ROOT", FORM,
+	{"follow-links", 0, "ROOT", WORK,
 	 "ship what links into this directory lead to, as if it stood there; "
 	 "may be repeated", SET(px_opt_follow_links)},
 	{"scripts", 0, "DIR", MOUNT | EXPORT,
@@ -178,28 +181,28 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"scripts-python", 0, "PATH", MOUNT | EXPORT,
 	 "the Python that runs them (default: python3.X of PATH, the version that "
 	 "compiles)", SET(px_opt_scripts_python)},
-	{"jobs", 'j', "N", FORM,
+	{"jobs", 'j', "N", WORK,
 	 "compile processes (default: $PYCFS_JOBS, else as many as there are "
 	 "CPUs, or as the cgroup's limit allows)", COUNT(jobs, PX_MAX_JOBS),
 	 .env = "PYCFS_JOBS"},
-	{"timeout", 0, "SECONDS", FORM,
+	{"timeout", 0, "SECONDS", WORK,
 	 "give up on a module after this much CPU time (default 60; 0: never)",
 	 SET(px_opt_timeout)},
 	{"max-source", 0, "BYTES", FORM,
 	 "compile no module whose source is larger; K, M, at most 1023M "
 	 "(default 64M)", BYTES(max_source, LARGEST_SOURCE)},
-	{"require-sandbox", 0, NULL, FORM,
+	{"require-sandbox", 0, NULL, WORK,
 	 "fail where compile workers cannot be kept from system calls",
 	 FLAG(require_sandbox)},
-	{"cache", 0, "DIR", VIEW | CACHE,
+	{"cache", 0, "DIR", VIEW | CACHE | VERIFY,
 	 "where compiled modules are kept (default: $PYCFS_CACHE, "
 	 "/var/cache/pycfs for root, else ~/.cache/pycfs)", TEXT(cache),
 	 .env = "PYCFS_CACHE"},
-	{"cache-from", 0, "DIR", VIEW,
+	{"cache-from", 0, "DIR", VIEW | VERIFY,
 	 "also use the modules in this other cache, which is only read "
 	 "(default: $PYCFS_CACHE_FROM)", TEXT(cache_from),
 	 .env = "PYCFS_CACHE_FROM"},
-	{"cache-size", 0, "BYTES", VIEW,
+	{"cache-size", 0, "BYTES", VIEW | VERIFY,
 	 "evict what was not used for longest above this size; K, M, G "
 	 "(default: $PYCFS_CACHE_SIZE, else 2G)", BYTES(cache_size, 0),
 	 .env = "PYCFS_CACHE_SIZE"},
@@ -223,7 +226,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 COUNT(remote_finish, 86400)},
 	{"by", 0, "NAME", CACHE,
 	 "clear: only what this key has signed", TEXT(by)},
-	{"no-cache", 0, NULL, VIEW,
+	{"no-cache", 0, NULL, VIEW | VERIFY,
 	 "keep compiled modules for this mount only", FLAG(no_cache)},
 	{"immutable", 0, NULL, MOUNT,
 	 "SOURCE will not change while mounted: faster, and once one module "
@@ -236,7 +239,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"log-file", 0, "FILE", MOUNT,
 	 "append messages to this file (default: $PYCFS_LOG, else stderr, or "
 	 "syslog in the background)", TEXT(log_file), .env = "PYCFS_LOG"},
-	{"verbose", 'v', NULL, VIEW,
+	{"verbose", 'v', NULL, VIEW | VERIFY,
 	 "say more: what was mounted, and counters at the end", FLAG(verbose)},
 	{"fuse-debug", 0, NULL, PX_VERB_MOUNT,
 	 "log every request (implies -f)", FLAG(fuse_debug)},
@@ -262,6 +265,15 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"layer", 0, "LAYER", TRACE,
 	 "check that the .pyc files of this directory, tar or zip were made of "
 	 "these sources", TEXT(layer)},
+	{"manifest", 0, "FILE", EXPORT,
+	 "also write what is in the layer and what it was made of to this file, "
+	 "for pycfs verify: an in-toto statement with SLSA provenance",
+	 TEXT(manifest)},
+	{"manifest", 0, "FILE", VERIFY,
+	 "what export --manifest wrote with the layer", TEXT(manifest)},
+	{"source", 0, "SOURCE", VERIFY,
+	 "what the layer is said to be made of: make it again and compare",
+	 TEXT(source)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},
@@ -326,7 +338,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"quiet", 'q', NULL, ALL,
 	 "errors and warnings only, even on a terminal (or $PYCFS_QUIET=1)",
 	 FLAG(quiet), .env = "PYCFS_QUIET"},
-	{"json", 0, NULL, CACHE | REPORT | EXPORT | CHECK,
+	{"json", 0, NULL, CACHE | REPORT | EXPORT | CHECK | VERIFY,
 	 "print JSON", FLAG(json)},
 	{"help", 'h', NULL, ALL, "print this help", FLAG(help)},
 };

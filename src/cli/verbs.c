@@ -30,6 +30,12 @@ const struct px_verb px_verbs[PX_N_VERBS] = {
 	 "Each runs in a process of its own, which is confined as far as this "
 	 "system allows. With COMMAND, also runs that with each of the two as "
 	 "PYTHONPATH, and compares how it ends and its JUnit XML."},
+	{"verify", PX_VERB_VERIFY, px_cmd_verify, 1, 1, "LAYER",
+	 "compare a layer with its manifest, and with its source",
+	 "Reads every file of LAYER, a directory, tar or zip, and compares it "
+	 "with what export --manifest wrote. With --source, also makes the "
+	 "layer again, with the options of the manifest and without writing "
+	 "it, and compares that: a second builder audits the first."},
 	{"traceback", PX_VERB_TRACEBACK, px_cmd_traceback, 0, 0, "< LOG",
 	 "put source lines back into tracebacks",
 	 "Copies a log from stdin to stdout, and puts below each frame of the "

@@ -4,10 +4,12 @@
 
 #include "pycfs/map.h"
 #include "pycfs/mark.h"
+#include "pycfs/pyc.h"
 #include "pycfs/walk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* How often tick is called while there is nothing to write, in ms. */
 #define TICK_MS 100
@@ -212,6 +214,77 @@ static void free_twins(struct px_map *twins)
 
 /* -------------------------------------------------------------- writing */
 
+/* Computes the digest of the source of a generated file. Of a module it has to
+ * be the one that was compiled. */
+static int digest_source(struct run *run, const struct px_item *i,
+			 uint8_t ret[PX_SHA256_SIZE])
+{
+	PX_AUTO(px_buf_fini) struct px_buf b = {.max = SIZE_MAX};
+	const bool is_record = i->attr.kind == PX_KIND_RECORD;
+	const uint8_t *unused;
+	struct px_sha256 s;
+	struct px_stat st;
+	int r = px_tree_read(run->o->tree, i->source, &b, &st);
+
+	if (r < 0)
+		return r;
+	if (!is_record && (i->blob->size < PX_PYC_HEADER_SIZE ||
+			   !px_sources_is_of(i->blob->data, &b, &st, &unused)))
+		return -ESTALE;
+	px_sha256_init(&s);
+	px_sha256_update(&s, b.data, b.size);
+	px_sha256_final(&s, ret);
+	return 0;
+}
+
+/* Adds a file or link to the account, if one is wanted. `fd` is that of a file
+ * whose bytes are not in the item; it is then at its start again. */
+static int account(struct run *run, const struct px_item *i, int fd)
+{
+	struct px_account_file file = {
+		.path = run->path,
+		.source = i->source,
+		.is_link = i->attr.kind == PX_KIND_LINK,
+		.made = px_kind_is_made(i->attr.kind),
+	};
+	struct px_sha256 s;
+	int r = 0;
+
+	if (!run->o->account)
+		return 0;
+	if (fd >= 0) {
+		r = px_account_digest(fd, file.sha256);
+		if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+			r = -errno;
+	} else {
+		px_sha256_init(&s);
+		if (file.is_link)
+			px_sha256_update(&s, i->target, strlen(i->target));
+		else
+			px_sha256_update(&s, i->blob->data, i->blob->size);
+		px_sha256_final(&s, file.sha256);
+	}
+	if (r == 0 && file.made)
+		r = digest_source(run, i, file.source_sha256);
+	return r < 0 ? r : px_account_add(run->o->account, &file);
+}
+
+/* Checks that nobody has changed the file since it was opened, so that what was
+ * read twice was the same. A file of px_tree_put is no file of SOURCE. */
+static int check_unchanged(int fd, const struct px_stat *was)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != was->fp.ino)
+		return 0;
+	return (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec ==
+			       was->fp.ctime_ns
+		       ? 0
+		       : -ESTALE;
+}
+
 static int put_file(struct run *run, const struct px_item *i)
 {
 	struct px_sink_entry e = {.path = run->path, .attr = &i->attr};
@@ -226,6 +299,8 @@ static int put_file(struct run *run, const struct px_item *i)
 	 * of the file. */
 	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
 		r = -ESTALE;
+	if (r == 0)
+		r = account(run, i, fd);
 	if (r == 0)
 		r = find_twin(run, i, fd, false, &e.target);
 	if (r < 0)
@@ -252,6 +327,8 @@ static int put_file(struct run *run, const struct px_item *i)
 	} else {
 		px_content_check_pyc(run->o->content, i->source, fd);
 		r = px_sink_put_fd(run->o->sink, &e, fd);
+		if (r == 0 && run->o->account)
+			r = check_unchanged(fd, &st);
 	}
 	return r < 0 ? r : count(run, i->path, i->attr.size);
 }
@@ -273,8 +350,10 @@ static int put_item(struct run *run, const struct px_item *i)
 		return px_sink_put(run->o->sink, &e, NULL);
 	}
 	if (i->attr.kind == PX_KIND_LINK) {
+		int r = account(run, i, -1);
+
 		run->sum->links++;
-		return px_sink_put(run->o->sink, &e, NULL);
+		return r < 0 ? r : px_sink_put(run->o->sink, &e, NULL);
 	}
 	run->sum->modules += is_module(i);
 	return put_file(run, i);

@@ -328,3 +328,8 @@ void px_archive_sink_free(struct px_archive_sink *s)
 	free(s->buffer);
 	free(s);
 }
+
+const char *px_sink_library(void)
+{
+	return archive_version_details();
+}

@@ -50,10 +50,8 @@ static int put(struct px_sources *s, const char *path, const struct px_buf *b)
 			   b->data);
 }
 
-/* Whether a .pyc with this header was made of the source in `b`, and its hash
- * in *ret_hash; NULL if it has none. */
-static bool is_of(const uint8_t *header, const struct px_buf *b,
-		  const struct px_stat *st, const uint8_t **ret_hash)
+bool px_sources_is_of(const uint8_t *header, const struct px_buf *b,
+		      const struct px_stat *st, const uint8_t **ret_hash)
 {
 	const uint8_t *field = header + 8;
 	uint8_t hash[PX_SOURCE_HASH_SIZE];
@@ -79,7 +77,8 @@ int px_sources_put(struct px_sources *s, const struct px_item *i)
 	if (i->blob->size < PX_PYC_HEADER_SIZE)
 		return -EBADMSG;
 	r = px_tree_read(s->tree, i->source, &b, &st);
-	if (r == -EFBIG || (r == 0 && !is_of(i->blob->data, &b, &st, &hash)))
+	if (r == -EFBIG ||
+	    (r == 0 && !px_sources_is_of(i->blob->data, &b, &st, &hash)))
 		r = -ESTALE;
 	if (r == 0)
 		r = px_manifest_add(&s->manifest, i->source, hash);

@@ -14,6 +14,11 @@
 
 struct px_sources;
 
+/* Whether a .pyc with this header, of PX_PYC_HEADER_SIZE bytes, was made of the
+ * source in `b`, and its hash in *ret_hash; NULL if it has none. */
+bool px_sources_is_of(const uint8_t *header, const struct px_buf *b,
+		      const struct px_stat *st, const uint8_t **ret_hash);
+
 /* `sink`, `tree` and what `head` points to outlive it. Returns 0 and *ret,
  * which the caller frees; -ENOMEM; -EFBIG. */
 int px_sources_new(struct px_sink *sink, struct px_tree *tree,

@@ -13,7 +13,7 @@ import harness
 
 BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
 VERBS = {"mount", "run", "umount", "export", "report", "cache",
-         "check", "traceback"}
+         "check", "traceback", "verify"}
 
 
 def answer(*command, env=None, cwd=None):

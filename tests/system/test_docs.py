@@ -67,6 +67,8 @@ BEFORE = {
     "find /mnt/pycfs": "mkdir /mnt/pycfs",
     "pycfs traceback": "pycfs export --force --sources src.tar.zst "
         "site-packages layer.zip && touch app.log",
+    "pycfs verify": "pycfs export --manifest layer.json site-packages "
+        "layer.zip",
     "pycfs umount /mnt": "pycfs mount site-packages /mnt",
     "pycfs report /mnt/site --json": "pycfs mount site-packages /mnt/site",
     "pycfs report --diff last.json":
@@ -370,7 +372,7 @@ def options_in(name):
 def test_every_option_exists(name, pycfs):
     known = set().union({"--help", "--version"}, *FOREIGN_OPTIONS.values())
     for verb in ("mount", "run", "umount", "export", "report", "cache",
-                 "check", "traceback"):
+                 "check", "traceback", "verify"):
         known |= set(re.findall(r"--[a-z][a-z-]*",
                                 pycfs.ok(verb, "--help").stdout))
     for command in filter(skipped, COMMANDS):

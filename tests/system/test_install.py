@@ -33,6 +33,7 @@ FILES = {
     "share/man/man1/pycfs-run.1",
     "share/man/man1/pycfs-check.1",
     "share/man/man1/pycfs-traceback.1",
+    "share/man/man1/pycfs-verify.1",
     "share/man/man1/pycfs-umount.1",
     "share/man/man1/pycfs.1",
     "share/man/man5/pycfs-rules.5",

@@ -9,7 +9,7 @@ import harness
 
 BUILD = os.path.join(os.path.dirname(harness.program()), "src", "cli")
 VERBS = ["mount", "run", "umount", "export", "report", "cache",
-         "check", "traceback"]
+         "check", "traceback", "verify"]
 PAGES = ["pycfs.1", "pycfs-rules.5", "pycfs-remote.7", "pycfs-reproducible.7",
          "pycfs-troubleshooting.7"] + ["pycfs-%s.1" % v for v in VERBS]
 
