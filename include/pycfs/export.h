@@ -71,6 +71,10 @@ struct px_export_part {
 
 struct px_export_summary {
 	struct px_export_progress total;
+	/* What `du -sb` says of the output if it is a directory: files, targets
+	 * of links, and 4,096 bytes for each directory, as ext4 and xfs have
+	 * it. */
+	uint64_t du_bytes;
 	uint64_t dirs;
 	uint64_t links;
 	uint64_t hardlinks;

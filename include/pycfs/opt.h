@@ -121,6 +121,7 @@ struct px_opt {
 	const char *scripts; /* directory inside DEST; NULL: none wanted */
 	const char *scripts_python;   /* NULL: from PATH where they run */
 	const char *prefix_dir;	      /* directory inside DEST; "": its top */
+	unsigned like_du;	      /* true: max_size is what du -sb counts */
 	uint64_t max_size;	      /* bytes; 0: no limit */
 	uint64_t max_compressed_size; /* bytes; 0: no limit */
 	bool fuse_debug;
@@ -196,7 +197,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 75
+#define PX_N_OPTS 76
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

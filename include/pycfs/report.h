@@ -50,6 +50,9 @@ struct px_report_file {
 	uint64_t source_deflate_bytes;
 	uint64_t source_zstd_bytes;
 	uint8_t digest[PX_DIGEST_SIZE]; /* of the file's bytes in the view */
+	uint8_t source_digest[PX_DIGEST_SIZE]; /* of a module's source */
+	/* Where in o->spool its bytes for __pycache__ are; -1: nowhere. */
+	int64_t spooled_at;
 	/* Risks as text in the form of px_pool_options.analyse, which
 	 * px_report_find_risks cuts into fields in place; NULL if there are
 	 * none. */
@@ -123,8 +126,24 @@ struct px_report_twins {
 	size_t *files; /* indices into px_report.files */
 };
 
+/* Sizes of one archive of all files, in bytes. */
+struct px_report_archive {
+	uint64_t gzip; /* a tar, at level 6 */
+	uint64_t zstd; /* a tar, at level 3 */
+};
+
+/* The layer, and what it is compared with, each as one archive. They are
+ * measured distribution by distribution, and modules apart from other files:
+ * what lies between them that could be shared is not found. */
+struct px_report_packed {
+	struct px_report_archive layer;
+	struct px_report_archive sources; /* without bytecode */
+	struct px_report_archive pip;	  /* sources and __pycache__ */
+};
+
 struct px_report {
 	struct px_report_sizes total;
+	struct px_report_packed packed;
 	struct px_report_file *files; /* in byte order of their paths */
 	size_t n_files;
 	struct px_report_dist *dists; /* in order of names */
@@ -165,6 +184,10 @@ struct px_report_options {
 	struct px_tree *tree;
 	struct px_cache *cache;
 	unsigned jobs; /* worker processes, and threads (at most 16) */
+	/* A file for what is compiled to be measured only, which is wanted
+	 * twice; -1: it is compiled twice. */
+	int spool;
+	_Atomic int64_t *spool_end; /* bytes in it */
 	/* maximum size of a source in bytes, as in the content */
 	size_t max_source;
 	/* Called about every 100 ms from the calling thread with the number of

@@ -104,6 +104,9 @@ int64_t px_wall_ns(void);
  * thread raises by a fault of its own (SIGSEGV, SIGBUS and the like) stay
  * unblocked. Returns 0 or -errno. */
 int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg);
+/* Waits up to `ms` milliseconds until the thread has ended. True: it has, and
+ * must not be waited for again. */
+bool px_thread_ended(pthread_t thread, int ms);
 
 /* Converts `p`, a pointer to the member `member` of an object of type `type`,
  * into a pointer to that object. */

@@ -168,10 +168,10 @@ static void print_json(const struct running *run, bool done)
 		px_choice_print_json(&run->engine.choice, stdout);
 	}
 	printf(", \"files\": %llu, \"directories\": %llu, \"links\": %llu, "
-	       "\"hardlinks\": %llu, \"bytes\": %llu, \"compiled\": %llu, "
-	       "\"cached\": %llu",
+	       "\"hardlinks\": %llu, \"bytes\": %llu, \"du_bytes\": %llu, "
+	       "\"compiled\": %llu, \"cached\": %llu",
 	       (ull)sum->total.files, (ull)sum->dirs, (ull)sum->links,
-	       (ull)sum->hardlinks, (ull)sum->total.bytes,
+	       (ull)sum->hardlinks, (ull)sum->total.bytes, (ull)sum->du_bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)n_cached(&run->engine));
 	fputs(", \"environment\": ", stdout);
@@ -239,7 +239,9 @@ static bool fits(struct running *run)
 	bool over;
 	size_t i;
 
-	over = is_over("--max-size", sum->total.bytes, o->max_size);
+	over = is_over("--max-size",
+		       o->like_du ? sum->du_bytes : sum->total.bytes,
+		       o->max_size);
 	over |= is_over("--max-compressed-size", run->result.bytes,
 			o->max_compressed_size);
 	if (!over)

@@ -277,6 +277,10 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},
+	{"size-like", 0, "HOW", EXPORT, "what --max-size counts",
+	 CHOICE(like_du, {"files", false, "the bytes of files"},
+		{"du", true, "as du -sb does: also links, and 4,096 for each "
+		 "directory"})},
 	{"max-compressed-size", 0, "BYTES", EXPORT,
 	 "fail if the archive is larger; K, M, G, or lambda (50M)",
 	 SET(px_opt_max_compressed)},

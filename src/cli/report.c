@@ -11,6 +11,7 @@
 #include "pycfs/log.h"
 #include "pycfs/mark.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
@@ -32,6 +33,8 @@ struct running {
 	struct px_pool *baseline;
 	struct px_pool *analyser; /* finds risks */
 	struct px_report report;
+	int spool; /* a file without a name; -1: there is none */
+	_Atomic int64_t spool_end;
 	/* Counters of the analyser, apart from the engine's because it compiles
 	 * nothing. */
 	struct px_stats analysed;
@@ -184,6 +187,8 @@ static int make(struct running *run, struct px_why *why)
 		.cache = run->engine.cache,
 		.jobs = px_engine_jobs(run->job->o),
 		.max_source = (size_t)run->job->o->max_source,
+		.spool = run->spool,
+		.spool_end = &run->spool_end,
 		.tick = tick,
 		.tick_arg = run,
 	};
@@ -250,9 +255,19 @@ static int show(struct running *run, struct px_why *why)
 	return r;
 }
 
+/* A file without a name, in $TMPDIR or /tmp, or -1. */
+static int open_spool(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	return open(tmp && *tmp == '/' ? tmp : "/tmp",
+		    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
 static int work(void *arg, int signal_fd)
 {
-	struct running run = {.job = arg, .signal_fd = signal_fd};
+	struct running run = {
+		.job = arg, .signal_fd = signal_fd, .spool = open_spool()};
 	struct px_why why;
 	int r;
 
@@ -269,6 +284,8 @@ static int work(void *arg, int signal_fd)
 	px_pool_free(run.baseline);
 	px_engine_stop(&run.engine);
 	px_report_fini(&run.report);
+	if (run.spool >= 0)
+		close(run.spool);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
 	       : r > 0		? PX_EXIT_FOUND
 	       : r < 0		? PX_EXIT_FAILED

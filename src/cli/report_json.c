@@ -24,6 +24,13 @@ static void print_sizes(FILE *to, const struct px_report_sizes *s)
 		(ull)s->source_deflate_bytes, (ull)s->source_zstd_bytes);
 }
 
+static void print_archive(FILE *to, const char *name,
+			  const struct px_report_archive *a)
+{
+	fprintf(to, "\"%s\": {\"gzip_bytes\": %llu, \"zstd_bytes\": %llu}",
+		name, (ull)a->gzip, (ull)a->zstd);
+}
+
 static void print_totals(const struct px_report *r, FILE *to)
 {
 	const struct px_report_sizes *t = &r->total;
@@ -36,9 +43,16 @@ static void print_totals(const struct px_report *r, FILE *to)
 		", \"baseline_source_bytes\": %llu, "
 		"\"baseline_pycache_bytes\": %llu, \"hidden_files\": %llu, "
 		"\"hidden_bytes\": %llu, \"failed\": %zu, "
-		"\"duplicate_bytes\": %llu}",
+		"\"duplicate_bytes\": %llu",
 		sources, both, (ull)r->hidden_files, (ull)r->hidden_bytes,
 		r->n_faults, (ull)r->twin_bytes);
+	fputs(", \"archives\": {", to);
+	print_archive(to, "layer", &r->packed.layer);
+	fputs(", ", to);
+	print_archive(to, "sources", &r->packed.sources);
+	fputs(", ", to);
+	print_archive(to, "pip", &r->packed.pip);
+	fputs("}}", to);
 }
 
 static void print_dists(const struct px_report *r, FILE *to)

@@ -157,40 +157,50 @@ static void print_table(const struct px_shown *s, const struct table_row *rows,
 		puts("TOTAL");
 }
 
-static void print_against(const char *what, uint64_t have, uint64_t base)
+/* Prints a size, and how much more or less it is than that of the layer. */
+static void print_size(uint64_t bytes, uint64_t layer)
 {
 	char buf[16];
 
-	printf("  %-34s %8s", what, px_human(base, buf));
-	if (base > 0)
-		printf("  %+6.1f %%",
-		       100.0 * ((double)have - (double)base) / (double)base);
-	putchar('\n');
+	printf("  %8s", px_human(bytes, buf));
+	if (bytes == layer || layer == 0)
+		printf(" %7s", "");
+	else
+		printf(" %+5.0f %%",
+		       100.0 * ((double)bytes - (double)layer) / (double)layer);
+}
+
+static void print_way(const char *what, uint64_t bytes, uint64_t layer_bytes,
+		      const struct px_report_archive *a,
+		      const struct px_report_archive *layer)
+{
+	print_size(bytes, layer_bytes);
+	print_size(a->gzip, layer->gzip);
+	print_size(a->zstd, layer->zstd);
+	printf("  %s\n", what);
 }
 
 static void print_totals(const struct px_shown *s)
 {
 	const struct px_report_sizes *t = &s->r->total;
+	const struct px_report_packed *p = &s->r->packed;
 	const uint64_t bytes = px_report_bytes(t);
 	const uint64_t sources = t->source_bytes + t->other_bytes;
 	PX_AUTOFREE char *source = px_clean(s->source);
 	PX_AUTOFREE char *python = px_clean(s->python);
-	char a[16], b[16], c[16];
+	char a[16], b[16];
 
-	printf("\n%s for Python %s at level %u\n", source ? source : "?",
-	       python ? python : "?", s->o->optimize);
-	printf("ships %zu files: %s, deflated %s, by zstd %s (each by "
-	       "itself)\n",
-	       s->r->n_files, px_human(bytes, a), px_human(t->deflate_bytes, b),
-	       px_human(t->zstd_bytes, c));
-	puts("against");
-	print_against("the sources alone", bytes, sources);
-	print_against("sources and __pycache__", bytes,
-		      sources + t->pycache_bytes);
-	print_against("the sources alone, deflated", t->deflate_bytes,
-		      t->source_deflate_bytes);
-	print_against("the sources alone, by zstd", t->zstd_bytes,
-		      t->source_zstd_bytes);
+	printf("\n%s for Python %s at level %u\nships %zu file%s\n",
+	       source ? source : "?", python ? python : "?", s->o->optimize,
+	       s->r->n_files, s->r->n_files == 1 ? "" : "s");
+	puts("     FILES            TAR.GZ           TAR.ZST");
+	print_way("the layer", bytes, bytes, &p->layer, &p->layer);
+	print_way("with __pycache__, as pip", sources + t->pycache_bytes, bytes,
+		  &p->pip, &p->layer);
+	print_way("the sources alone", sources, bytes, &p->sources, &p->layer);
+	printf("a zip of the layer has %s, one of the sources alone %s\n",
+	       px_human(t->deflate_bytes, a),
+	       px_human(t->source_deflate_bytes, b));
 }
 
 /* Prints how many files are hidden for which reason. The reasons are static

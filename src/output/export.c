@@ -15,6 +15,8 @@
 #define TICK_MS 100
 /* How much of a file is read at a time to hash it, in bytes. */
 #define HASH_CHUNK (1u << 18)
+/* What du(1) counts for a directory, in bytes. */
+#define DIR_BYTES 4096
 
 /* A file in the sink to which equal files can be linked. */
 struct twin {
@@ -95,6 +97,7 @@ static int count(struct run *run, const char *path, uint64_t bytes)
 
 	s->total.files++;
 	s->total.bytes += bytes;
+	s->du_bytes += bytes;
 	last = s->n_parts ? &s->parts[s->n_parts - 1] : NULL;
 	if (!last || strlen(last->name) != n ||
 	    memcmp(last->name, path, n) != 0) {
@@ -347,12 +350,14 @@ static int put_item(struct run *run, const struct px_item *i)
 
 	if (px_kind_is_dir(i->attr.kind)) {
 		run->sum->dirs++;
+		run->sum->du_bytes += DIR_BYTES;
 		return px_sink_put(run->o->sink, &e, NULL);
 	}
 	if (i->attr.kind == PX_KIND_LINK) {
 		int r = account(run, i, -1);
 
 		run->sum->links++;
+		run->sum->du_bytes += strlen(i->target);
 		return r < 0 ? r : px_sink_put(run->o->sink, &e, NULL);
 	}
 	run->sum->modules += is_module(i);
@@ -386,8 +391,10 @@ static int put_dirs(struct run *run, const char *path)
 
 		if (!dir)
 			return -ENOMEM;
-		if (!run->beside || strncmp(run->beside, path, n + 1) != 0)
-			r = px_sink_put(run->o->sink, &e, NULL);
+		if (run->beside && strncmp(run->beside, path, n + 1) == 0)
+			continue;
+		run->sum->du_bytes += DIR_BYTES;
+		r = px_sink_put(run->o->sink, &e, NULL);
 	}
 	free(run->beside);
 	run->beside = strdup(path);
@@ -449,6 +456,7 @@ static int put_prefix(struct run *run, const struct px_item *root)
 	int r = prefix ? px_sink_put(run->o->sink, &e, NULL) : -ENOMEM;
 
 	run->root = root->attr;
+	run->sum->du_bytes += DIR_BYTES;
 	if (r == 0)
 		r = put_scripts(run, prefix, true);
 	return r < 0 ? r : put_dirs(run, prefix);

@@ -6,19 +6,17 @@
  */
 #include "report_i.h"
 
-#include "pycfs/answer.h"
-#include "pycfs/pool.h"
-
 #include <pthread.h>
 
 /* Part of every key of a stored note: raise it when the form of a note changes,
  * or how anything in it is measured.
  *
- *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, findings
+ *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, digest of
+ * the source, findings
  */
-#define NOTE_FORMAT 4
+#define NOTE_FORMAT 5
 #define N_NUMBERS   6
-#define NOTE_SIZE   (N_NUMBERS * 8 + PX_DIGEST_SIZE)
+#define NOTE_SIZE   (N_NUMBERS * 8 + 2 * PX_DIGEST_SIZE)
 
 /* --------------------------------------------------------------- stored */
 
@@ -55,6 +53,8 @@ static bool find_stored(const struct px_report_options *o,
 	for (k = 0; k < N_NUMBERS; k++)
 		*to[k] = px_get_le64(b->data + 8 * k);
 	memcpy(f->digest, b->data + 8 * N_NUMBERS, PX_DIGEST_SIZE);
+	memcpy(f->source_digest, b->data + 8 * N_NUMBERS + PX_DIGEST_SIZE,
+	       PX_DIGEST_SIZE);
 	if (b->size > NOTE_SIZE)
 		f->findings = strndup((const char *)b->data + NOTE_SIZE,
 				      b->size - NOTE_SIZE);
@@ -79,101 +79,20 @@ static void store(const struct px_report_options *o,
 	for (k = 0; k < N_NUMBERS; k++)
 		px_put_le64(note + 8 * k, numbers[k]);
 	memcpy(note + 8 * N_NUMBERS, f->digest, PX_DIGEST_SIZE);
+	memcpy(note + 8 * N_NUMBERS + PX_DIGEST_SIZE, f->source_digest,
+	       PX_DIGEST_SIZE);
 	if (n > 0)
 		memcpy(note + NOTE_SIZE, f->findings, n);
 	px_note_put(o->cache, key, note, NOTE_SIZE + n);
 }
 
-/* The key of the note that has the size of what Python itself would put into
- * __pycache__ for this source. */
-static void pycache_key(const struct px_report_options *o, const char *path,
-			const uint8_t source[PX_DIGEST_SIZE],
-			uint8_t ret[PX_DIGEST_SIZE])
-{
-	const char *version = o->python->version;
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_u64(&d, "pycache", NOTE_FORMAT);
-	px_digest_field(&d, "python", version, strlen(version));
-	px_digest_u64(&d, "magic", o->python->magic);
-	px_digest_field(&d, "name", path, strlen(path));
-	px_digest_field(&d, "source", source, PX_DIGEST_SIZE);
-	px_digest_final(&d, ret);
-}
-
 /* ------------------------------------------------------------- measured */
-
-/* The bytes that were asked for; NULL: the source does not compile. */
-struct bytes {
-	struct px_answer answer;
-	int err;
-	struct px_blob *blob;
-};
-
-static void on_module(void *arg, int err, const struct px_module *m)
-{
-	struct bytes *b = arg;
-
-	b->err = err;
-	if (err == 0 && m->kind == PX_BLOB_CODE && m->blob)
-		b->blob = px_blob_ref(m->blob);
-	px_answer_came(&b->answer);
-}
-
-/* The bytes that are shipped for the source `path`: 0 and a blob that is the
- * caller's, or NULL if it does not compile. Waits for a compile. -errno. */
-static int ask(struct px_content *c, const char *path, enum px_kind kind,
-	       struct px_blob **ret)
-{
-	struct bytes b = {.answer = PX_ANSWER_INIT};
-
-	px_content_get(c, path, NULL, kind, PX_WANT_BYTES, on_module, &b);
-	px_answer_wait(&b.answer);
-	*ret = b.blob;
-	return b.err;
-}
-
-static void on_result(void *arg, int err, struct px_blob *result)
-{
-	struct bytes *b = arg;
-
-	b->err = err;
-	if (err == 0 && result->kind == PX_BLOB_CODE)
-		b->blob = px_blob_ref(result);
-	px_answer_came(&b->answer);
-}
 
 /* The finding of a module whose analysis crashed or took too long; a line as in
  * px_pool_options.analyse, without a remedy. */
 static const char not_analysed[] =
 	"2\t0\tnot-analysed\tcould not be looked at: it took too long, or "
 	"ended the process\t\t";
-
-/* What a worker of `pool` makes of a source, in the canonical form if there is
- * one of it: 0 and a blob that is the caller's,
- * or NULL if it failed. Waits for it. -errno. */
-static int run_worker(struct px_pool *pool, const char *path,
-		      const struct px_buf *source, bool canonical,
-		      struct px_blob **ret)
-{
-	struct bytes b = {.answer = PX_ANSWER_INIT};
-	const struct px_frame_compile task = {
-		.mode = PX_PYC_UNCHECKED_HASH,
-		.canonical = canonical,
-		.co_filename = {(const uint8_t *)path, strlen(path)},
-		.source = {source->data, source->size},
-	};
-	int r = px_pool_submit(pool, &task, PX_PRIORITY_WAITED, on_result, &b,
-			       NULL);
-
-	/* A job that the pool refuses is not answered. */
-	if (r < 0)
-		px_answer_came(&b.answer);
-	px_answer_wait(&b.answer);
-	*ret = b.blob;
-	return r < 0 ? r : b.err;
-}
 
 /* *ret are the lines of what in this source may break when it is shipped as
  * bytecode, the caller's, or NULL. 1: the analysis failed, and *ret says so.
@@ -182,7 +101,7 @@ static int analyse(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, char **ret)
 {
 	struct px_blob *found;
-	int r = run_worker(pool, path, source, false, &found);
+	int r = px_report_work(pool, path, source, false, &found);
 
 	if (r == 0 && !found) {
 		*ret = strdup(not_analysed);
@@ -196,38 +115,6 @@ static int analyse(struct px_pool *pool, const char *path,
 	return r;
 }
 
-/* The size in bytes of what Python itself would put into __pycache__ for this
- * source. The size is stored, but not the bytes, because they are not shipped.
- * 1: it did not compile in time. -errno. */
-static int measure_pycache(const struct px_report_options *o, const char *path,
-			   const struct px_buf *source,
-			   const uint8_t digest[PX_DIGEST_SIZE], uint64_t *ret)
-{
-	uint8_t key[PX_DIGEST_SIZE], note[8];
-	struct px_blob *b;
-	int r;
-
-	pycache_key(o, path, digest, key);
-	b = px_note_find(o->cache, key, sizeof(note));
-	if (b) {
-		*ret = px_get_le64(b->data);
-		px_blob_unref(b);
-		return 0;
-	}
-	r = run_worker(o->baseline, path, source, true, &b);
-	if (r < 0)
-		return r;
-	/* The module compiled for the view, at its level, so it compiles at
-	 * level 0, too; only the deadline can have passed. */
-	if (!b)
-		return 1;
-	*ret = px_blob_size_with_name(b->size, b->name_at != 0, path);
-	px_blob_unref(b);
-	px_put_le64(note, *ret);
-	px_note_put(o->cache, key, note, sizeof(note));
-	return 0;
-}
-
 /* Bytes. Each thread of a report has a source and the frame made of it in
  * memory; sources that are larger than this are measured one at a time. */
 #define LARGE (8u << 20)
@@ -239,17 +126,17 @@ static int read_source(const struct px_report_options *o,
 		       struct px_report_file *f)
 {
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = o->max_source};
-	uint8_t digest[PX_DIGEST_SIZE];
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
 	int unknown = 0;
 	int r = px_tree_read(o->tree, source, &text, &st);
 
 	if (r == 0)
-		r = px_meter_bytes(meter, text.data, text.size, &sum, digest);
+		r = px_meter_bytes(meter, text.data, text.size, &sum,
+				   f->source_digest);
 	if (r == 0)
-		r = unknown = measure_pycache(o, source, &text, digest,
-					      &f->pycache_bytes);
+		r = unknown = px_report_pycache(o, source, &text, &st,
+						f->source_digest, f);
 	if (r >= 0 && o->analyser)
 		r = analyse(o->analyser, source, &text, &f->findings);
 	/* A source that a rule keeps is shipped as a file of its own, which has
@@ -291,7 +178,7 @@ static int measure_shipped(const struct px_report_options *o,
 	int r;
 
 	if (px_kind_is_made(f->kind)) {
-		r = ask(o->content, i->source, f->kind, &blob);
+		r = px_report_ask(o->content, i->source, f->kind, &blob);
 		if (r == 0 && !blob)
 			r = -ESTALE;
 		if (r == 0)

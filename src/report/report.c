@@ -142,7 +142,8 @@ static void sum_hidden(struct making *m, const char *path,
 static int report_file(struct making *m, struct px_meter *meter,
 		       const struct px_item *i)
 {
-	struct px_report_file f = {.kind = i->attr.kind, .bytes = i->attr.size};
+	struct px_report_file f = {
+		.kind = i->attr.kind, .bytes = i->attr.size, .spooled_at = -1};
 	const size_t n = strlen(i->path) + 1, k = strlen(i->source) + 1;
 	int r = 0;
 
@@ -405,6 +406,8 @@ static int sum_up(struct making *m)
 		px_report_add_sizes(&r->dists[f->dist].sizes, f);
 	}
 	if (err == 0)
+		err = px_report_pack(r, o);
+	if (err == 0)
 		err = px_report_use_rules(r, o);
 	if (err == 0)
 		err = px_report_find_risks(r, o, &m->names, &m->modules);
@@ -437,15 +440,7 @@ static int run(struct making *m, struct px_why *why)
 		m->stop = true;
 	/* This thread only calls tick until the others have ended. */
 	for (i = 0; i < n;) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000L;
-		until.tv_nsec %= 1000000000L;
-		if (pthread_clockjoin_np(threads[i], NULL, CLOCK_MONOTONIC,
-					 &until) == 0)
-			i++;
+		i += px_thread_ended(threads[i], TICK_MS);
 		if (!o->tick(o->tick_arg, m->done))
 			fail(m, -ECANCELED, "");
 	}
@@ -479,7 +474,9 @@ int px_report_make(const struct px_report_options *o, struct px_report *ret,
 	pthread_mutex_destroy(&m.lock);
 	if (r == 0) {
 		r = sum_up(&m);
-		if (r < 0)
+		if (r == -ECANCELED)
+			px_because(why, r, "interrupted");
+		else if (r < 0)
 			px_because(why, r, "cannot sum up: %s", strerror(-r));
 	}
 	px_set_fini(&m.names);

@@ -41,6 +41,42 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      pthread_mutex_t *one_large, const struct px_item *i,
 		      struct px_report_file *f);
 
+/* ---- ask.c: asking, and waiting for the answer ---- */
+
+/* The bytes that are shipped for the source `path`: 0 and a blob that is the
+ * caller's, or NULL if it does not compile. Waits for a compile. -errno. */
+int px_report_ask(struct px_content *c, const char *path, enum px_kind kind,
+		  struct px_blob **ret);
+/* What a worker of `pool` makes of a source, in the canonical form if there is
+ * one of it: 0 and a blob that is the caller's, or NULL if it failed. Waits for
+ * it. -errno. */
+int px_report_work(struct px_pool *pool, const char *path,
+		   const struct px_buf *source, bool canonical,
+		   struct px_blob **ret);
+
+/* ---- pycache.c: what Python itself has, or would have, in __pycache__ ---- */
+
+/* Sets f->pycache_bytes: of what is there for this source, whose digest and
+ * description are given, or else of what Python would write. 1: it did not
+ * compile in time. -errno. Waits for a compile. */
+int px_report_pycache(const struct px_report_options *o, const char *path,
+		      const struct px_buf *source, const struct px_stat *st,
+		      const uint8_t digest[PX_DIGEST_SIZE],
+		      struct px_report_file *f);
+/* Appends those bytes to `ret`: of what is there, of what px_report_pycache
+ * compiled for this report, or compiled now. Nothing if it does not compile.
+ * -errno. */
+int px_report_pycache_bytes(const struct px_report_options *o,
+			    const struct px_report_file *f,
+			    const struct px_buf *source,
+			    const struct px_stat *st, struct px_buf *ret);
+
+/* ---- pack.c: as one archive ---- */
+
+/* Sets r->packed. Starts threads; calls o->tick as px_report_make does. 0;
+ * -ECANCELED; -errno. */
+int px_report_pack(struct px_report *r, const struct px_report_options *o);
+
 /* ---- risk_list.c ---- */
 
 /* Adds a risk, in the file with this index, or in none. Its strings must live

@@ -12,7 +12,7 @@ import pytest
 import harness
 import layers
 import trees
-from harness import read
+from harness import DEBIAN_PYTHON, read
 from layers import digest
 from test_usage import refused
 
@@ -69,6 +69,28 @@ def test_max_size(dest, pycfs, sized, scratch):
                    "last/")
     assert pycfs.export(sized, path, *force, "--max-size",
                         "76K").returncode == 3
+
+
+def test_max_size_like_du(pycfs, sized, scratch):
+    """As the script that counts with du says."""
+    os.symlink("nowhere", os.path.join(sized, "a-link"))
+    path = os.path.join(scratch, "du")
+    out = json.loads(pycfs.ok(
+        "export", "--json", "--hardlink-dupes", "--prefix-dir", "a/b",
+        "--python", DEBIAN_PYTHON, "--on-lost", "warn", sized, path).stdout)
+    du = int(subprocess.run(["du", "-sb", path], stdout=subprocess.PIPE,
+                            check=True).stdout.split()[0])
+    dirs = [d for d, _, _ in os.walk(path)]
+    du += sum(4096 - os.path.getsize(d) for d in dirs)
+    assert out["du_bytes"] == du > out["bytes"] + 4096 * 3
+    options = ["--prefix-dir", "a/b", "--hardlink-dupes", "--force",
+               "--python", DEBIAN_PYTHON, "--on-lost", "warn"]
+    pycfs.ok("export", *options, "--size-like", "du", "--max-size", str(du),
+             sized, path)
+    r = pycfs.run("export", *options, "--size-like", "du", "--max-size",
+                  str(du - 1), sized, path)
+    assert r.returncode == 3 and "1 more than" in r.stderr
+    pycfs.ok("export", *options, "--max-size", str(du - 1), sized, path)
 
 
 def test_max_size_of_stdout(pycfs, sized, scratch):
@@ -248,7 +270,7 @@ def test_json_of_other_kinds(pycfs, tree, scratch):
     os.unlink(os.fsencode(tree) + b"/caf\xe9.py")
     base = {"version", "done", "dest", "files", "directories", "links",
             "environment",
-            "hardlinks", "bytes", "compiled", "cached", "parts", "faults",
+            "hardlinks", "bytes", "du_bytes", "compiled", "cached", "parts", "faults",
             "lost", "strays", "source", "python", "python_executable",
             "python_because"}
     for dest, more, fields in (

@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sysconfig
 import termios
 import time
 
@@ -16,7 +17,7 @@ import pytest
 
 import harness
 import trees
-from harness import read
+from harness import DEBIAN_PYTHON, read
 from reportsite import (CAFE, DOC, PYTHON, RULES, ask, check_files,
                         check_hidden, check_sums, deflated, made, names,
                         report, site, small)
@@ -170,6 +171,71 @@ def test_a_moved_file_has_its_own_remedy(pycfs, scratch):
             os.rename(os.path.join(root, "pkg"), os.path.join(root, "moved"))
 
 
+# as one archive
+
+def packed(root, names, read_as=None):
+    """A tar of these files, by gzip and by zstd, in bytes."""
+    out = []
+    for how in (["gzip", "-6"], ["zstd", "-3"]):
+        tar = subprocess.run(
+            ["tar", "-C", root, "--sort=name", "--mtime=@0", "--owner=0",
+             "--group=0", "-cf", "-", *names], stdout=subprocess.PIPE,
+            check=True).stdout
+        out.append(len(subprocess.run(how, input=tar, check=True,
+                                      stdout=subprocess.PIPE).stdout))
+    return out
+
+
+def near(have, want):
+    """Within 6 per cent, as streams are apart, and of a small tree's 3 KB."""
+    return abs(have - want) <= 0.06 * want + 3000
+
+
+def large(root):
+    """The modules of Python's own library in ten distributions."""
+    lib = sysconfig.get_path("stdlib")
+    for n, package in enumerate(("email", "asyncio", "json", "http", "ctypes",
+                                 "unittest", "logging", "xml", "urllib",
+                                 "multiprocessing")):
+        shutil.copytree(os.path.join(lib, package), os.path.join(root, package),
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        trees.put(root, {"%s-1.dist-info/METADATA" % package: "Name: x\n"})
+    return root
+
+
+def test_archives_are_as_large_as_tars(pycfs, scratch):
+    root = large(os.path.join(scratch, "site"))
+    out = pycfs.exported(root, os.path.join(scratch, "out"), *PYTHON)
+    archives = ask(pycfs, root)["totals"]["archives"]
+    subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", root], check=True)
+    plain = [os.path.relpath(os.path.join(d, n), root)
+             for d, _, names in os.walk(root) for n in names
+             if not d.endswith("__pycache__")]
+    for way, top, names in (("layer", out, ["."]), ("sources", root, plain),
+                            ("pip", root, ["."])):
+        gzip, zstd = packed(top, names)
+        assert near(archives[way]["gzip_bytes"], gzip), (way, archives, gzip)
+        assert near(archives[way]["zstd_bytes"], zstd), (way, archives, zstd)
+
+
+def test_bytecode_that_is_there_is_not_compiled_again(pycfs, scratch):
+    """What pip left in __pycache__ is what pip ships."""
+    root = small(scratch, **{"pkg/doc": DOC, "pkg/more": "X = 1\n"})
+    subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", root], check=True)
+    cached = [os.path.join(d, n) for d, _, names in os.walk(root)
+              for n in names if n.endswith(".pyc")]
+    before = ask(pycfs, root, "--no-cache")["totals"]
+    assert before["pycache_bytes"] == sum(map(os.path.getsize, cached))
+    # One of another source counts for nothing.
+    with open(cached[0], "r+b") as f:
+        f.seek(8)
+        f.write(b"\1\2\3\4")
+        f.seek(0, os.SEEK_END)
+        f.write(bytes(5000))
+    after = ask(pycfs, root, "--no-cache")["totals"]
+    assert after["pycache_bytes"] < before["pycache_bytes"] + 1000
+
+
 # the table
 
 HEAD = ["MODULES", "SOURCE", "SHIPPED", "OTHER", "NATIVE", "DEFLATE", "ZSTD",
@@ -210,6 +276,9 @@ def test_table_says_what_json_says(pycfs, site):
     text = report(pycfs, site, *RULES).stdout
     data = ask(pycfs, site, *RULES)
     assert "ships %d files" % data["totals"]["files"] in text
+    rows = text.partition("TAR.ZST\n")[2].splitlines()[:3]
+    assert [row.split("  ")[-1] for row in rows] == [
+        "the layer", "with __pycache__, as pip", "the sources alone"]
     assert "not shipped: %d files" % data["totals"]["hidden_files"] in text
     assert "broken.py:3: SyntaxError: invalid syntax" in text
     assert "ns/two.py:2: breaks: " in text

@@ -185,6 +185,7 @@ IS(max_growth, o->max_growth == 3 << 10 && o->max_growth_percent < 0)
 IS(html, o->html &&strcmp(o->html, "x.html") == 0)
 IS(fail_on, o->fail_on == PX_FAIL_BREAKS)
 IS(max_size, o->max_size == 3u << 10)
+IS(like_du, o->like_du)
 IS(max_compressed_size, o->max_compressed_size == 50u << 20)
 IS(sources, o->sources &&strcmp(o->sources, "s.tar") == 0)
 IS(manifest, o->manifest &&strcmp(o->manifest, "m.json") == 0)
@@ -308,6 +309,7 @@ static const struct sample {
 	 "3K",
 	 is_max_size,
 	 {"", "0", "0K", "-1", "M", "5X", "5MB", "Lambda", "lambdas"}},
+	{"size-like", "du", is_like_du, {"", "Du", "df"}},
 	{"max-compressed-size",
 	 "lambda",
 	 is_max_compressed_size,
