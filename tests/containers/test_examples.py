@@ -154,6 +154,24 @@ def test_lambda(builder, caches, scratch):
         check_site(root, "/opt/" + site, scratch)
 
 
+def test_a_layer_in_one_run(builder, caches, scratch):
+    """Of two architectures, from one cache."""
+    done = builder.run(os.path.join(b.EXAMPLES, "lambda", "build-section"),
+                       env=caches)
+    n = len(modules(b.make_site(os.path.join(scratch, "site"))))
+    assert compiled("lambda", done) == [n, 0], done.stdout + done.stderr
+    found = []
+    for arch in ("x86_64", "aarch64"):
+        with builder.root("localhost/section-example:" + arch) as root:
+            site = root + "/python/lib/python3.11/site-packages"
+            files = b.files(site)
+            assert "fast.cpython-311-%s-linux-gnu.so" % arch in files
+            assert not [f for f in files if f.endswith(".py")]
+            assert not [f for f in files if f.endswith("RECORD")]
+            found.append({f for f in files if not f.endswith(".so")})
+    assert found[0] == found[1] and len(found[0]) > 30
+
+
 def test_seed(builder, caches, scratch):
     done = builder.run(os.path.join(b.EXAMPLES, "seed", "build"), env=caches)
     n = len(modules(b.make_site(os.path.join(scratch, "site"))))

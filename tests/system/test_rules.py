@@ -3,6 +3,7 @@ results are compared with git, and with the script that made a real layer."""
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -16,6 +17,8 @@ from test_usage import refused
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RULES = os.path.join(os.path.dirname(HERE), "rules")
+SECTION = os.path.join(os.path.dirname(os.path.dirname(HERE)), "tools",
+                       "examples", "lambda", "section.rules")
 
 
 def names(root):
@@ -478,77 +481,125 @@ def layer_tree(root):
         trees.write(os.path.join(root, name), data)
 
     for name in ("botocore/__init__.py", "botocore/data/ec2/service.json",
-                 "botocore-1.29.dist-info/METADATA", "boto3/session.py",
-                 "boto3-1.26.dist-info/entry_points.txt",
-                 "setuptools/__init__.py", "setuptools-66.dist-info/METADATA",
-                 "pip/__main__.py", "ddtrace/__init__.py",
-                 "ddtrace/vendor/botocore/kept.py",
+                 "botocore-1.29.dist-info/METADATA", "setuptools/__init__.py",
+                 "setuptools-66.dist-info/METADATA", "jsonschema/__init__.py",
+                 "jsonschema/tests/test_a.py", "requests/__init__.py",
+                 "requests-2.dist-info/METADATA", "urllib3/util/retry.py",
+                 "certifi/core.py", "idna/core.py", "idna_ssl.py",
+                 "charset_normalizer/md.py", "datadog/__init__.py",
+                 "datadog/dogshell/__init__.py", "datadog/api/x.py",
+                 "ddtrace/__init__.py", "ddtrace/vendor/botocore/kept.py",
                  "ddtrace/contrib/__init__.py", "ddtrace/contrib/patch.py",
                  "ddtrace/contrib/x/__init__.py", "ddtrace/contrib/x/patch.py",
                  "ddtrace/contrib/x/utils.py",
-                 "ddtrace/contrib/internal/y/patch.py", "ddtrace/patch.py",
-                 "ddtrace/appsec/_iast/_native.py", "ddtrace/profiling/a.py",
-                 "ddtrace/tests/test_a.py", "ddtrace/a/test/b/c.py",
-                 "ddtrace/test.py", "ddtrace/tests.py", "ddtrace/onlyc/d.pyx",
-                 "tests/__init__.py"):
+                 "ddtrace/contrib/pytest/__init__.py",
+                 "ddtrace/contrib/pytest/patch.py",
+                 "ddtrace/contrib/unittest/patch.py",
+                 "ddtrace/contrib/internal/y/patch.py",
+                 "ddtrace/contrib/internal/pytest/patch.py",
+                 "ddtrace/patch.py", "ddtrace/appsec/_iast/_native.py",
+                 "ddtrace/appsec/_asm.py", "ddtrace/appsec/sca/a.py",
+                 "ddtrace/appsec/_shared/deep/er/a.py",
+                 "ddtrace/ext/ci_visibility/api.py", "ddtrace/ext/ci.py",
+                 "ddtrace/ext/test_visibility/api.py",
+                 "ddtrace/internal/ci_visibility/a.py",
+                 "ddtrace/internal/coverage/a.py",
+                 "ddtrace/internal/test_visibility/a.py",
+                 "ddtrace/internal/a.py", "ddtrace/testing/a.py",
+                 "ddtrace/native/stubs/__init__.pyi",
+                 "ddtrace/profiling/a.py", "tests/__init__.py"):
         w(name)
     for name in ("ddtrace/internal/_x.pyx", "ddtrace/internal/_x.pyi",
                  "ddtrace/internal/_x.c", "ddtrace/internal/_x.h",
                  "ddtrace/internal/_x.cpython-311-x86_64-linux-gnu.so",
-                 "ddtrace/internal/_x.cpp", "ddtrace/py.typed",
-                 "ddtrace/appsec/_iast/_native.cpython-311.so",
-                 "ddtrace/appsec/_native2.so", "ddtrace/profiling/b/stack.so",
-                 "ddtrace-1.0.dist-info/METADATA",
+                 "ddtrace/internal/_x.cpp", "ddtrace/internal/_x.cc",
+                 "ddtrace/internal/_x.hpp", "ddtrace/py.typed",
+                 "ddtrace/src/only/c/a.c", "other/kept.c", "other/kept.pyi",
+                 "3f__mypyc.cpython-311-x86_64-linux-gnu.so", "bin/dog",
+                 "bin/dogwrap", "bin/other", "ddtrace/profiling/b/stack.so",
                  "ddtrace-1.0.dist-info/RECORD",
                  "ddtrace-1.0.dist-info/WHEEL",
                  "ddtrace-1.0.dist-info/entry_points.txt",
-                 "ddtrace-1.0.dist-info/licenses/LICENSE",
+                 "ddtrace-1.0.dist-info/LICENSE.BSD3",
+                 "ddtrace-1.0.dist-info/licenses/NOTICE",
                  "ddtrace/vendor/z-1.dist-info/top_level.txt",
                  "ddtrace/vendor/z-1.dist-info/METADATA"):
         w(name, "no python\n")
+    w("ddtrace-1.0.dist-info/METADATA", "Name: ddtrace\nVersion: 1.0\n")
     trees.age(root)
     return root
 
 
-def test_a_layers_recipe_as_rules(mount, scratch):
+def rename_ddtrace(root, version):
+    info = os.path.join(root, "ddtrace-%s.dist-info" % version)
+    os.rename(os.path.join(root, "ddtrace-1.0.dist-info"), info)
+    trees.write(os.path.join(info, "METADATA"),
+                "Name: ddtrace\nVersion: %s\n" % version)
+    trees.age(root)
+
+
+def hollow(root):
+    """Directories in which there is no file."""
+    return {os.path.relpath(d, root) for d, _, _ in os.walk(root)
+            if not any(files for _, _, files in os.walk(d))}
+
+
+@pytest.mark.parametrize("version", ["4.6.5", "4.8.0"])
+def test_a_layers_recipe_as_rules(version, mount, scratch):
     target = harness.newest()
     root = layer_tree(os.path.join(scratch, "site"))
+    rename_ddtrace(root, version)
     recipe = os.path.join(scratch, "recipe")
     subprocess.run(["cp", "-a", root, recipe], check=True, timeout=60)
     run = subprocess.run([os.path.join(RULES, "lambda-layer.sh"), target.exe,
                           recipe], stdin=subprocess.DEVNULL, timeout=240,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert run.returncode == 0, run.stdout
-    with mount(root, "--rules", os.path.join(RULES, "lambda-layer.rules"),
+    with mount(root, "--rules", SECTION, "--profile", "strict",
                python=target.exe) as m:
         out = copy(m, os.path.join(scratch, "out"))
         assert m.count("rejected") == 0
     ours, theirs = set(names(out)), set(names(recipe))
     tag = "cpython-%d%d" % target.minor
     kept = ["ddtrace/contrib", "ddtrace/contrib/x",
-            "ddtrace/contrib/internal/y"]
-    assert ours - theirs == \
+            "ddtrace/contrib/internal/y", "ddtrace/contrib/internal/pytest"] \
+        if version < "4.7" else []
+    licences = {n for n in ours if re.search(
+        r"^[^/]*\.dist-info/(licenses$|licenses/|LICEN[CS]E)", n)}
+    assert {"ddtrace-%s.dist-info/LICENSE.BSD3" % version,
+            "ddtrace-%s.dist-info/licenses/NOTICE" % version} <= licences
+    # What is better: the texts of licences ship; bytecode is where Python looks
+    # for it beside a source that is kept; and no directory is empty.
+    assert ours - theirs == licences | \
         {d + "/__pycache__" for d in kept} | \
         {"%s/__pycache__/patch.%s.pyc" % (d, tag) for d in kept}
-    assert theirs - ours == set()
+    assert theirs - ours == hollow(recipe) | \
+        {d + "/patch.pyc" for d in kept}
+    assert hollow(recipe) and not hollow(out)
     # as meant, in case both are wrong
-    for name in ("ddtrace/patch.pyc", "ddtrace/test.pyc", "ddtrace/tests.pyc",
-                 "ddtrace/contrib/x/patch.py", "ddtrace/internal/_x.cpp",
-                 "ddtrace/vendor/botocore/kept.pyc",
-                 "ddtrace-1.0.dist-info/METADATA",
-                 "ddtrace/vendor/z-1.dist-info/METADATA"):
+    for name in ("ddtrace/patch.pyc", "ddtrace/appsec/_asm.pyc",
+                 "ddtrace/contrib/x/patch.py" + ("c" if not kept else ""),
+                 "ddtrace/vendor/botocore/kept.pyc", "other/kept.c",
+                 "ddtrace-%s.dist-info/METADATA" % version, "bin/other",
+                 "ddtrace/vendor/z-1.dist-info/top_level.txt",
+                 "datadog/api/x.pyc", "tests/__init__.pyc"):
         assert name in ours, name
-    for name in ("botocore", "boto3-1.26.dist-info", "pip", "tests",
-                 "ddtrace/a", "ddtrace/onlyc", "ddtrace/internal/_x.c",
-                 "ddtrace/appsec/_native2.so",
-                 "ddtrace/profiling/b", "ddtrace-1.0.dist-info/RECORD",
-                 "ddtrace-1.0.dist-info/licenses"):
+    for name in ("botocore", "botocore-1.29.dist-info", "setuptools",
+                 "jsonschema/tests", "ddtrace/appsec/_iast", "bin/dog",
+                 "ddtrace/src", "ddtrace/internal/_x.c", "idna_ssl.pyc",
+                 "ddtrace/contrib/pytest", "datadog/dogshell",
+                 "ddtrace-%s.dist-info/RECORD" % version,
+                 "3f__mypyc.cpython-311-x86_64-linux-gnu.so"):
         assert name not in ours, name
     # what is no module is the same, and the code is
+    subprocess.run(["find", recipe, "-depth", "-type", "d", "-empty",
+                    "-delete"], check=True, timeout=60)
     a, b = harness.tree_bytes(recipe), harness.tree_bytes(out)
     for path in a:
         if not path.endswith(b".pyc"):
             assert a[path] == b[path], path
+    for d in kept:
+        os.unlink(os.path.join(recipe, d, "patch.pyc"))
     result = json.loads(python(
         target.exe, "-I", "-S", os.path.join(HERE, "codecmp.py"), recipe, out,
         timeout=120).stdout)
