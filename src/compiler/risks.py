@@ -203,7 +203,21 @@ EVENTS = DEFS + TRIES + (ast.Call, ast.AugAssign, ast.BinOp, ast.Attribute,
                          ast.Subscript, ast.Compare, ast.Assert, ast.If,
                          ast.For, ast.List, ast.Tuple)
 # Nodes that have no child worth visiting.
-DULL = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop)
+DULL = frozenset([ast.Name, ast.Constant]).union(*(
+    t.__subclasses__() for t in (ast.expr_context, ast.operator, ast.cmpop,
+                                 ast.unaryop, ast.boolop)))
+# What Module.collect() notes of a node's kind, and where it has to look closer.
+NOTED = frozenset(DEFS + (
+    ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor,
+    ast.comprehension, ast.withitem, ast.Import, ast.ImportFrom, ast.Return,
+    ast.Call, ast.If, ast.IfExp, ast.While, ast.BoolOp))
+PARTED = frozenset(SCOPES + TRIES + (ast.With, ast.AsyncWith, ast.If,
+                                     ast.IfExp))
+EVENT_TYPES = frozenset(EVENTS)
+# The functions, by the ends of their names, for which Module.call() asks of what
+# their arguments are made; besides RESOURCES, COPIERS and RUNNERS.
+TAKE_PATHS = LISTERS | {"as_file", "get_template", "select_template", "copytree",
+                        "run_path", "set_executable", "chdir"}
 def read_table():
     """{rule: (grade, reason, remedy, evidence)} of TABLE."""
     out = {}
@@ -257,9 +271,8 @@ def analyse(source, path):
     try:
         if len(source) > MAX_SOURCE or not wanted(source, path):
             return []
-        # A module that does not compile is reported elsewhere. One that
-        # compiles is not nested so deeply that ast.parse() would fail.
-        compile(source, "x", "exec", dont_inherit=True)
+        # The module has compiled before, so that it is not nested so deeply
+        # that ast.parse() would fail.
         return Module(ast.parse(source), source, path).judge()
     except BaseException:
         return []
@@ -289,6 +302,20 @@ def wanted(source, path=""):
             return True
         at = source.find(b"assert ", at + 7)
     return False
+
+
+def children(node):
+    """Those of ast.iter_child_nodes() that are worth visiting; it takes a
+    third of the time, which is most of what a module takes."""
+    out = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            out += [n for n in value
+                    if isinstance(n, ast.AST) and type(n) not in DULL]
+        elif isinstance(value, ast.AST) and type(value) not in DULL:
+            out.append(value)
+    return out
 
 
 def docstring(node):
@@ -402,6 +429,8 @@ class Module(Paths):
         # PLY with its option "optimize" reads tables that were generated
         # before, and needs no docstrings.
         self.optimize = b"optimize" in source
+        self.asks_debug = b"__debug__" in source
+        self.has_limits = b"self.m" in source
         self.tables = any(w in source for w in (
             b"optimize", b"lextab=", b"tabmodule="))
         self.imports = {}  # name: (full name, whether it is of this package)
@@ -438,9 +467,14 @@ class Module(Paths):
         stack = [(self.tree, self.top, frozenset(), False)]
         while stack:
             node, scope, caught, main = stack.pop()
-            if isinstance(node, EVENTS):
+            kind = type(node)
+            if kind in EVENT_TYPES:
                 self.events.append((node, scope, caught, main))
-            self.note(node, scope)
+            if kind in NOTED:
+                self.note(node, scope)
+            if kind not in PARTED:
+                stack += [(n, scope, caught, main) for n in children(node)]
+                continue
             # The children that are in another scope, or where other exceptions
             # are caught, than the rest of them.
             inner = []
@@ -466,9 +500,8 @@ class Module(Paths):
             rest = set(map(id, inner))
             if self.optimize and isinstance(node, (ast.If, ast.IfExp)):
                 caught |= {(node.test, False)}
-            stack += [(n, scope, caught, main)
-                      for n in ast.iter_child_nodes(node)
-                      if not isinstance(n, DULL) and id(n) not in rest]
+            stack += [(n, scope, caught, main) for n in children(node)
+                      if id(n) not in rest]
             if not (isinstance(node, ast.If) and last(dotted(node.test)) in
                     ("TYPE_CHECKING", "__debug__")):
                 stack += [(n,) + sees for n in inner]
@@ -644,7 +677,9 @@ class Module(Paths):
         now = not main and self.at_import(scope)
         of = getattr(node.func, "value", None)
         args = node.args + [None, None]
-        made = [self.made_of(a, scope) for a in args]
+        asked = name in TAKE_PATHS or full in RESOURCES or \
+            full in COPIERS or full.startswith(RUNNERS)
+        made = [self.made_of(a, scope) if asked else 0 for a in args]
         if full in ("inspect.getsource", "inspect.getsourcelines",
                     "inspect.findsource", "dill.source.getsource"):
             given = not now and self.given(args[0], scope)
@@ -927,11 +962,14 @@ class Module(Paths):
             if "AssertionError" in caught_by(node.handlers):
                 self.caught(node)
             return
+        if isinstance(node, ast.If):
+            if self.asks_debug and any(
+                    isinstance(n, ast.Name) and n.id == "__debug__"
+                    for n in ast.walk(node.test)):
+                self.add(node, "debug-branch", 1, "if __debug__")
+            return
         for n in ast.walk(node.test):
-            if isinstance(node, ast.If):
-                if isinstance(n, ast.Name) and n.id == "__debug__":
-                    self.add(node, "debug-branch", 1, "if __debug__")
-            elif isinstance(n, ast.NamedExpr):
+            if isinstance(n, ast.NamedExpr):
                 self.add(node, "assert-effect", 2, n.target.id + " := ...")
             elif isinstance(n, ast.Call):
                 iterator = dotted(n.func) == "next" and n.args and \
@@ -948,8 +986,8 @@ class Module(Paths):
         while not scope.function and scope.parent:
             scope = scope.parent
         name = getattr(scope.node, "name", "")
-        if any(keeps_limit(n) for n in ast.walk(node.test)) and \
-                not name.startswith("__"):
+        if self.has_limits and not name.startswith("__") and any(
+                keeps_limit(n) for n in ast.walk(node.test)):
             self.add(node, "assert-result", 2, name)
         if name.startswith("_") or not name or id(scope) in self.checked:
             return
