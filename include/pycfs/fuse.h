@@ -13,6 +13,10 @@
 
 struct px_fuse;
 
+/* Whether this build can mount. If not, the functions below fail with -ENOSYS,
+ * and no directory is a mount of pycfs (-ENOTTY). */
+bool px_fuse_is_built(void);
+
 /* What a daemon says of itself. The texts end with a NUL; a longer one is
  * shortened in its middle. */
 struct px_fuse_state {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt_wrong.h"
 
+#include "pycfs/fuse.h"
 #include "pycfs/verbs.h"
 #include "pycfs/term.h"
 #include "pycfs/log.h"
@@ -53,6 +54,23 @@ static bool is_one_of(const char *said, const char *a, const char *b,
 	       strcmp(said, c) == 0;
 }
 
+static bool needs_fuse(const struct px_verb *verb)
+{
+	return verb->bit == PX_VERB_MOUNT || verb->bit == PX_VERB_RUN ||
+	       verb->bit == PX_VERB_UMOUNT;
+}
+
+static const struct px_why *without_fuse(const struct px_verb *verb,
+					 struct px_why *why)
+{
+	px_because(
+		why, -ENOSYS,
+		"pycfs %s: this pycfs was built without FUSE; 'pycfs export' "
+		"writes what a mount shows",
+		verb->name);
+	return why;
+}
+
 static int run_verb(const struct px_verb *verb, bool helper, int argc,
 		    char **argv)
 {
@@ -64,6 +82,8 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 		r = px_fail(PX_EXIT_USAGE, &why);
 	else if (o.help)
 		px_opt_help(verb);
+	else if (needs_fuse(verb) && !px_fuse_is_built())
+		r = px_fail(PX_EXIT_USAGE, without_fuse(verb, &why));
 	else if (!o.fake) {
 		px_opt_talk(&o);
 		r = verb->run(&o);
