@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 #include "faults.h"
+#include "progress.h"
 #include "scripts.h"
 #include "strays.h"
 
@@ -18,8 +19,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#define PROGRESS_MS 100 /* how often progress is shown */
-#define N_LARGEST   10	/* parts listed if the export is too large */
+#define N_LARGEST 10 /* parts listed if the export is too large */
 
 typedef unsigned long long ull;
 
@@ -39,11 +39,8 @@ struct running {
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
-	bool shows; /* whether to show progress on stderr */
 	bool found; /* a gate found what it looks for */
-	/* When the export began, and when progress was last shown (px_now_ms).
-	 */
-	int64_t started, shown;
+	struct px_progress progress;
 };
 
 static const char *name_of(const struct job *job)
@@ -53,42 +50,14 @@ static const char *name_of(const struct job *job)
 
 /* ------------------------------------------------------------- progress */
 
-static double mega(uint64_t bytes)
-{
-	return (double)bytes / 1e6;
-}
-
-static uint64_t n_cached(const struct px_engine *e)
-{
-	return px_stats_get(&e->stats, PX_COUNT_stat_hits) +
-	       px_stats_get(&e->stats, PX_COUNT_blob_hits);
-}
-
-static void show(const struct running *run, const struct px_export_progress *p,
-		 int64_t now)
-{
-	const double seconds = (double)(now - run->started) / 1000;
-
-	fprintf(stderr,
-		"\r%llu files, %.1f MB, %llu compiled, %llu from the cache, "
-		"%.0f files/s\033[K",
-		(ull)p->files, mega(p->bytes),
-		(ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-		(ull)n_cached(&run->engine),
-		seconds > 0 ? (double)p->files / seconds : 0.0);
-}
-
 /* px_export_options.tick: shows progress, and cancels after a signal. */
 static bool tick(void *arg, const struct px_export_progress *p)
 {
 	struct running *run = arg;
 	struct signalfd_siginfo si;
-	const int64_t now = px_now_ms();
 
-	if (now - run->shown >= PROGRESS_MS) {
-		run->shown = now;
-		if (run->shows)
-			show(run, p, now);
+	if (px_progress_due(&run->progress)) {
+		px_progress_show(&run->progress, p->files, p->bytes);
 		if (read(run->signal_fd, &si, sizeof(si)) > 0 ||
 		    px_engine_is_unfit(&run->engine))
 			return false;
@@ -105,31 +74,28 @@ static void give_up(void *arg)
 	px_engine_quiet(&run->engine);
 }
 
-static void end_progress(const struct running *run)
-{
-	if (run->shows)
-		fputs("\r\033[K", stderr);
-}
-
 static void tell_done(const struct running *run)
 {
-	const double seconds = (double)(px_now_ms() - run->started) / 1000;
+	const double seconds = px_progress_seconds(&run->progress);
+	const ull compiled =
+		px_stats_get(&run->engine.stats, PX_COUNT_compiled);
+	const ull n_files = run->sum.total.files;
 	const bool is_archive = run->job->format != PX_SINK_DIR;
 	const char *env = run->job->o->environment;
 	char version[32], archive[16], files[16], remote[256];
 
 	px_engine_tell_remote(&run->engine, remote, sizeof(remote));
 	px_log(PX_LOG_NOTICE,
-	       "%s: %s%s%llu files of %s, in %.1f s for Python %s "
-	       "(%llu modules compiled, %llu from the cache)%s%s%s",
+	       "%s: %s%s%llu file%s of %s, in %.1f s for Python %s "
+	       "(%llu module%s compiled, %llu from the cache)%s%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
-	       is_archive ? ", " : "", (ull)run->sum.total.files,
+	       is_archive ? ", " : "", n_files, PX_S(n_files),
 	       px_human(run->sum.total.bytes, files), seconds,
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
-	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine), remote,
+	       compiled, PX_S(compiled),
+	       (ull)px_progress_cached(&run->engine.stats), remote,
 	       *env ? "; from the environment: " : "", env);
 }
 
@@ -177,7 +143,7 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->total.files, (ull)sum->dirs, (ull)sum->links,
 	       (ull)sum->hardlinks, (ull)sum->total.bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine));
+	       (ull)px_progress_cached(&run->engine.stats));
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {
@@ -325,6 +291,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	struct px_why unable;
 	int r, ready;
 
+	px_progress_count(&run->progress, run->engine.content);
 	/* The engine was started without waiting for a worker (needs.later), so
 	 * that workers start while modules are found in the cache; the first
 	 * compile waits for one by itself. Whether any could start is asked
@@ -355,7 +322,7 @@ static int measure(struct running *run, struct px_why *why)
 	if (r == 0)
 		r = fill(run, sink, why);
 	px_sink_free(sink);
-	end_progress(run);
+	px_progress_end(&run->progress);
 	if (r == 0 && !fits(run))
 		r = px_because(why, -EFBIG,
 			       "nothing was written to stdout: too large");
@@ -406,7 +373,7 @@ static int export(struct running *run, struct px_why *why)
 		r = fill(run, run->sink, why);
 	if (r == 0)
 		r = finish(run, why);
-	end_progress(run);
+	px_progress_end(&run->progress);
 	px_faults_tell(run->sum.faults);
 	if (r == 0)
 		px_engine_share(&run->engine);
@@ -432,13 +399,12 @@ static int work(void *arg, int signal_fd)
 	struct running run = {
 		.job = arg,
 		.signal_fd = signal_fd,
-		.started = px_now_ms(),
 	};
 	const struct px_opt *o = run.job->o;
 	struct px_why why;
 	int r;
 
-	run.shows = isatty(STDERR_FILENO) && !o->quiet;
+	px_progress_begin(&run.progress, o->quiet, &run.engine.stats);
 	r = start(&run, &why);
 	if (r == 0)
 		r = export(&run, &why);

@@ -3,6 +3,7 @@
 #include "pycfs/term.h"
 #include "pycfs/json.h"
 #include "pycfs/child.h"
+#include "progress.h"
 #include "report_shown.h"
 #include "strays.h"
 
@@ -15,8 +16,6 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-
-#define PROGRESS_MS 100 /* how often progress is shown */
 
 struct job {
 	const struct px_opt *o;
@@ -36,8 +35,7 @@ struct running {
 	 * nothing. */
 	struct px_stats analysed;
 	int signal_fd;
-	bool shows;    /* whether to show progress on stderr */
-	int64_t shown; /* when that was last done (px_now_ms) */
+	struct px_progress progress;
 };
 
 /* ------------------------------------------------------------ a live mount */
@@ -101,16 +99,10 @@ static bool tick(void *arg, uint64_t files)
 {
 	struct running *run = arg;
 	struct signalfd_siginfo si;
-	const int64_t now = px_now_ms();
 
-	if (now - run->shown < PROGRESS_MS)
+	if (!px_progress_due(&run->progress))
 		return true;
-	run->shown = now;
-	if (run->shows)
-		fprintf(stderr, "\r%llu files, %llu compiled\033[K",
-			(unsigned long long)files,
-			(unsigned long long)px_stats_get(&run->engine.stats,
-							 PX_COUNT_compiled));
+	px_progress_show(&run->progress, files, PX_PROGRESS_FILES);
 	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
 		return true;
 	px_engine_quiet(&run->engine);
@@ -187,12 +179,14 @@ static int make(struct running *run, struct px_why *why)
 		.tick = tick,
 		.tick_arg = run,
 	};
-	int r = px_report_make(&options, &run->report, why);
+	int r;
+
+	px_progress_count(&run->progress, run->engine.content);
+	r = px_report_make(&options, &run->report, why);
+	px_progress_end(&run->progress);
 
 	/* What compiles ahead also looks for strays. */
 	px_engine_quiet(&run->engine);
-	if (run->shows)
-		fputs("\r\033[K", stderr);
 	return r;
 }
 
@@ -256,7 +250,7 @@ static int work(void *arg, int signal_fd)
 	struct px_why why;
 	int r;
 
-	run.shows = isatty(STDERR_FILENO) && !run.job->o->quiet;
+	px_progress_begin(&run.progress, run.job->o->quiet, &run.engine.stats);
 	r = start(&run, &why);
 	if (r == 0)
 		r = make(&run, &why);

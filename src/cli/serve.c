@@ -98,13 +98,13 @@ static void tell_counters(const struct server *s)
 
 	px_engine_tell_remote(&s->engine, remote, sizeof(remote));
 	px_log(s->o->verb == PX_VERB_RUN ? PX_LOG_NOTICE : PX_LOG_INFO,
-	       "%llu modules compiled (%llu refused), %llu "
-	       "requests answered from the cache, in %.1f s with Python "
+	       "%llu module%s compiled (%llu refused), %llu "
+	       "request%s answered from the cache, in %.1f s with Python "
 	       "%s%s%s%s",
-	       (unsigned long long)compiled, (unsigned long long)rejected,
-	       (unsigned long long)cached,
-	       (double)(px_now_ms() - s->began) / 1000, s->python, remote,
-	       *env ? "; from the environment: " : "", env);
+	       (unsigned long long)compiled, PX_S(compiled),
+	       (unsigned long long)rejected, (unsigned long long)cached,
+	       PX_S(cached), (double)(px_now_ms() - s->began) / 1000, s->python,
+	       remote, *env ? "; from the environment: " : "", env);
 }
 
 int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,

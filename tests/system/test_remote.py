@@ -69,7 +69,7 @@ class Exported:
         self.bytes = tree_bytes(dest)
         self.said = result.said
         self.stderr = result.stderr
-        self.compiled = int(re.search(r"\((\d+) modules compiled",
+        self.compiled = int(re.search(r"\((\d+) modules? compiled",
                                       self.said).group(1))
         m = re.search(r"store had (\d+) of (\d+) chunks \((\d+) modules",
                       self.said)
