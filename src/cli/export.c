@@ -2,6 +2,7 @@
 #include "check.h"
 #include "faults.h"
 #include "progress.h"
+#include "sbom.h"
 #include "scripts.h"
 #include "strays.h"
 
@@ -36,6 +37,7 @@ struct running {
 	struct px_engine engine;
 	struct px_sink *sink;
 	struct px_sink *sources; /* NULL without --sources */
+	struct px_temp sbom;	 /* of --sbom */
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
@@ -149,6 +151,10 @@ static void print_json(const struct running *run, bool done)
 	if (done && run->sources) {
 		fputs(", \"sources\": ", stdout);
 		px_json_string(stdout, run->job->o->sources);
+	}
+	if (done && run->job->o->sbom) {
+		fputs(", \"sbom\": ", stdout);
+		px_json_string(stdout, run->job->o->sbom);
 	}
 	if (run->job->format != PX_SINK_DIR)
 		printf(", \"archive_bytes\": %llu", (ull)run->result.bytes);
@@ -282,6 +288,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.prefix_dir = o->prefix_dir,
 		.scripts = run->engine.scripts,
 		.hardlink_dupes = o->hardlink_dupes,
+		.list = o->sbom,
 		.sources = sink == run->sink ? run->sources : NULL,
 		.sources_head = &head,
 		.tick = tick,
@@ -348,18 +355,37 @@ static int finish(struct running *run, struct px_why *why)
 	return r;
 }
 
+/* Writes the file of --sbom, under a temporary name. */
+static int list(struct running *run, struct px_why *why)
+{
+	struct px_sbom all;
+	int r = px_sbom_of_paths(&run->sum.listed, run->engine.tree, &all);
+
+	if (r < 0)
+		px_because(why, r, "%s: %s", run->job->o->sbom, strerror(-r));
+	else
+		r = px_sbom_make_file(&run->sbom, run->job->o->sbom, &all, why);
+	px_sbom_fini(&all);
+	return r;
+}
+
 /* Puts what was written into its place. */
 static int commit(struct running *run, struct px_why *why)
 {
+	const char *what = "its sources";
 	struct px_why unable;
 	int r = px_sink_commit(run->sink, why);
 
-	if (r < 0 || !run->sources)
-		return r;
-	r = px_sink_commit(run->sources, &unable);
 	if (r < 0)
-		px_because(why, r, "%s was written, but not its sources: %s",
-			   name_of(run->job), unable.text);
+		return r;
+	r = run->sources ? px_sink_commit(run->sources, &unable) : 0;
+	if (r == 0 && run->job->o->sbom) {
+		what = "the list of what it has";
+		r = px_temp_commit(&run->sbom, &unable);
+	}
+	if (r < 0)
+		px_because(why, r, "%s was written, but not %s: %s",
+			   name_of(run->job), what, unable.text);
 	return r;
 }
 
@@ -391,6 +417,8 @@ static int export(struct running *run, struct px_why *why)
 				       ? "%s: SOURCE grew while it was written"
 				       : "%s was not written: too large",
 			       name_of(run->job));
+	if (r == 0 && run->job->o->sbom)
+		r = list(run, why);
 	return r < 0 ? r : commit(run, why);
 }
 
@@ -399,6 +427,7 @@ static int work(void *arg, int signal_fd)
 	struct running run = {
 		.job = arg,
 		.signal_fd = signal_fd,
+		.sbom = {.parent = -1, .lock = -1, .parents = {.base = -1}},
 	};
 	const struct px_opt *o = run.job->o;
 	struct px_why why;
@@ -429,6 +458,7 @@ static int work(void *arg, int signal_fd)
 	px_engine_quiet(&run.engine);
 	px_sink_free(run.sink);
 	px_sink_free(run.sources);
+	px_temp_fini(&run.sbom);
 	px_engine_stop(&run.engine);
 	px_export_summary_fini(&run.sum);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN
@@ -472,6 +502,9 @@ static int check_places(const struct job *job, struct px_why *why)
 		job->to_stdout ? NULL : px_path_real_missing(job->dest);
 
 	if (job->o->sources && check_sources(job, source, dest, why) < 0)
+		return -EINVAL;
+	if (job->o->sbom &&
+	    px_sbom_check_place(job->o->sbom, source, dest, why) < 0)
 		return -EINVAL;
 	/* A place that does not exist is reported when it is opened. */
 	if (!source || !dest)

@@ -262,6 +262,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"layer", 0, "LAYER", TRACE,
 	 "check that the .pyc files of this directory, tar or zip were made of "
 	 "these sources", TEXT(layer)},
+	{"sbom", 0, "FILE", EXPORT | REPORT,
+	 "also write a list of the distributions that ship, with their licences, "
+	 "as CycloneDX 1.5 in JSON", TEXT(sbom)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},

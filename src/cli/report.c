@@ -5,6 +5,7 @@
 #include "pycfs/child.h"
 #include "progress.h"
 #include "report_shown.h"
+#include "sbom.h"
 #include "strays.h"
 
 #include "pycfs/bounded.h"
@@ -202,6 +203,22 @@ static uint64_t count_modules(const struct px_report *r)
 	return n;
 }
 
+static int write_sbom(const struct running *run, struct px_why *why)
+{
+	const char *path = run->job->o->sbom;
+	PX_AUTO(px_sbom_fini) struct px_sbom all;
+	struct px_temp t;
+	int r = px_sbom_of_report(&run->report, run->engine.tree, &all);
+
+	if (r < 0)
+		return px_because(why, r, "%s: %s", path, strerror(-r));
+	r = px_sbom_make_file(&t, path, &all, why);
+	if (r == 0)
+		r = px_temp_commit(&t, why);
+	px_temp_fini(&t);
+	return r;
+}
+
 /* Prints the report in the way that was asked for. Returns 0, 1 if --max-growth
  * or --fail-on is exceeded, or -errno; -ENOLINK if modules are lost. */
 static int show(struct running *run, struct px_why *why)
@@ -220,6 +237,8 @@ static int show(struct running *run, struct px_why *why)
 	px_python_short(run->engine.choice.python, python, sizeof(python));
 	if (run->job->o->html)
 		r = px_report_write_html(&shown, why);
+	if (r == 0 && run->job->o->sbom)
+		r = write_sbom(run, why);
 	if (r < 0)
 		return r;
 	if (run->job->o->json)

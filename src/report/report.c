@@ -502,6 +502,7 @@ void px_report_fini(struct px_report *r)
 	for (i = 0; i < r->n_dists; i++) {
 		free(r->dists[i].name);
 		free(r->dists[i].version);
+		free(r->dists[i].dir);
 	}
 	for (i = 0; i < r->n_hidden; i++)
 		free(r->hidden[i].path);
