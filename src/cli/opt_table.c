@@ -303,7 +303,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"deflate", PX_COLUMN_DEFLATE, NULL},
 		{"zstd", PX_COLUMN_ZSTD, NULL})},
 	{"top", 0, "N", REPORT,
-	 "only the first N rows of the table", COUNT(top, UINT_MAX)},
+	 "only the first N rows of the table, or of --diff", COUNT(top, UINT_MAX)},
 	{"files", 0, NULL, REPORT,
 	 "one row for each file, not for each distribution", FLAG(all_files)},
 	{"diff", 0, "OLD", REPORT,

@@ -63,6 +63,36 @@ def test_diff(pycfs, site, old):
     assert [r[0] for r in rows[4:]] == ["all"]
 
 
+def test_diff_of_the_first(pycfs, site, old):
+    """--top says how many rows; what is behind them is counted."""
+    for n in range(4):
+        trees.write(os.path.join(site, "new%d.txt" % n), bytes(700 - n))
+    lines = report(pycfs, site, "--diff", old, "--top", "2").stdout.splitlines()
+    assert [re.split(r"  +", line)[0] for line in lines[1:]] == \
+        ["new0.txt", "new1.txt", "all, with 2 more"]
+    whole = report(pycfs, site, "--diff", old, "--top", "4").stdout.splitlines()
+    assert len(whole) == 6 and whole[-1].split()[1:] == lines[-1].split()[4:]
+
+
+@pytest.mark.parametrize("changed,options,warns", [
+    ({}, [], False), ({"python": "3.11.9"}, [], False),
+    ({"python": None, "optimize": "2"}, [], False),
+    ({"python": "3.1.9"}, [], True), ({"python": "3.111"}, [], True),
+    ({"python": "3"}, [], True), ({"python": "3.9\x1b[1m"}, [], True),
+    ({"optimize": 1}, [], True), ({}, ["-O", "0"], True)])
+def test_diff_with_another_python(changed, options, warns, pycfs, scratch):
+    site, path = small(scratch), os.path.join(scratch, "old.json")
+    data = save(pycfs, site, path)
+    assert data["python"].startswith("3.11.") and data["optimize"] == 2
+    trees.write(path, json.dumps({**data, **changed}))
+    said = report(pycfs, site, "--diff", path, *options).stderr
+    assert "\x1b" not in said
+    assert bool(re.fullmatch(
+        r"pycfs: warning: %s is of Python \S+ at level \d, and this one of "
+        r"Python 3\.11\.\d+ at level \d: .*\n" % re.escape(path),
+        said)) == warns, said
+
+
 def test_max_growth(pycfs, site, old):
     with open(old) as f:
         before = json.load(f)["totals"]["bytes"]
