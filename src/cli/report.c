@@ -4,12 +4,11 @@
 #include "pycfs/json.h"
 #include "pycfs/child.h"
 #include "progress.h"
+#include "report_mount.h"
 #include "report_shown.h"
 #include "sbom.h"
 #include "strays.h"
 
-#include "pycfs/bounded.h"
-#include "pycfs/fuse.h"
 #include "pycfs/log.h"
 #include "pycfs/mark.h"
 
@@ -38,60 +37,6 @@ struct running {
 	int signal_fd;
 	struct px_progress progress;
 };
-
-/* ------------------------------------------------------------ a live mount */
-
-static void print_state_json(const char *mountpoint,
-			     const struct px_fuse_state *s)
-{
-	int i;
-
-	printf("{\"version\": 1, \"mountpoint\": ");
-	px_json_string(stdout, mountpoint);
-	printf(", \"python\": \"%s\", \"python_executable\": ", s->python);
-	px_json_string(stdout, s->python_executable);
-	printf(", \"python_because\": ");
-	px_json_string(stdout, s->python_because);
-	printf(", \"counters\": {");
-	for (i = 0; i < PX_N_COUNTERS; i++)
-		printf("%s\"%s\": %llu", i ? ", " : "",
-		       px_counter_name((enum px_counter)i),
-		       (unsigned long long)s->counters[i]);
-	puts("}}");
-}
-
-/* How long a daemon may take to answer before it counts as stuck. */
-#define ANSWER_TIMEOUT_MS 10000
-
-static int ask_state(const void *mountpoint, void *answer)
-{
-	return px_fuse_query(mountpoint, answer);
-}
-
-/* Prints what the daemon behind a mount says of itself. Returns 0, -ENOTTY if
- * the argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
-static int report_mount(const struct px_opt *o)
-{
-	struct px_fuse_state s;
-	int i, r = px_bounded(ask_state, o->args[0], &s, sizeof(s),
-			      ANSWER_TIMEOUT_MS);
-
-	if (r < 0)
-		return r;
-	if (o->json) {
-		print_state_json(o->args[0], &s);
-		return 0;
-	}
-	for (i = 0; i < PX_N_COUNTERS; i++)
-		printf("%14llu  %s\n", (unsigned long long)s.counters[i],
-		       px_counter_help((enum px_counter)i));
-	printf("compiled by Python %s: ", s.python);
-	px_print_clean(s.python_executable);
-	fputs(" (", stdout);
-	px_print_clean(s.python_because);
-	puts(")");
-	return 0;
-}
 
 /* ---------------------------------------------------------------- a source */
 
@@ -292,7 +237,7 @@ int px_cmd_report(struct px_opt *o)
 {
 	struct job job = {.o = o};
 	struct px_why why;
-	int r = report_mount(o);
+	int r = px_report_mount(o);
 
 	if (r == 0)
 		return 0;

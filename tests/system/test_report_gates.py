@@ -495,14 +495,56 @@ def test_html_that_cannot_be_written(pycfs, scratch):
 # what is no source, no stdout, no end
 
 def test_of_a_mount(pycfs, scratch):
-    with pycfs.mount(small(scratch)) as m:
+    """What it is of and by, how often it did not compile, what it counted."""
+    site, made = small(scratch), {"profile": "safe", "rules": 0, "optimize": 2}
+    with pycfs.mount(site, "--no-ahead") as m:
+        data = json.loads(pycfs.ok("report", m, "--json").stdout)
+        assert {k: data[k] for k in made} == made
+        assert data["hit_rate"] is None
+        assert "hit rate: no module was" in pycfs.ok("report", m).stdout
         read(m / "a.pyc")
         counters = m.counters()
-        text = pycfs.ok("report", m).stdout
-        *lines, last = text.splitlines()
-        assert len(lines) == len(counters)
-        assert last.startswith("compiled by Python ")
+        head, _, text = pycfs.ok("report", m).stdout.partition("\n\n")
+        assert len(text.splitlines()) == len(counters)
         assert re.match(r" *\d+  \w", text)
+        source, python, *_ = head.splitlines()
+        assert source == os.path.realpath(site)
+        assert python.startswith("compiled by Python 3.11.")
+
+
+def test_of_a_mount_with_options(pycfs, scratch):
+    site = small(scratch, **{"m%d" % i: "X = %d\n" % i for i in range(4)})
+    options = ["--no-ahead", "--optimize", "1", "--run-optimize", "1",
+               "--debug-ranges", "--profile", "strict", "--keep-source", "x",
+               "--exclude", "*.y", "--prefix", "/p\x1b[1m",
+               "--marshal", "cpython", "--invalidation-mode", "timestamp",
+               "--on-error", "omit", "--immutable"]
+    want = {"optimize": 1, "run_optimize": 1, "debug_ranges": True,
+            "profile": "strict", "profile_rules": 0, "rules": 2,
+            "prefix": "/p\x1b[1m", "marshal": "cpython",
+            "invalidation_mode": "timestamp", "on_error": "omit",
+            "immutable": True, "source": os.path.realpath(site)}
+    with pycfs.mount(site, *options, umount=True) as m:
+        for i in range(4):
+            read(m / ("m%d.pyc" % i))
+    with pycfs.mount(site, *options) as m:
+        read(m / "m0.pyc")
+        trees.write(os.path.join(site, "m9.py"), "NEW = 1\n")
+        data = json.loads(pycfs.ok("report", m, "--json").stdout)
+        assert {k: data[k] for k in want} == want
+        found = data["counters"]["stat_hits"] + data["counters"]["blob_hits"]
+        every = found + data["counters"]["compiled"]
+        assert found > 0 and data["hit_rate"] == round(100 * found / every, 2)
+        head = pycfs.ok("report", m).stdout.partition("\n\n")[0]
+        assert "level 1, for an interpreter at level 1, with debug" in head
+        assert "profile strict (0 rules), 2 rules of yours" in head
+        assert ("prefix /p?[1m, marshal cpython, timestamp, on error omit, "
+                "immutable") in head
+        # More is asked for meanwhile.
+        percent, every, found = re.search(
+            r"^hit rate ([\d.]+) %: of (\d+) requests? for a module (\d+) "
+            r"found it compiled$", head, re.M).groups()
+        assert float(percent) == round(100 * int(found) / int(every), 1)
 
 
 def test_of_nothing(pycfs, scratch):
