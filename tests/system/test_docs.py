@@ -33,6 +33,8 @@ NOT_RUN = {
     "apt-get": "changes the machine",
     "meson": "tests run in what it built; test_install.py installs",
     "python3": "writes into Python's own library",
+    "tool/bin/pip": "tests/slow/newcomer runs it in an empty Debian",
+    "tool/bin/pycfs": "tests/slow/newcomer runs it in an empty Debian",
     "tools/bench": "measures; test_bench.py runs it",
     "tools/cells": "makes three Debians, takes minutes",
     "tools/coldstart": "measures; test_bench.py runs it",
