@@ -208,13 +208,13 @@ static char *value_of(const struct header *h)
 
 /* ------------------------------------------------------------- licences */
 
-/* Adds a licence, unless it is there already. */
+/* Adds a licence, unless it has no name, or is there already. */
 static int add(struct px_sbom_part *p, enum px_licence_kind kind,
 	       const char *text)
 {
 	struct px_sbom_licence *all;
 
-	if (p->n_licences == MAX_LICENCES)
+	if (!*text || p->n_licences == MAX_LICENCES)
 		return 0;
 	for (size_t i = 0; i < p->n_licences; i++)
 		if (strcmp(p->licences[i].text, text) == 0)
