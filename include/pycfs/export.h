@@ -34,6 +34,7 @@ struct px_export_options {
 	const char *prefix_dir;
 	/* Of these, what is not in the view is written beside it. */
 	const struct px_scripts *scripts;
+	bool list; /* fill px_export_summary.listed */
 	/* write equal files as hard links to one file */
 	bool hardlink_dupes;
 	/* An archive that gets the source of every module, and a manifest.
@@ -84,6 +85,9 @@ struct px_export_summary {
 	size_t n_parts;
 	struct px_export_fault *faults;
 	size_t n_faults;
+	/* with px_export_options.list: the source of each file and link, each
+	 * with a NUL at its end */
+	struct px_buf listed;
 };
 
 /*

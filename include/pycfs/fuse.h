@@ -17,10 +17,27 @@ struct px_fuse;
  * and no directory is a mount of pycfs (-ENOTTY). */
 bool px_fuse_is_built(void);
 
+/* What a daemon makes of SOURCE, as its options say. */
+struct px_fuse_form {
+	uint32_t optimize, run_optimize; /* levels */
+	uint32_t n_rules;		 /* the user's */
+	uint32_t n_built_in;		 /* the profile's */
+	uint32_t mode;			 /* enum px_pyc_mode */
+	uint32_t on_error;		 /* enum px_on_error */
+	uint8_t safe;			 /* these are truth values */
+	uint8_t debug_ranges;
+	uint8_t plain_marshal;
+	uint8_t immutable;
+};
+
 /* What a daemon says of itself. The texts end with a NUL; a longer one is
  * shortened in its middle. */
 struct px_fuse_state {
 	uint64_t counters[PX_N_COUNTERS];
+	struct px_fuse_form form;
+	char source[1024];
+	/* of file names in tracebacks; a longer one is cut at its end */
+	char prefix[256];
 	char python[32];	      /* version, such as "3.12.1" */
 	char python_executable[1024]; /* path of it, or of its libpython */
 	char python_because[1024];    /* why that one (choose.h) */
@@ -33,6 +50,9 @@ struct px_fuse_options {
 	/* The Python, as px_fuse_state says it. Must live as long as the mount.
 	 */
 	const char *python, *python_executable, *python_because;
+	/* The same of these. */
+	struct px_fuse_form form;
+	const char *source, *prefix;
 	const char *mountpoint;
 	const char *mount_options; /* for libfuse, comma separated; "" */
 	enum px_on_error on_error;

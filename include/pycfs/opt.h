@@ -99,6 +99,7 @@ struct px_opt {
 	bool hardlink_dupes;
 	/* export: archive to write; traceback: the same, or a directory */
 	const char *sources;
+	const char *sbom;  /* file to write; NULL: none */
 	const char *layer; /* to compare sources with; NULL: none */
 	/* export: file to write; verify: file to read. NULL: none */
 	const char *manifest;
@@ -197,7 +198,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 76
+#define PX_N_OPTS 77
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -86,8 +86,10 @@ bool px_report_remedy_is_for_all(const char *remedy);
 
 /* A distribution, or a top-level name whose files belong to no distribution. */
 struct px_report_dist {
-	char *name;	/* of the distribution, or the top-level name */
-	char *version;	/* "" if there is none */
+	char *name;    /* of the distribution, or the top-level name */
+	char *version; /* "" if there is none */
+	/* Its metadata, a path in SOURCE; NULL: it has none. */
+	char *dir;
 	unsigned risk;	/* the worst grade in its files; 0: none */
 	bool installed; /* a distribution: it has a .dist-info or .egg-info */
 	struct px_report_sizes sizes;

@@ -31,6 +31,9 @@ bool px_is_control(const char *text, size_t *ret_n);
  * replaced by a question mark. The caller frees it. NULL if out of memory. */
 char *px_clean(const char *text);
 
+/* What the word behind the number `n` ends in: "1 file", "2 files". */
+#define PX_S(n) ((n) == 1 ? "" : "s")
+
 /* Parses a decimal number with an optional suffix K, M, G or T (powers of 1024)
  * into a number of bytes. Returns 0; -EINVAL if `text` has another form;
  * -ERANGE if the result does not fit into 64 bits. */

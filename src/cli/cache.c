@@ -79,19 +79,21 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 		print_info_json(&i, modules, idle);
 		return 0;
 	}
-	printf("%s\n%llu modules, %llu that do not compile, for %llu source "
-	       "files\n"
+	printf("%s\n%llu module%s, %llu that %s not compile, for %llu source "
+	       "file%s\n"
 	       "%llu bytes, %llu on disk, %llu at most\n"
-	       "the oldest was last used %u days ago; hit rate %.1f %%\n",
-	       dir ? dir : "?", modules, (ull)i.n_rejected, (ull)i.n_index,
-	       (ull)i.blob_bytes, (ull)i.file_bytes, (ull)i.max_bytes, idle,
-	       hit_rate(&i));
+	       "the oldest was last used %u day%s ago; hit rate %.1f %%\n",
+	       dir ? dir : "?", modules, PX_S(modules), (ull)i.n_rejected,
+	       i.n_rejected == 1 ? "does" : "do", (ull)i.n_index,
+	       PX_S(i.n_index), (ull)i.blob_bytes, (ull)i.file_bytes,
+	       (ull)i.max_bytes, idle, PX_S(idle), hit_rate(&i));
 	for (k = 0; k < i.n_profiles; k++) {
 		PX_AUTOFREE char *text = px_clean(i.profile[k].text);
 
-		printf("%12llu modules %14llu bytes  %s\n",
-		       (ull)i.profile[k].n_blobs, (ull)i.profile[k].bytes,
-		       text ? text : "?");
+		printf("%12llu %-7s %14llu bytes  %s\n",
+		       (ull)i.profile[k].n_blobs,
+		       i.profile[k].n_blobs == 1 ? "module" : "modules",
+		       (ull)i.profile[k].bytes, text ? text : "?");
 	}
 	return 0;
 }
@@ -118,10 +120,12 @@ static int do_clear(const struct job *job, struct px_cache *cache)
 	if (!job->o->by)
 		return px_cache_clear(cache);
 	r = px_cache_clear_by(cache, job->o->by, &n, &bytes);
-	snprintf(what, sizeof(what), "modules signed by %s", job->o->by);
-	if (r == 0)
-		tell_forgotten(job, n, bytes, what);
-	return r;
+	if (r < 0)
+		return r;
+	snprintf(what, sizeof(what), "module%s signed by %s", PX_S(n),
+		 job->o->by);
+	tell_forgotten(job, n, bytes, what);
+	return 0;
 }
 
 static int do_gc(const struct job *job, struct px_cache *cache)
@@ -132,7 +136,7 @@ static int do_gc(const struct job *job, struct px_cache *cache)
 			    o->max_size ? o->max_size : UINT64_MAX, &n, &bytes);
 
 	if (r == 0)
-		tell_forgotten(job, n, bytes, "entries");
+		tell_forgotten(job, n, bytes, n == 1 ? "entry" : "entries");
 	return r;
 }
 
@@ -162,8 +166,8 @@ static int do_verify(const struct job *job, struct px_cache *cache)
 		       "%llu}\n",
 		       (ull)n, (ull)damaged);
 	else if (r == 0)
-		printf("%llu entries checked, %llu damaged and removed\n",
-		       (ull)n, (ull)damaged);
+		printf("%llu %s checked, %llu damaged and removed\n", (ull)n,
+		       n == 1 ? "entry" : "entries", (ull)damaged);
 	return r == 0 ? damaged > 0 : r;
 }
 

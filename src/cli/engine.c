@@ -394,6 +394,8 @@ void px_engine_tell_remote(const struct px_engine *e, char *ret, size_t n)
 	const struct px_stats *s = &e->stats;
 	typedef unsigned long long ull;
 	char bytes[16];
+	const ull asked = px_stats_get(s, PX_COUNT_remote_asked);
+	const ull modules = px_stats_get(s, PX_COUNT_remote_modules);
 	int used = 0;
 
 	*ret = '\0';
@@ -401,11 +403,10 @@ void px_engine_tell_remote(const struct px_engine *e, char *ret, size_t n)
 		return;
 	used = snprintf(
 		ret, n,
-		"; the remote store had %llu of %llu chunks (%llu "
-		"modules, %s)",
-		(ull)px_stats_get(s, PX_COUNT_remote_hits),
-		(ull)px_stats_get(s, PX_COUNT_remote_asked),
-		(ull)px_stats_get(s, PX_COUNT_remote_modules),
+		"; the remote store had %llu of %llu chunk%s (%llu "
+		"module%s, %s)",
+		(ull)px_stats_get(s, PX_COUNT_remote_hits), asked, PX_S(asked),
+		modules, PX_S(modules),
 		px_human(px_stats_get(s, PX_COUNT_remote_bytes), bytes));
 	if (e->o->secret && used > 0 && (size_t)used < n)
 		snprintf(ret + used, n - (size_t)used,

@@ -2,6 +2,8 @@
 #include "check.h"
 #include "export_job.h"
 #include "faults.h"
+#include "progress.h"
+#include "sbom.h"
 #include "scripts.h"
 #include "statement.h"
 #include "strays.h"
@@ -20,8 +22,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#define PROGRESS_MS 100 /* how often progress is shown */
-#define N_LARGEST   10	/* parts listed if the export is too large */
+#define N_LARGEST 10 /* parts listed if the export is too large */
 
 typedef unsigned long long ull;
 
@@ -32,14 +33,12 @@ struct running {
 	struct px_sink *sources;	    /* NULL without --sources */
 	struct px_statement_file *manifest; /* NULL without --manifest */
 	struct px_account account;	    /* if `manifest` */
+	struct px_temp sbom;		    /* of --sbom */
 	struct px_export_summary sum;
 	struct px_sink_result result;
 	int signal_fd;
-	bool shows; /* whether to show progress on stderr */
 	bool found; /* a gate found what it looks for */
-	/* When the export began, and when progress was last shown (px_now_ms).
-	 */
-	int64_t started, shown;
+	struct px_progress progress;
 };
 
 static const char *name_of(const struct px_export_job *job)
@@ -49,42 +48,14 @@ static const char *name_of(const struct px_export_job *job)
 
 /* ------------------------------------------------------------- progress */
 
-static double mega(uint64_t bytes)
-{
-	return (double)bytes / 1e6;
-}
-
-static uint64_t n_cached(const struct px_engine *e)
-{
-	return px_stats_get(&e->stats, PX_COUNT_stat_hits) +
-	       px_stats_get(&e->stats, PX_COUNT_blob_hits);
-}
-
-static void show(const struct running *run, const struct px_export_progress *p,
-		 int64_t now)
-{
-	const double seconds = (double)(now - run->started) / 1000;
-
-	fprintf(stderr,
-		"\r%llu files, %.1f MB, %llu compiled, %llu from the cache, "
-		"%.0f files/s\033[K",
-		(ull)p->files, mega(p->bytes),
-		(ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-		(ull)n_cached(&run->engine),
-		seconds > 0 ? (double)p->files / seconds : 0.0);
-}
-
 /* px_export_options.tick: shows progress, and cancels after a signal. */
 static bool tick(void *arg, const struct px_export_progress *p)
 {
 	struct running *run = arg;
 	struct signalfd_siginfo si;
-	const int64_t now = px_now_ms();
 
-	if (now - run->shown >= PROGRESS_MS) {
-		run->shown = now;
-		if (run->shows)
-			show(run, p, now);
+	if (px_progress_due(&run->progress)) {
+		px_progress_show(&run->progress, p->files, p->bytes);
 		if (read(run->signal_fd, &si, sizeof(si)) > 0 ||
 		    px_engine_is_unfit(&run->engine))
 			return false;
@@ -101,31 +72,28 @@ static void give_up(void *arg)
 	px_engine_quiet(&run->engine);
 }
 
-static void end_progress(const struct running *run)
-{
-	if (run->shows)
-		fputs("\r\033[K", stderr);
-}
-
 static void tell_done(const struct running *run)
 {
-	const double seconds = (double)(px_now_ms() - run->started) / 1000;
+	const double seconds = px_progress_seconds(&run->progress);
+	const ull compiled =
+		px_stats_get(&run->engine.stats, PX_COUNT_compiled);
+	const ull n_files = run->sum.total.files;
 	const bool is_archive = run->job->format != PX_SINK_DIR;
 	const char *env = run->job->o->environment;
 	char version[32], archive[16], files[16], remote[256];
 
 	px_engine_tell_remote(&run->engine, remote, sizeof(remote));
 	px_log(PX_LOG_NOTICE,
-	       "%s: %s%s%llu files of %s, in %.1f s for Python %s "
-	       "(%llu modules compiled, %llu from the cache)%s%s%s",
+	       "%s: %s%s%llu file%s of %s, in %.1f s for Python %s "
+	       "(%llu module%s compiled, %llu from the cache)%s%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
-	       is_archive ? ", " : "", (ull)run->sum.total.files,
+	       is_archive ? ", " : "", n_files, PX_S(n_files),
 	       px_human(run->sum.total.bytes, files), seconds,
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
-	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine), remote,
+	       compiled, PX_S(compiled),
+	       (ull)px_progress_cached(&run->engine.stats), remote,
 	       *env ? "; from the environment: " : "", env);
 }
 
@@ -173,7 +141,7 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->total.files, (ull)sum->dirs, (ull)sum->links,
 	       (ull)sum->hardlinks, (ull)sum->total.bytes, (ull)sum->du_bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)n_cached(&run->engine));
+	       (ull)px_progress_cached(&run->engine.stats));
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {
@@ -183,6 +151,10 @@ static void print_json(const struct running *run, bool done)
 	if (done && run->manifest) {
 		fputs(", \"manifest\": ", stdout);
 		px_json_string(stdout, run->job->o->manifest);
+	}
+	if (done && run->job->o->sbom) {
+		fputs(", \"sbom\": ", stdout);
+		px_json_string(stdout, run->job->o->sbom);
 	}
 	if (run->job->format != PX_SINK_DIR)
 		printf(", \"archive_bytes\": %llu", (ull)run->result.bytes);
@@ -320,6 +292,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.prefix_dir = o->prefix_dir,
 		.scripts = run->engine.scripts,
 		.hardlink_dupes = o->hardlink_dupes,
+		.list = o->sbom,
 		.sources = sink == run->sink ? run->sources : NULL,
 		.sources_head = &head,
 		.account = sink == run->sink && run->manifest ? &run->account
@@ -331,6 +304,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 	struct px_why unable;
 	int r, ready;
 
+	px_progress_count(&run->progress, run->engine.content);
 	/* The engine was started without waiting for a worker (needs.later), so
 	 * that workers start while modules are found in the cache; the first
 	 * compile waits for one by itself. Whether any could start is asked
@@ -361,7 +335,7 @@ static int measure(struct running *run, struct px_why *why)
 	if (r == 0)
 		r = fill(run, sink, why);
 	px_sink_free(sink);
-	end_progress(run);
+	px_progress_end(&run->progress);
 	if (r == 0 && !fits(run))
 		r = px_because(why, -EFBIG,
 			       "nothing was written to stdout: too large");
@@ -404,24 +378,40 @@ static int finish(struct running *run, struct px_why *why)
 	return run->manifest ? write_manifest(run, why) : 0;
 }
 
+/* Writes the file of --sbom, under a temporary name. */
+static int list(struct running *run, struct px_why *why)
+{
+	struct px_sbom all;
+	int r = px_sbom_of_paths(&run->sum.listed, run->engine.tree, &all);
+
+	if (r < 0)
+		px_because(why, r, "%s: %s", run->job->o->sbom, strerror(-r));
+	else
+		r = px_sbom_make_file(&run->sbom, run->job->o->sbom, &all, why);
+	px_sbom_fini(&all);
+	return r;
+}
+
 /* Puts what was written into its place. */
 static int commit(struct running *run, struct px_why *why)
 {
+	const char *what;
 	struct px_why unable;
 	int r = px_sink_commit(run->sink, why);
 
 	if (r < 0)
 		return r;
 	if (run->sources && px_sink_commit(run->sources, &unable) < 0)
-		r = px_because(why, -EIO,
-			       "%s was written, but not its sources: %s",
-			       name_of(run->job), unable.text);
-	if (r == 0 && run->manifest &&
-	    px_statement_commit(run->manifest, &unable) < 0)
-		r = px_because(why, -EIO,
-			       "%s was written, but not its manifest: %s",
-			       name_of(run->job), unable.text);
-	return r;
+		what = "its sources";
+	else if (run->job->o->sbom && px_temp_commit(&run->sbom, &unable) < 0)
+		what = "the list of what it has";
+	else if (run->manifest &&
+		 px_statement_commit(run->manifest, &unable) < 0)
+		what = "its manifest";
+	else
+		return 0;
+	return px_because(why, -EIO, "%s was written, but not %s: %s",
+			  name_of(run->job), what, unable.text);
 }
 
 static int export(struct running *run, struct px_why *why)
@@ -434,7 +424,7 @@ static int export(struct running *run, struct px_why *why)
 		r = fill(run, run->sink, why);
 	if (r == 0)
 		r = finish(run, why);
-	end_progress(run);
+	px_progress_end(&run->progress);
 	px_faults_tell(run->sum.faults);
 	if (r == 0)
 		px_engine_share(&run->engine);
@@ -452,6 +442,8 @@ static int export(struct running *run, struct px_why *why)
 				       ? "%s: SOURCE grew while it was written"
 				       : "%s was not written: too large",
 			       name_of(run->job));
+	if (r == 0 && run->job->o->sbom)
+		r = list(run, why);
 	return r < 0 ? r : commit(run, why);
 }
 
@@ -460,13 +452,13 @@ static int work(void *arg, int signal_fd)
 	struct running run = {
 		.job = arg,
 		.signal_fd = signal_fd,
-		.started = px_now_ms(),
+		.sbom = {.parent = -1, .lock = -1, .parents = {.base = -1}},
 	};
 	const struct px_opt *o = run.job->o;
 	struct px_why why;
 	int r;
 
-	run.shows = isatty(STDERR_FILENO) && !o->quiet;
+	px_progress_begin(&run.progress, o->quiet, &run.engine.stats);
 	r = start(&run, &why);
 	if (r == 0)
 		r = export(&run, &why);
@@ -493,6 +485,7 @@ static int work(void *arg, int signal_fd)
 	px_sink_free(run.sources);
 	px_statement_close(run.manifest);
 	px_account_fini(&run.account);
+	px_temp_fini(&run.sbom);
 	px_engine_stop(&run.engine);
 	px_export_summary_fini(&run.sum);
 	return r == -EADDRINUSE ? PX_EXIT_PID_TAKEN

@@ -47,6 +47,7 @@ static int check_all_beside(const struct px_export_job *job, const char *source,
 	const struct beside all[] = {
 		{"--sources", job->o->sources, "the sources are"},
 		{"--manifest", job->o->manifest, "the manifest is"},
+		{"--sbom", job->o->sbom, "the list is"},
 	};
 	int r = 0;
 

@@ -274,6 +274,9 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	{"source", 0, "SOURCE", VERIFY,
 	 "what the layer is said to be made of: make it again and compare",
 	 TEXT(source)},
+	{"sbom", 0, "FILE", EXPORT | REPORT,
+	 "also write a list of the distributions that ship, with their licences, "
+	 "as CycloneDX 1.5 in JSON", TEXT(sbom)},
 	{"max-size", 0, "BYTES", EXPORT,
 	 "fail if the files are larger in all; K, M, G, or lambda (250M)",
 	 SET(px_opt_max_size)},
@@ -316,7 +319,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 		{"deflate", PX_COLUMN_DEFLATE, NULL},
 		{"zstd", PX_COLUMN_ZSTD, NULL})},
 	{"top", 0, "N", REPORT,
-	 "only the first N rows of the table", COUNT(top, UINT_MAX)},
+	 "only the first N rows of the table, or of --diff", COUNT(top, UINT_MAX)},
 	{"files", 0, NULL, REPORT,
 	 "one row for each file, not for each distribution", FLAG(all_files)},
 	{"diff", 0, "OLD", REPORT,

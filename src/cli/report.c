@@ -3,11 +3,12 @@
 #include "pycfs/term.h"
 #include "pycfs/json.h"
 #include "pycfs/child.h"
+#include "progress.h"
+#include "report_mount.h"
 #include "report_shown.h"
+#include "sbom.h"
 #include "strays.h"
 
-#include "pycfs/bounded.h"
-#include "pycfs/fuse.h"
 #include "pycfs/log.h"
 #include "pycfs/mark.h"
 
@@ -16,8 +17,6 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-
-#define PROGRESS_MS 100 /* how often progress is shown */
 
 struct job {
 	const struct px_opt *o;
@@ -39,63 +38,8 @@ struct running {
 	 * nothing. */
 	struct px_stats analysed;
 	int signal_fd;
-	bool shows;    /* whether to show progress on stderr */
-	int64_t shown; /* when that was last done (px_now_ms) */
+	struct px_progress progress;
 };
-
-/* ------------------------------------------------------------ a live mount */
-
-static void print_state_json(const char *mountpoint,
-			     const struct px_fuse_state *s)
-{
-	int i;
-
-	printf("{\"version\": 1, \"mountpoint\": ");
-	px_json_string(stdout, mountpoint);
-	printf(", \"python\": \"%s\", \"python_executable\": ", s->python);
-	px_json_string(stdout, s->python_executable);
-	printf(", \"python_because\": ");
-	px_json_string(stdout, s->python_because);
-	printf(", \"counters\": {");
-	for (i = 0; i < PX_N_COUNTERS; i++)
-		printf("%s\"%s\": %llu", i ? ", " : "",
-		       px_counter_name((enum px_counter)i),
-		       (unsigned long long)s->counters[i]);
-	puts("}}");
-}
-
-/* How long a daemon may take to answer before it counts as stuck. */
-#define ANSWER_TIMEOUT_MS 10000
-
-static int ask_state(const void *mountpoint, void *answer)
-{
-	return px_fuse_query(mountpoint, answer);
-}
-
-/* Prints what the daemon behind a mount says of itself. Returns 0, -ENOTTY if
- * the argument is no mount of pycfs, -ETIMEDOUT, or another -errno. */
-static int report_mount(const struct px_opt *o)
-{
-	struct px_fuse_state s;
-	int i, r = px_bounded(ask_state, o->args[0], &s, sizeof(s),
-			      ANSWER_TIMEOUT_MS);
-
-	if (r < 0)
-		return r;
-	if (o->json) {
-		print_state_json(o->args[0], &s);
-		return 0;
-	}
-	for (i = 0; i < PX_N_COUNTERS; i++)
-		printf("%14llu  %s\n", (unsigned long long)s.counters[i],
-		       px_counter_help((enum px_counter)i));
-	printf("compiled by Python %s: ", s.python);
-	px_print_clean(s.python_executable);
-	fputs(" (", stdout);
-	px_print_clean(s.python_because);
-	puts(")");
-	return 0;
-}
 
 /* ---------------------------------------------------------------- a source */
 
@@ -104,16 +48,10 @@ static bool tick(void *arg, uint64_t files)
 {
 	struct running *run = arg;
 	struct signalfd_siginfo si;
-	const int64_t now = px_now_ms();
 
-	if (now - run->shown < PROGRESS_MS)
+	if (!px_progress_due(&run->progress))
 		return true;
-	run->shown = now;
-	if (run->shows)
-		fprintf(stderr, "\r%llu files, %llu compiled\033[K",
-			(unsigned long long)files,
-			(unsigned long long)px_stats_get(&run->engine.stats,
-							 PX_COUNT_compiled));
+	px_progress_show(&run->progress, files, PX_PROGRESS_FILES);
 	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
 		return true;
 	px_engine_quiet(&run->engine);
@@ -192,12 +130,14 @@ static int make(struct running *run, struct px_why *why)
 		.tick = tick,
 		.tick_arg = run,
 	};
-	int r = px_report_make(&options, &run->report, why);
+	int r;
+
+	px_progress_count(&run->progress, run->engine.content);
+	r = px_report_make(&options, &run->report, why);
+	px_progress_end(&run->progress);
 
 	/* What compiles ahead also looks for strays. */
 	px_engine_quiet(&run->engine);
-	if (run->shows)
-		fputs("\r\033[K", stderr);
 	return r;
 }
 
@@ -211,6 +151,22 @@ static uint64_t count_modules(const struct px_report *r)
 		n += r->files[i].kind == PX_KIND_FILE &&
 		     px_mark_is_module(px_path_name(r->files[i].path));
 	return n;
+}
+
+static int write_sbom(const struct running *run, struct px_why *why)
+{
+	const char *path = run->job->o->sbom;
+	PX_AUTO(px_sbom_fini) struct px_sbom all;
+	struct px_temp t;
+	int r = px_sbom_of_report(&run->report, run->engine.tree, &all);
+
+	if (r < 0)
+		return px_because(why, r, "%s: %s", path, strerror(-r));
+	r = px_sbom_make_file(&t, path, &all, why);
+	if (r == 0)
+		r = px_temp_commit(&t, why);
+	px_temp_fini(&t);
+	return r;
 }
 
 /* Prints the report in the way that was asked for. Returns 0, 1 if --max-growth
@@ -231,6 +187,8 @@ static int show(struct running *run, struct px_why *why)
 	px_python_short(run->engine.choice.python, python, sizeof(python));
 	if (run->job->o->html)
 		r = px_report_write_html(&shown, why);
+	if (r == 0 && run->job->o->sbom)
+		r = write_sbom(run, why);
 	if (r < 0)
 		return r;
 	if (run->job->o->json)
@@ -271,7 +229,7 @@ static int work(void *arg, int signal_fd)
 	struct px_why why;
 	int r;
 
-	run.shows = isatty(STDERR_FILENO) && !run.job->o->quiet;
+	px_progress_begin(&run.progress, run.job->o->quiet, &run.engine.stats);
 	r = start(&run, &why);
 	if (r == 0)
 		r = make(&run, &why);
@@ -296,7 +254,7 @@ int px_cmd_report(struct px_opt *o)
 {
 	struct job job = {.o = o};
 	struct px_why why;
-	int r = report_mount(o);
+	int r = px_report_mount(o);
 
 	if (r == 0)
 		return 0;

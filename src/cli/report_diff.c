@@ -258,17 +258,50 @@ static bool allowed(const struct px_opt *o, json_int_t before, json_int_t after)
 	return fine;
 }
 
+/* "3.11" of "3.11.2": what decides about the bytecode. */
+static int minor_length(const char *version)
+{
+	const size_t major = strcspn(version, ".");
+
+	return (int)(major + (version[major] == '.') +
+		     strcspn(version + major + (version[major] == '.'), "."));
+}
+
+/* Warns if the earlier report is of bytecode that is made in another way: then
+ * what changed need not be what ships. */
+static void warn_of_another(const struct px_shown *s, const json_t *old)
+{
+	const char *python = json_string_value(json_object_get(old, "python"));
+	const json_t *level = json_object_get(old, "optimize");
+	PX_AUTOFREE char *shown = px_clean(python ? python : s->python);
+	const int n = shown ? minor_length(shown) : 0;
+	const json_int_t was = json_is_integer(level)
+				       ? json_integer_value(level)
+				       : s->o->optimize;
+
+	if (!shown || (n == minor_length(s->python) &&
+		       strncmp(shown, s->python, (size_t)n) == 0 &&
+		       was == s->o->optimize))
+		return;
+	px_log(PX_LOG_WARNING,
+	       "%s is of Python %.20s at level %lld, and this one of Python %s "
+	       "at level %u: sizes differ for that alone",
+	       s->o->diff, shown, (long long)was, s->python, s->o->optimize);
+}
+
 int px_report_diff(const struct px_shown *s, struct px_why *why)
 {
 	const json_int_t after = (json_int_t)px_report_bytes(&s->r->total);
 	struct change *changes;
+	char rest[48] = "all";
 	json_int_t before;
 	json_t *old = NULL;
-	size_t n, i;
+	size_t n, i, max;
 	int r = load(s->o->diff, &old, why);
 
 	if (r < 0)
 		return r;
+	warn_of_another(s, old);
 	changes = compare(s->r, json_object_get(old, "distributions"), &n);
 	if (!changes) {
 		json_decref(old);
@@ -277,14 +310,17 @@ int px_report_diff(const struct px_shown *s, struct px_why *why)
 	before = bytes_of(json_object_get(old, "totals"));
 	printf("%-32s %10s %10s  %10s\n", "DISTRIBUTION", "BEFORE", "NOW",
 	       "GROWN BY");
-	for (i = 0; i < n; i++) {
+	max = s->o->top && s->o->top < n ? s->o->top : n;
+	for (i = 0; i < max; i++) {
 		print_name(changes[i].name, 32);
 		print_bytes(changes[i].before);
 		print_bytes(changes[i].after);
 		print_growth(grown(&changes[i]));
 		putchar('\n');
 	}
-	printf("%-32s", "all");
+	if (max < n)
+		snprintf(rest, sizeof(rest), "all, with %zu more", n - max);
+	printf("%-32s", rest);
 	print_bytes(before);
 	print_bytes(after);
 	print_growth(after - before);

@@ -218,9 +218,9 @@ static void print_hidden(const struct px_report *r)
 			reasons[n++] = r->hidden[i].why;
 	}
 	if (n > 0)
-		printf("\nnot shipped: %llu files, %s\n",
+		printf("\nnot shipped: %llu file%s, %s\n",
 		       (unsigned long long)r->hidden_files,
-		       px_human(r->hidden_bytes, buf));
+		       PX_S(r->hidden_files), px_human(r->hidden_bytes, buf));
 	for (k = 0; k < n; k++) {
 		uint64_t files = 0, bytes = 0;
 
@@ -229,8 +229,9 @@ static void print_hidden(const struct px_report *r)
 				files += r->hidden[i].files;
 				bytes += r->hidden[i].bytes;
 			}
-		printf("  %7llu files %8s  %s\n", (unsigned long long)files,
-		       px_human(bytes, buf), reasons[k]);
+		printf("  %7llu %-5s %8s  %s\n", (unsigned long long)files,
+		       files == 1 ? "file" : "files", px_human(bytes, buf),
+		       reasons[k]);
 	}
 }
 
@@ -248,7 +249,8 @@ static void print_rules(const struct px_report *r)
 		if (!any)
 			puts("\nrules, and the files that they decide about:");
 		any = true;
-		printf("  %7llu files %8s  ", (unsigned long long)rule->files,
+		printf("  %7llu %-5s %8s  ", (unsigned long long)rule->files,
+		       rule->files == 1 ? "file" : "files",
 		       px_human(rule->bytes, buf));
 		px_print_clean(rule->text);
 		puts(rule->built_in ? " (profile)" : "");
@@ -262,9 +264,9 @@ static void print_twins(const struct px_report *r)
 
 	if (r->n_twins == 0)
 		return;
-	printf("\nduplicates: %zu files in more than one place, %s in all but "
+	printf("\nduplicates: %zu file%s in more than one place, %s in all but "
 	       "one copy each\n",
-	       r->n_twins, px_human(r->twin_bytes, a));
+	       r->n_twins, PX_S(r->n_twins), px_human(r->twin_bytes, a));
 	for (i = 0; i < r->n_twins && i < 5; i++) {
 		const struct px_report_twins *t = &r->twins[i];
 		PX_AUTOFREE char *one = px_clean(r->files[t->files[0]].path);

@@ -15,6 +15,27 @@ struct server {
 	int64_t began;	 /* px_now_ms */
 };
 
+/* What the options come to, for px_fuse_state. */
+static struct px_fuse_form form_of(const struct px_opt *o)
+{
+	const size_t n = px_rules_count(o->rules);
+	struct px_fuse_form form = {
+		.optimize = o->optimize,
+		.run_optimize = o->run_optimize,
+		.mode = o->mode,
+		.on_error = o->on_error,
+		.safe = o->safe != 0,
+		.debug_ranges = o->debug_ranges,
+		.plain_marshal = o->plain_marshal != 0,
+		.immutable = o->immutable,
+	};
+
+	for (size_t i = 0; i < n; i++)
+		form.n_built_in += px_rules_is_built_in(o->rules, i);
+	form.n_rules = (uint32_t)n - form.n_built_in;
+	return form;
+}
+
 static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 {
 	const struct px_choice *choice = &s->engine.choice;
@@ -27,6 +48,9 @@ static int mount(struct server *s, const char *mountpoint, struct px_why *why)
 					  sizeof(s->python)),
 		.python_executable = px_python_path(choice->python),
 		.python_because = choice->because,
+		.form = form_of(o),
+		.source = px_tree_root(s->engine.tree),
+		.prefix = o->prefix,
 		.mountpoint = mountpoint,
 		.mount_options = o->fuse_options,
 		.on_error = o->on_error,
@@ -98,13 +122,13 @@ static void tell_counters(const struct server *s)
 
 	px_engine_tell_remote(&s->engine, remote, sizeof(remote));
 	px_log(s->o->verb == PX_VERB_RUN ? PX_LOG_NOTICE : PX_LOG_INFO,
-	       "%llu modules compiled (%llu refused), %llu "
-	       "requests answered from the cache, in %.1f s with Python "
+	       "%llu module%s compiled (%llu refused), %llu "
+	       "request%s answered from the cache, in %.1f s with Python "
 	       "%s%s%s%s",
-	       (unsigned long long)compiled, (unsigned long long)rejected,
-	       (unsigned long long)cached,
-	       (double)(px_now_ms() - s->began) / 1000, s->python, remote,
-	       *env ? "; from the environment: " : "", env);
+	       (unsigned long long)compiled, PX_S(compiled),
+	       (unsigned long long)rejected, (unsigned long long)cached,
+	       PX_S(cached), (double)(px_now_ms() - s->began) / 1000, s->python,
+	       remote, *env ? "; from the environment: " : "", env);
 }
 
 int px_serve(const struct px_opt *o, const char *source, const char *mountpoint,

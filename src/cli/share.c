@@ -76,6 +76,7 @@ static void tell_json(const struct px_engine *e)
 
 static void tell(const struct px_engine *e, const struct job *job)
 {
+	const ull compiled = get(e, PX_COUNT_compiled);
 	char remote[256];
 
 	if (job->o->json) {
@@ -83,24 +84,28 @@ static void tell(const struct px_engine *e, const struct job *job)
 		return;
 	}
 	px_engine_tell_remote(e, remote, sizeof(remote));
-	px_log(PX_LOG_NOTICE, "%s: %llu modules compiled%s", job->source,
-	       (ull)get(e, PX_COUNT_compiled), remote);
+	px_log(PX_LOG_NOTICE, "%s: %llu module%s compiled%s", job->source,
+	       compiled, PX_S(compiled), remote);
 }
 
 /* What was asked for and did not succeed. */
 static int judge(const struct px_engine *e, const struct job *job,
 		 struct px_why *why)
 {
+	const uint64_t unpushed = get(e, PX_COUNT_remote_unpushed);
+
 	if (!job->pushes &&
 	    get(e, PX_COUNT_remote_refused) + get(e, PX_COUNT_remote_errors) >
 		    0)
 		return px_because(why, -EIO,
 				  "the store did not answer as it should");
-	if (job->pushes && get(e, PX_COUNT_remote_unpushed) > 0)
+	if (job->pushes && unpushed > 0)
 		return px_because(why, -EIO,
-				  "%llu chunks are not stored: what they have "
+				  "%llu chunk%s not stored: what %s "
 				  "is compiled again by everybody",
-				  (ull)get(e, PX_COUNT_remote_unpushed));
+				  (ull)unpushed,
+				  unpushed == 1 ? " is" : "s are",
+				  unpushed == 1 ? "it has" : "they have");
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 
 /* The ioctl numbers contain the size of their data, so that a daemon of another
- * version, with more or fewer counters, does not know the request. */
+ * version, with more or fewer counters or texts, does not know the request. */
 #define IOC_STATE _IOR('P', 1, struct px_fuse_state)
 #define IOC_FLUSH _IO('P', 2)
 
@@ -23,7 +23,7 @@ static void put(char *to, size_t n, const char *fmt, ...)
 
 static void reply_state(fuse_req_t req, const struct px_fuse_options *o)
 {
-	struct px_fuse_state s = {.counters = {0}};
+	struct px_fuse_state s = {.form = o->form};
 
 	for (int i = 0; i < PX_N_COUNTERS; i++)
 		s.counters[i] = px_stats_get(o->stats, (enum px_counter)i);
@@ -32,6 +32,8 @@ static void reply_state(fuse_req_t req, const struct px_fuse_options *o)
 	    o->python_executable);
 	put(s.python_because, sizeof(s.python_because), "%s",
 	    o->python_because);
+	put(s.source, sizeof(s.source), "%s", o->source);
+	snprintf(s.prefix, sizeof(s.prefix), "%s", o->prefix);
 	fuse_reply_ioctl(req, 0, &s, sizeof(s));
 }
 

@@ -353,6 +353,13 @@ static int put_item(struct run *run, const struct px_item *i)
 		run->sum->du_bytes += DIR_BYTES;
 		return px_sink_put(run->o->sink, &e, NULL);
 	}
+	if (run->o->list) {
+		const int r = px_buf_add(&run->sum->listed, i->source,
+					 strlen(i->source) + 1);
+
+		if (r < 0)
+			return r;
+	}
 	if (i->attr.kind == PX_KIND_LINK) {
 		int r = account(run, i, -1);
 
@@ -527,7 +534,7 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 	struct px_walk *w = NULL;
 	int r;
 
-	*ret = (struct px_export_summary){0};
+	*ret = (struct px_export_summary){.listed = {.max = SIZE_MAX}};
 	r = px_walk_start(
 		&(struct px_walk_options){
 			.content = o->content,
@@ -571,6 +578,7 @@ void px_export_summary_fini(struct px_export_summary *s)
 	for (i = 0; i < s->n_parts; i++)
 		free(s->parts[i].name);
 	free(s->parts);
+	px_buf_fini(&s->listed);
 	for (; s->faults; s->faults = next) {
 		next = s->faults->next;
 		px_blob_unref(s->faults->why);

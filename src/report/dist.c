@@ -76,8 +76,9 @@ static size_t claimed_by(const struct claims *c, const char *path)
 	return found ? found->dist : NONE;
 }
 
+/* Adds a distribution with the metadata `dir`, or NULL for a top-level name. */
 static int add_dist(struct px_report *r, const char *name, size_t n,
-		    const char *version, size_t n_version, bool installed)
+		    const char *version, size_t n_version, const char *dir)
 {
 	struct px_report_dist *dists =
 		reallocarray(r->dists, r->n_dists + 1, sizeof(*dists));
@@ -90,11 +91,13 @@ static int add_dist(struct px_report *r, const char *name, size_t n,
 	*d = (struct px_report_dist){
 		.name = strndup(name, n),
 		.version = strndup(version, n_version),
-		.installed = installed,
+		.dir = dir ? strdup(dir) : NULL,
+		.installed = dir,
 	};
-	if (!d->name || !d->version) {
+	if (!d->name || !d->version || (dir && !d->dir)) {
 		free(d->name);
 		free(d->version);
+		free(d->dir);
 		return -ENOMEM;
 	}
 	r->n_dists++;
@@ -231,7 +234,7 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 		if (version + n_version > name + stem)
 			n_version = (size_t)(name + stem - version);
 		err = add_dist(r, name, dash ? (size_t)(dash - name) : stem,
-			       version, n_version, true);
+			       version, n_version, name);
 		if (err == 0 && is_wheel && l.names[i].type == PX_TYPE_DIR)
 			err = claim_record(claims, t, name, r->n_dists - 1);
 		/* The distribution also claims its metadata directory, even if
@@ -297,7 +300,7 @@ static int assign_top(struct px_report *r, const struct claims *tops,
 		    r->dists[i].name[n] == '\0')
 			best = i;
 	if (best == NONE) {
-		err = add_dist(r, path, n, "", 0, false);
+		err = add_dist(r, path, n, "", 0, NULL);
 		if (err < 0)
 			return err;
 		best = r->n_dists - 1;
@@ -374,6 +377,7 @@ static int sort_dists(struct px_report *r)
 		} else {
 			free(d->name);
 			free(d->version);
+			free(d->dir);
 		}
 	}
 	for (i = 0; i < r->n_files; i++)

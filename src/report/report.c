@@ -24,7 +24,7 @@ struct making {
 	int err; /* the first error; protected by `lock`, like err_path */
 	char *err_path;
 	_Atomic bool stop;
-	_Atomic uint64_t done;
+	_Atomic uint64_t done; /* files that were taken, without links */
 };
 
 /* ------------------------------------------------------------- collecting */
@@ -213,7 +213,7 @@ static int report_item(struct making *m, struct px_meter *meter,
 		return 0;
 	if (i->blob && i->blob->kind != PX_BLOB_CODE)
 		return report_fault(m, i);
-	atomic_fetch_add(&m->done, 1);
+	atomic_fetch_add(&m->done, i->attr.kind != PX_KIND_LINK);
 	return report_file(m, meter, i);
 }
 
@@ -499,6 +499,7 @@ void px_report_fini(struct px_report *r)
 	for (i = 0; i < r->n_dists; i++) {
 		free(r->dists[i].name);
 		free(r->dists[i].version);
+		free(r->dists[i].dir);
 	}
 	for (i = 0; i < r->n_hidden; i++)
 		free(r->hidden[i].path);

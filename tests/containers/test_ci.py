@@ -88,7 +88,7 @@ def job(where, env, shells, seed):
                      shell.replace(SEED, seed), env=env, cwd=where,
                      timeout=120)
         said += done.stdout + done.stderr
-    compiled, = re.findall(r"\((\d+) modules compiled", said)
+    compiled, = re.findall(r"\((\d+) modules? compiled", said)
     digest, = re.findall(r"sha256:\w+", said)
     return int(compiled), digest
 

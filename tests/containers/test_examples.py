@@ -12,10 +12,10 @@ import builder as b
 # How often each of the two builds of a script compiled something.
 COMPILED = {
     "context": r"^ +(\d+)  modules compiled by a worker",
-    "export": r"\((\d+) modules compiled",
-    "image": r"\((\d+) modules compiled",
-    "lambda": r"\((\d+) modules compiled",
-    "mount": r"(\d+) modules compiled",
+    "export": r"\((\d+) modules? compiled",
+    "image": r"\((\d+) modules? compiled",
+    "lambda": r"\((\d+) modules? compiled",
+    "mount": r"(\d+) modules? compiled",
 }
 
 

@@ -80,7 +80,7 @@ def build(builder, context, env, me, file="Containerfile"):
         "--build-arg", "ME=" + me, "-f", os.path.join(context, file),
         "-t", image, context, env={**env, **b.OCI})
     text = done.stdout + done.stderr
-    compiled, = re.findall(r"(\d+) modules compiled", text)
+    compiled, = re.findall(r"(\d+) modules? compiled", text)
     return int(compiled), image, text
 
 

@@ -193,7 +193,22 @@ def traces():
         put("trace", str(n), text.encode())
 
 
+def licences():
+    for n, text in enumerate((
+            "Metadata-Version: 2.1\nName: Zope.Inter_face\nVersion: 1!2.0+l\n"
+            "License: MIT\nClassifier: License :: OSI Approved :: BSD License\n"
+            "\nLicense: no\n",
+            "Name: x\r\nLicense-Expression: Apache-2.0 OR (MIT AND "
+            "BSD-3-Clause)\r\nLicense: GPL\r\n",
+            "License: Copyright\n        All\n \n\tMore\nVersion: $(id)\n"
+            "Name: ../x\nLicense-Expression: ((\nLicense-Expression: a\0b\n"
+            "x: \xff",
+    )):
+        put("licence", str(n), text.encode("latin-1"))
+
+
 if __name__ == "__main__":
+    licences()
     entry_points()
     manifests()
     traces()

@@ -186,7 +186,7 @@ def workers(word):
 
 
 # The last line of an export or a run.
-SUMMARY = re.compile(r"^pycfs: notice: (.+ files of .+ \(|)\d+ modules compiled"
+SUMMARY = re.compile(r"^pycfs: notice: (.+ files? of .+ \(|)\d+ modules? compiled"
                      r".*\n", re.M)
 
 

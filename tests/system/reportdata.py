@@ -7,8 +7,8 @@ import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-PARTS = ("page.css", "theme.js", "model.js", "treemap.js", "lists.js",
-         "page.js")
+PARTS = ("page.css", "theme.js", "model.js", "verdict.js", "treemap.js",
+         "lists.js", "page.js")
 NAMES = """async base cache client codec common compat config core data decorator
  engine error event ext field filter format handler helper index io json
  loader log meta mixin model node option parser path plugin query registry

@@ -110,7 +110,7 @@ def test_max_size_of_stdout(pycfs, sized, scratch):
     trees.write(os.path.join(sized, "last", "one.py"), "")
     r = tar("--max-size", "1M", "--no-cache", "-v")
     assert r.returncode == 0
-    assert b"(1 modules compiled" in r.stderr
+    assert b"(1 module compiled" in r.stderr
     assert r.stdout == tar().stdout and len(r.stdout) > TOTAL
     trees.write(os.path.join(sized, "bad.py"), "(\n")
     r = tar("--max-size", "1M")
@@ -345,10 +345,10 @@ def test_what_a_mount_has_compiled(pycfs, tree, scratch):
 
 # progress
 
-def on_a_terminal(pycfs, *args):
+def on_a_terminal(pycfs, *args, verb="export"):
     """What it writes on a terminal that is its stderr; its exit status."""
     master, slave = pty.openpty()
-    p = subprocess.Popen(pycfs.command("export", *args), stderr=slave,
+    p = subprocess.Popen(pycfs.command(verb, *args), stderr=slave,
                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                          env=pycfs.env())
     os.close(slave)
@@ -386,16 +386,42 @@ def test_progress_is_drawn_and_erased(pycfs, small, scratch):
     dest = os.path.join(scratch, "x.tar.gz")
     text, status = on_a_terminal(pycfs, "--python", "3.11", small, dest)
     assert status == 0
-    drawn = re.findall(r"\r(\d+) files, ([\d.]+) MB, (\d+) compiled, "
-                       r"(\d+) from the cache, \d+ files/s\x1b\[K", text)
-    assert len(drawn) >= 2, repr(text)
+    drawn = re.findall(r"\r(\d+)(?: of 5)? files?(?: \((\d+) %\))?"
+                       r", [\d.]+ [kM]?B, (\d+) from the cache, "
+                       r"(\d+) compiled\x1b\[K", text)
+    assert len(drawn) == text.count("\x1b[K") - 1 >= 2, repr(text)
     assert [int(d[0]) for d in drawn] == sorted(int(d[0]) for d in drawn)
+    # The module that takes long is the last one but one.
+    files, percent, *_ = drawn[-1]
+    assert int(percent) == 100 * int(files) // 5
     lines = screen(text)
     assert len(lines) == 2 and lines[1] == ""
     assert re.fullmatch(
         r"pycfs: notice: %s: \d+ kB, 5 files of \d+ kB, in \d+\.\d s for "
         r"Python 3\.11\.\d+ \(4 modules compiled, 0 from the cache\).*"
         % re.escape(dest), lines[0]), lines
+
+
+def test_progress_of_a_report(pycfs, small, scratch):
+    """Of how many files; links are none."""
+    os.symlink("nowhere", os.path.join(small, "a-link"))
+    trees.write(os.path.join(small, "slow.py"), trees.slow(8000))
+    text, status = on_a_terminal(pycfs, "--python", "3.11", "--on-lost", "warn",
+                                 small, verb="report")
+    assert status == 0 and re.search(
+        r"\r\d of 5 files \(\d+ %\), \d compiled\x1b",
+        text), repr(text)
+
+
+def test_one_of_a_kind(pycfs, scratch):
+    """One file, one module; the file is too young to be remembered."""
+    site = os.path.join(scratch, "one")
+    trees.write(os.path.join(site, "a.py"), "A = 1\n")
+    said = pycfs.export(site, os.path.join(scratch, "one.zip"), "-v").stderr
+    assert " 1 file of " in said and "(1 module compiled" in said, said
+    said = pycfs.ok("cache", "stat").stdout
+    assert "\n1 module, 0 that do not compile, for 0 source files\n" in said
+    assert re.search(r"^ +1 module +\d+ bytes", said, re.M), said
 
 
 def test_no_progress_that_nobody_wants(pycfs, small, scratch):
@@ -413,7 +439,7 @@ def test_faults_on_a_terminal(pycfs, small, scratch):
     text, status = on_a_terminal(pycfs, "--python", "3.11", small,
                                  os.path.join(scratch, "x.tar"))
     lines = screen(text)
-    assert status == 1 and "files/s" in text
+    assert status == 1 and "from the cache" in text
     assert len(lines) == 3 and lines[0].startswith("pycfs: error: slow.py:")
     assert "1 module does not compile" in lines[1]
 

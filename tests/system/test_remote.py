@@ -69,9 +69,9 @@ class Exported:
         self.bytes = tree_bytes(dest)
         self.said = result.said
         self.stderr = result.stderr
-        self.compiled = int(re.search(r"\((\d+) modules compiled",
+        self.compiled = int(re.search(r"\((\d+) modules? compiled",
                                       self.said).group(1))
-        m = re.search(r"store had (\d+) of (\d+) chunks \((\d+) modules",
+        m = re.search(r"store had (\d+) of (\d+) chunks? \((\d+) modules?",
                       self.said)
         self.hits, self.asked, self.modules = map(int, m.groups()) if m \
             else (0, 0, 0)

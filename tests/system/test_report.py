@@ -282,7 +282,7 @@ def test_table_says_what_json_says(pycfs, site):
     assert "not shipped: %d files" % data["totals"]["hidden_files"] in text
     assert "broken.py:3: SyntaxError: invalid syntax" in text
     assert "ns/two.py:2: breaks: " in text
-    assert "duplicates: 1 files" in text
+    assert "duplicates: 1 file " in text
     m = re.search(r"^ *(\d+) .* ([\d.]+) %  alpha 1.2$", text, re.M)
     alpha = data["distributions"][0]
     assert int(m.group(1)) == alpha["modules"]

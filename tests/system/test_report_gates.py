@@ -63,6 +63,36 @@ def test_diff(pycfs, site, old):
     assert [r[0] for r in rows[4:]] == ["all"]
 
 
+def test_diff_of_the_first(pycfs, site, old):
+    """--top says how many rows; what is behind them is counted."""
+    for n in range(4):
+        trees.write(os.path.join(site, "new%d.txt" % n), bytes(700 - n))
+    lines = report(pycfs, site, "--diff", old, "--top", "2").stdout.splitlines()
+    assert [re.split(r"  +", line)[0] for line in lines[1:]] == \
+        ["new0.txt", "new1.txt", "all, with 2 more"]
+    whole = report(pycfs, site, "--diff", old, "--top", "4").stdout.splitlines()
+    assert len(whole) == 6 and whole[-1].split()[1:] == lines[-1].split()[4:]
+
+
+@pytest.mark.parametrize("changed,options,warns", [
+    ({}, [], False), ({"python": "3.11.9"}, [], False),
+    ({"python": None, "optimize": "2"}, [], False),
+    ({"python": "3.1.9"}, [], True), ({"python": "3.111"}, [], True),
+    ({"python": "3"}, [], True), ({"python": "3.9\x1b[1m"}, [], True),
+    ({"optimize": 1}, [], True), ({}, ["-O", "0"], True)])
+def test_diff_with_another_python(changed, options, warns, pycfs, scratch):
+    site, path = small(scratch), os.path.join(scratch, "old.json")
+    data = save(pycfs, site, path)
+    assert data["python"].startswith("3.11.") and data["optimize"] == 2
+    trees.write(path, json.dumps({**data, **changed}))
+    said = report(pycfs, site, "--diff", path, *options).stderr
+    assert "\x1b" not in said
+    assert bool(re.fullmatch(
+        r"pycfs: warning: %s is of Python \S+ at level \d, and this one of "
+        r"Python 3\.11\.\d+ at level \d: .*\n" % re.escape(path),
+        said)) == warns, said
+
+
 def test_max_growth(pycfs, site, old):
     with open(old) as f:
         before = json.load(f)["totals"]["bytes"]
@@ -465,14 +495,56 @@ def test_html_that_cannot_be_written(pycfs, scratch):
 # what is no source, no stdout, no end
 
 def test_of_a_mount(pycfs, scratch):
-    with pycfs.mount(small(scratch)) as m:
+    """What it is of and by, how often it did not compile, what it counted."""
+    site, made = small(scratch), {"profile": "safe", "rules": 0, "optimize": 2}
+    with pycfs.mount(site, "--no-ahead") as m:
+        data = json.loads(pycfs.ok("report", m, "--json").stdout)
+        assert {k: data[k] for k in made} == made
+        assert data["hit_rate"] is None
+        assert "hit rate: no module was" in pycfs.ok("report", m).stdout
         read(m / "a.pyc")
         counters = m.counters()
-        text = pycfs.ok("report", m).stdout
-        *lines, last = text.splitlines()
-        assert len(lines) == len(counters)
-        assert last.startswith("compiled by Python ")
+        head, _, text = pycfs.ok("report", m).stdout.partition("\n\n")
+        assert len(text.splitlines()) == len(counters)
         assert re.match(r" *\d+  \w", text)
+        source, python, *_ = head.splitlines()
+        assert source == os.path.realpath(site)
+        assert python.startswith("compiled by Python 3.11.")
+
+
+def test_of_a_mount_with_options(pycfs, scratch):
+    site = small(scratch, **{"m%d" % i: "X = %d\n" % i for i in range(4)})
+    options = ["--no-ahead", "--optimize", "1", "--run-optimize", "1",
+               "--debug-ranges", "--profile", "strict", "--keep-source", "x",
+               "--exclude", "*.y", "--prefix", "/p\x1b[1m",
+               "--marshal", "cpython", "--invalidation-mode", "timestamp",
+               "--on-error", "omit", "--immutable"]
+    want = {"optimize": 1, "run_optimize": 1, "debug_ranges": True,
+            "profile": "strict", "profile_rules": 0, "rules": 2,
+            "prefix": "/p\x1b[1m", "marshal": "cpython",
+            "invalidation_mode": "timestamp", "on_error": "omit",
+            "immutable": True, "source": os.path.realpath(site)}
+    with pycfs.mount(site, *options, umount=True) as m:
+        for i in range(4):
+            read(m / ("m%d.pyc" % i))
+    with pycfs.mount(site, *options) as m:
+        read(m / "m0.pyc")
+        trees.write(os.path.join(site, "m9.py"), "NEW = 1\n")
+        data = json.loads(pycfs.ok("report", m, "--json").stdout)
+        assert {k: data[k] for k in want} == want
+        found = data["counters"]["stat_hits"] + data["counters"]["blob_hits"]
+        every = found + data["counters"]["compiled"]
+        assert found > 0 and data["hit_rate"] == round(100 * found / every, 2)
+        head = pycfs.ok("report", m).stdout.partition("\n\n")[0]
+        assert "level 1, for an interpreter at level 1, with debug" in head
+        assert "profile strict (0 rules), 2 rules of yours" in head
+        assert ("prefix /p?[1m, marshal cpython, timestamp, on error omit, "
+                "immutable") in head
+        # More is asked for meanwhile.
+        percent, every, found = re.search(
+            r"^hit rate ([\d.]+) %: of (\d+) requests? for a module (\d+) "
+            r"found it compiled$", head, re.M).groups()
+        assert float(percent) == round(100 * int(found) / int(every), 1)
 
 
 def test_of_nothing(pycfs, scratch):

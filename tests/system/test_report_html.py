@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 
 import pytest
 
@@ -229,16 +230,130 @@ def test_is_fast(browser):
 
 
 def test_totals_have_signs(browser, data):
-    cards = browser.js("Object.fromEntries([...document.querySelectorAll("
-                       "'#totals > div')].map(d => [d.children[0].textContent,"
-                       " d.children[1].textContent]))")
     t = data["totals"]
     for name, was in (("Against sources alone", t["baseline_source_bytes"]),
                       ("Against sources with __pycache__",
                        t["baseline_pycache_bytes"])):
         percent = "%.1f" % (100 * (t["bytes"] - was) / was)
-        assert cards[name] == percent.replace("-", "\u2212") + "\u00a0%"
-    assert "smaller" not in browser.js("document.body.innerText").lower()
+        assert cards(browser)[name] == percent.replace("-", "\u2212") + "\u00a0%"
+
+
+def verdict(browser):
+    return browser.js("document.getElementById('verdict').innerText").replace(
+        "\u00a0", " ")
+
+
+def cards(browser):
+    return browser.js("Object.fromEntries([...document.querySelectorAll("
+                      "'#totals > div')].map(d => [d.children[0].textContent,"
+                      " d.children[1].textContent]))")
+
+
+def test_verdict(browser, data):
+    """Whether it breaks, and how large it is against what pip installs."""
+    n = [r["grade"] for r in data["risks"]].count(3)
+    t = data["totals"]
+    percent = 100 * (1 - t["bytes"] / t["baseline_pycache_bytes"])
+    assert re.fullmatch(
+        "It breaks: %d places break without source, docstrings or asserts, "
+        r"and 2 modules do not compile\. It has \d+ MB, %.1f %% less than the "
+        r"\d+ MB that pip installs, sources and __pycache__\." % (n, percent),
+        verdict(browser))
+    assert cards(browser)["Breaks"] == str(n)
+    assert cards(browser)["Do not compile"] == "2"
+    browser.click("#totals [aria-label^='Do not compile']")
+    assert focused(browser) == "tab1"
+
+
+def risk(grade, rule="doc", line=1234):
+    return {"path": "pkg/mod.py", "line": line, "rule": rule, "grade": grade,
+            "reason": "because", "remedy": "optimize 1 /pkg/mod.py"}
+
+
+BAD = {"path": "b.py", "line": 1, "column": 1, "message": "no"}
+
+
+@pytest.mark.parametrize("risks,failed,grade,says", [
+    ([], [], 0, "Nothing was found that breaks. It has"),
+    ([risk(1)], [], 0, "Nothing was found that breaks. It has"),
+    ([risk(2)], [], 2, "Nothing was found that breaks, but 1 place may break."),
+    ([risk(2)] * 2, [BAD], 2, "Nothing was found that breaks, but 2 places may "
+     "break, and 1 module does not compile and ship"),
+    ([risk(3)], [], 3, "It breaks: 1 place breaks without source, docstrings "
+     "or asserts. It has"),
+    ([risk(3, "not-compiled")], [BAD], 3,
+     "It breaks: 1 module does not compile. It has"),
+    (None, [], 2, "Whether it breaks was not looked for.")])
+def test_verdicts(risks, failed, grade, says, blank):
+    some = reportdata.make(100)
+    some.update(risks=risks, failed=failed)
+    some["totals"].update(failed=len(failed), bytes=1000000,
+                          baseline_pycache_bytes=800000)
+    blank.open(reportdata.page(blank.scratch, some, "verdict.html"))
+    assert verdict(blank).startswith(says)
+    assert verdict(blank).endswith(
+        "It has 1.00 MB, 25.0 % more than the 800 kB that pip installs, sources "
+        "and __pycache__.")
+    assert blank.js("document.getElementById('verdict').className") == \
+        "verdict%d" % grade
+
+
+def test_lines_are_no_numbers(blank):
+    """No separators in them."""
+    some = reportdata.make(100)
+    some["risks"] = [dict(risk(3), path=some["files"][0]["path"][:-1])]
+    blank.open(reportdata.page(blank.scratch, some, "lines.html"))
+    assert blank.js("document.querySelector('#panel .path').textContent"
+                    ).endswith(".py:1234")
+    blank.click("#panel .path")
+    assert "line 1234," in blank.js("document.getElementById('detail')"
+                                    ".textContent")
+
+
+def test_rules_to_download(blank):
+    some = reportdata.make(100)
+    one = dict(risk(2), remedy="keep-source /one.py")
+    some["risks"] = [
+        risk(2), risk(3), one, dict(one, line=0), risk(1),
+        dict(risk(1), remedy="include /only-to-know"),
+        dict(risk(3), remedy="optimize 1 *"),
+        dict(risk(3), remedy="exclude /a\nb")]
+    blank.open(reportdata.page(blank.scratch, some, "rules.html"))
+    assert blank.js("[save.download, save.textContent]") == [
+        "layer.rules", "Download 3 suggested rules"]
+    text = blank.js("suggestedRules(JSON.parse(document.getElementById("
+                    "'data').textContent)).text")
+    assert text.splitlines() == [
+        "# Rules for " + some["source"] +
+        ", from the page of 'pycfs report --html'.",
+        "# pkg/mod.py:1234: may break: because", "# keep-source /one.py",
+        "# pkg/mod.py:1234: breaks: because",
+        "# The modules that use it need a rule. One for all modules would be:",
+        "# optimize 1 *",
+        "# pkg/mod.py:1234: breaks: because", "optimize 1 /pkg/mod.py"]
+    into = os.path.join(blank.scratch, "downloads")
+    blank.cdp("Browser.setDownloadBehavior", behavior="allow",
+              downloadPath=into)
+    blank.click("#save")
+    path = os.path.join(into, "layer.rules")
+    for _ in range(100):
+        if os.path.exists(path) and os.stat(path).st_size == len(text):
+            break
+        time.sleep(.1)
+    with open(path) as f:
+        assert f.read() == text
+    some["risks"] = []
+    blank.open(reportdata.page(blank.scratch, some, "rules.html"))
+    assert blank.js("document.getElementById('save')") is None
+
+
+def test_saved_is_explained(browser):
+    says = browser.js("document.querySelectorAll('#table th')[5].firstChild"
+                      ".title")
+    assert "__pycache__" in says and "less the bytecode" in says
+    choose(browser, "saved")
+    assert "less the bytecode that ships" in browser.js(
+        "document.getElementById('legend').textContent")
 
 
 def test_growth_has_a_plus(blank):
@@ -288,7 +403,7 @@ def test_modes(browser):
         seen.add(digest)
         shot(browser, "mode-" + mode)
     assert len(seen) == 5
-    assert "3 high" in browser.js("document.getElementById('legend')"
+    assert "breaks" in browser.js("document.getElementById('legend')"
                                   ".textContent")
     choose(browser, "zstd")
     assert browser.js("document.querySelectorAll('#table th')[4].textContent"
@@ -423,7 +538,8 @@ def test_dark(browser):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width,height", [(1280, 800), (800, 600), (400, 800)])
+@pytest.mark.parametrize("width,height", [(1920, 1080), (1280, 800), (800, 600),
+                                          (500, 800), (400, 800)])
 def test_fits(browser, width, height, scheme):
     browser.prefer(scheme)
     browser.resize(width, height)
@@ -479,12 +595,12 @@ def test_risks(browser, data):
     rows = "[...document.querySelectorAll('#panel tbody tr')]"
     graded = [r["grade"] for r in data["risks"]]
     assert browser.js(rows + ".length") == 200  # and more on request
-    assert cells(browser, 0) == ["3 high"] * 200
+    assert cells(browser, 0) == ["breaks"] * 200
     browser.click("#grade3")
     assert focused(browser) == "grade3"
-    assert set(cells(browser, 0)) == {"2 medium", "1 low"}
+    assert set(cells(browser, 0)) == {"may break", "to know"}
     browser.click("#grade2")
-    assert set(cells(browser, 0)) == {"1 low"}
+    assert set(cells(browser, 0)) == {"to know"}
     assert "%d of %d" % (graded.count(1), len(graded)) in \
         browser.js("document.getElementById('tab0').textContent")
     browser.click("#panel .copy")

@@ -190,6 +190,7 @@ IS(max_compressed_size, o->max_compressed_size == 50u << 20)
 IS(sources, o->sources &&strcmp(o->sources, "s.tar") == 0)
 IS(manifest, o->manifest &&strcmp(o->manifest, "m.json") == 0)
 IS(source, o->source &&strcmp(o->source, "sp") == 0)
+IS(sbom, o->sbom &&strcmp(o->sbom, "s.json") == 0)
 IS(layer, o->layer &&strcmp(o->layer, "l.zip") == 0)
 IS(print_digest, o->print_digest)
 IS(quiet, o->quiet)
@@ -302,6 +303,7 @@ static const struct sample {
 	{"junit", "j.xml", is_junit, {""}},
 	{"hardlink-dupes", NULL, is_hardlink_dupes, {0}},
 	{"sources", "s.tar", is_sources, {""}},
+	{"sbom", "s.json", is_sbom, {""}},
 	{"layer", "l.zip", is_layer, {""}},
 	{"manifest", "m.json", is_manifest, {""}},
 	{"source", "sp", is_source, {""}},

@@ -30,10 +30,7 @@ async function copy(what, from) {
   setTimeout(() => { from.textContent = label; }, 1500);
 }
 
-// A rule, and a button that copies it. A rule with characters that a rules
-// file cannot hold, or that do not show, is not for copying.
-const copyable = (rule) => rule !== "" && show(rule) === rule;
-
+// A rule, and a button that copies it.
 function remedy(risk) {
   const rule = text(risk.remedy);
   const cell = el("span", {}, " ", el("code", {}, show(rule)));
@@ -46,9 +43,22 @@ function remedy(risk) {
   return cell;
 }
 
+// A link that saves the rules for all that breaks or may break.
+function saveRules(data) {
+  const rules = suggestedRules(data);
+
+  if (rules.n === 0)
+    return "";
+  return el("a", { id: "save", class: "button", download: "layer.rules",
+    href: URL.createObjectURL(new Blob([rules.text],
+      { type: "text/plain;charset=utf-8" })),
+    title: "A file for --rules; what may break is in it as comments" },
+  `Download ${many(rules.n, "suggested rule")}`);
+}
+
 // The path of a source or of what ships, as a link into the treemap.
 function pathLink(path, line) {
-  const s = show(path) + (line ? ":" + number(line) : "");
+  const s = show(path) + (line ? ":" + line : "");
   const node = tree.byPath.get(path) || tree.byPath.get(path + "c");
   return node === undefined ? el("span", { class: "path" }, s)
     : button(s, () => reveal(node), { class: "plain path" });
@@ -94,6 +104,7 @@ function makeLists(data) {
       plain(r.rule), plain(r.reason), el("td", {}, remedy(r))],
     "What may behave differently without its source.");
   lists[0].graded = true;
+  lists[0].save = saveRules(data);
 
   add("Do not compile", list(data.failed), ["Where", "Why"],
     (f) => text(f.path) + "\n" + text(f.message),
@@ -107,7 +118,7 @@ function makeLists(data) {
     (h) => text(h.path) + "\n" + text(h.why),
     (h) => [el("td", { class: "path" }, show(h.path)), bytesCell(
       count(h.bytes)), plain(h.why)],
-    `Not shipped: ${number(count(total.hidden_files))} files, ` +
+    `Not shipped: ${many(count(total.hidden_files), "file")}, ` +
     `${size(count(total.hidden_bytes))}.`);
 
   const again = (d) => count(d.bytes) * Math.max(0, d.paths.length - 1);
@@ -169,16 +180,16 @@ function gradeTools(one, rows) {
         $("grade" + g).focus();
       } });
     box.checked = listState.grades[g];
-    return n === 0 ? "" : el("label", {}, box, ` ${g} ${GRADES[g]} (` +
+    return n === 0 ? "" : el("label", {}, box, ` ${GRADES[g]} (` +
       `${number(n)})`);
   });
   const rules = [...new Set(rows.map((r) => text(r.remedy)))]
     .filter(copyable);
-  const all = button(`Copy ${number(rules.length)} rules`,
+  const all = button(`Copy ${many(rules.length, "rule")}`,
     (e) => copy(rules.join("\n") + "\n", e.currentTarget));
   all.disabled = rules.length === 0;
   return el("div", { class: "tools", role: "group",
-    "aria-label": "Grades" }, ...boxes, all);
+    "aria-label": "Grades" }, ...boxes, all, one.save);
 }
 
 function renderPanel() {

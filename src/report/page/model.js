@@ -8,7 +8,7 @@ const KINDS = [
   ["record", "RECORD"], ["kept", "Kept sources"], ["link", "Links"],
 ];
 const KIND_INDEX = new Map(KINDS.map(([kind], i) => [kind, i]));
-const GRADES = ["none", "low", "medium", "high"];
+const GRADES = ["nothing found", "to know", "may break", "breaks"];
 const NATIVE = /\.so(\.[0-9]+)*$/;
 
 const count = (x) => Number.isFinite(x) && x > 0 ? x : 0;

@@ -37,7 +37,7 @@ function el(tag, props, ...children) {
 const button = (label, act, props) =>
   el("button", { type: "button", ...props, onclick: act }, label);
 const badge = (g) => el("span", { class: "grade grade" + g },
-  g === 0 ? "\u2013" : g + " " + GRADES[g]);
+  g === 0 ? "\u2013" : GRADES[g]);
 const bytesCell = (n, dash) => el("td", { class: "n", title: exact(n) },
   dash && n === 0 ? "\u2013" : size(n));
 
@@ -51,31 +51,45 @@ function renderTotals(data) {
   const r = tree.root, t = { modules: r.modules, files: r.files,
     bytes: r.bytes, source_bytes: r.source, deflate_bytes: r.deflate,
     zstd_bytes: r.zstd, ...data.totals };
-  const risks = [0, 0, 0, 0];
-  list(data.risks).forEach((risk) => risks[grade(risk.grade)]++);
+  const n = countRisks(data);
   const card = (name, big, note, wide) => $("totals").append(el("div",
     { class: wide || "" }, el("dt", {}, name),
     el("dd", { class: "big" }, big), el("dd", {}, note)));
+  // What is bad is as visible as can be, and leads to its list.
+  const alarm = (name, n, note, tab) => card(name, n > 0 ? button(number(n),
+    () => {
+      chooseTab(tab);
+      $("tabs").scrollIntoView();
+    }, { class: "alarm", "aria-label": `${name}: ${number(n)}` })
+    : number(n), note);
   const against = (name, was) => card(name, change(count(t.bytes), was),
     was > 0 ? `${signed(count(t.bytes) - was)} from ${size(was)}`
       : "not measured", "wide");
   const packed = (name, n) => card(name, n > 0 ? size(n) : "n/a",
     n > 0 ? share(n, count(t.bytes)) + " of shipped" : "not measured");
 
-  card("Shipped", size(count(t.bytes)), number(count(t.files)) + " files");
+  card("Shipped", size(count(t.bytes)), many(count(t.files), "file"));
   against("Against sources alone", count(t.baseline_source_bytes));
   against("Against sources with __pycache__",
     count(t.baseline_pycache_bytes));
   packed("Deflate", count(t.deflate_bytes));
   packed("Zstd", count(t.zstd_bytes));
-  card("Modules", number(count(t.modules)), count(t.failed) > 0
-    ? number(t.failed) + " do not compile"
-    : `${size(count(t.bytecode_bytes))} for ${size(count(t.source_bytes))}` +
-      " of source");
+  card("Modules", number(count(t.modules)),
+    `${size(count(t.bytecode_bytes))} for ${size(count(t.source_bytes))}` +
+    " of source");
   card("Other files", size(count(t.other_bytes)),
     size(count(t.native_bytes)) + " native");
-  card("High risks", number(risks[3]),
-    `${number(risks[2])} medium, ${number(risks[1])} low`);
+  alarm("Breaks", n.breaks, `${number(n.mayBreak)} may break, ` +
+    `${number(n.toKnow)} to know`, 0);
+  alarm("Do not compile", n.failed, n.failed === 1 ? "module" : "modules", 1);
+}
+
+function renderVerdict(data) {
+  const risks = verdictOnRisks(data);
+
+  $("verdict").className = "verdict" + risks.grade;
+  $("verdict").replaceChildren(el("strong", {}, risks.says), " ",
+    verdictOnSize(data));
 }
 
 function describe(node) {
@@ -83,7 +97,7 @@ function describe(node) {
   let s = `${show(node.name)}, ${size(node[key])}`;
   if (state.node[key] > 0)
     s += `, ${share(node[key], state.node[key])}`;
-  return s + (node.risk > 0 ? `, ${GRADES[node.risk]} risk` : "");
+  return s + (node.risk > 0 ? `, ${GRADES[node.risk]}` : "");
 }
 
 function drawMap() {
@@ -138,10 +152,10 @@ function renderLegend() {
   let items;
 
   if (mode === "risk")
-    items = GRADES.map((g, i) => swatch("risk", i, i === 0 ? "no risk found"
-      : `${i} ${g}`, i === 3 ? "hatch" : "")).reverse();
+    items = GRADES.map((g, i) => swatch("risk", i, g, i === 3 ? "hatch" : "")).reverse();
   else if (mode === "saved")
-    items = [el("li", {}, "Saved of source and __pycache__:"),
+    items = [el("li", {}, "Saved: a module's source and its __pycache__ file, " +
+      "less the bytecode that ships:"),
       ...SAVED.map((s, i) => swatch("saved", i, s))];
   else
     items = KINDS.map(([, label], i) => [label, i])
@@ -150,8 +164,8 @@ function renderLegend() {
         size(node.kinds[i])));
   const absent = node.files - node.gainers;
   if (mode === "saved" && absent > 0)
-    items.push(el("li", {}, `${number(absent)} files that save nothing are` +
-      " not drawn"));
+    items.push(el("li", {}, many(absent, "file", "saves", "save") +
+      " nothing, and is not drawn".replace("is", absent === 1 ? "is" : "are")));
   $("legend").replaceChildren(...items);
 }
 
@@ -159,7 +173,8 @@ const packedKey = () => state.mode.id === "zstd" ? "zstd" : "deflate";
 const COLUMNS = [
   ["Name", (n) => n.name.toLowerCase()], ["Modules", (n) => n.modules],
   ["Source", (n) => n.source], ["Shipped", (n) => n.bytes],
-  ["Deflate", (n) => n[packedKey()]], ["Saved", (n) => n.saved],
+  ["Deflate", (n) => n[packedKey()]], ["Saved", (n) => n.saved,
+    "source and __pycache__ file, less the bytecode that ships, of modules"],
   ["Risk", (n) => n.risk],
 ];
 
@@ -198,14 +213,14 @@ function tableRow(node, i) {
 function renderTable() {
   const rows = tableRows(), shown = rows.slice(0, state.rows);
   ordered(state.node, state.mode.key); // the largest is a whole bar
-  const heads = COLUMNS.map(([label], i) => {
+  const heads = COLUMNS.map(([label, , means], i) => {
     const on = state.sort.column === i;
     const name = i === 4 && packedKey() === "zstd" ? "Zstd" : label;
     return el("th", { scope: "col", class: i > 0 && i < 6 ? "n" : "",
       "aria-sort": !on ? "none" : state.sort.down ? "descending"
         : "ascending" },
     button(name + (!on ? "" : state.sort.down ? " \u25be" : " \u25b4"),
-      () => sortBy(i)));
+      () => sortBy(i), means ? { title: means } : {}));
   });
   $("table").tHead.rows[0].replaceChildren(...heads);
   $("table").tBodies[0].replaceChildren(...shown.map(tableRow));
@@ -240,7 +255,7 @@ function renderDetail(node) {
     el("h2", { class: "path" }, show(f.path)),
     ...lines.map((line) => el("p", {}, line)),
     el("ul", {}, ...found.slice(0, 20).map((risk) => el("li", {},
-      badge(grade(risk.grade)), ` line ${number(count(risk.line))}, ` +
+      badge(grade(risk.grade)), ` ${count(risk.line) ? "line " + risk.line + ", " : ""}` +
       `${show(risk.rule)}: ${show(risk.reason)}`, remedy(risk)))));
 }
 
@@ -300,7 +315,7 @@ function setQuery(query) {
   state.query = query.trim();
   const found = mark(tree, state.query);
   $("found").textContent = found === null ? ""
-    : `${number(found.hits)} files, ${size(found.bytes)} shipped, ` +
+    : `${many(found.hits, "file")}, ${size(found.bytes)} shipped, ` +
       share(found.bytes, tree.root.bytes);
   state.rows = ROWS;
   renderTable();
@@ -368,11 +383,11 @@ function hover(node, event) {
   const lines = [`${size(node.bytes)} shipped, ` +
     `${share(node.bytes, tree.root.bytes)} of the layer`];
   if (node.modules)
-    lines.push(`${number(node.modules)} modules, ${size(node.source)} source` +
+    lines.push(`${many(node.modules, "module")}, ${size(node.source)} source` +
       `, ${size(node.saved)} saved`);
   lines.push(`deflate ${size(node.deflate)}, zstd ${size(node.zstd)}`);
   if (node.risk)
-    lines.push(`risk: ${node.risk} ${GRADES[node.risk]}`);
+    lines.push(GRADES[node.risk]);
   $("tip").replaceChildren(el("b", {}, pathOf(node).map(show).join(" / ")),
     ...lines.map((line) => el("div", {}, line)));
   const { offsetWidth: w, offsetHeight: h } = $("tip");
@@ -478,6 +493,7 @@ function start() {
     input.checked = mode === state.mode;
     $("modes").append(el("label", {}, input, mode.label));
   });
+  renderVerdict(data);
   renderTotals(data);
   makeLists(data);
   state.node = tree.root;
