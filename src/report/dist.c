@@ -76,6 +76,35 @@ static size_t claimed_by(const struct claims *c, const char *path)
 	return found ? found->dist : NONE;
 }
 
+/* Names that can be imported are compared in lower case, and with underscores.
+ */
+static char fold(char c)
+{
+	return c == '-' ? '_' : (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static bool same_folded(const char *a, const char *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fold(a[i]) != fold(b[i]))
+			return false;
+	return a[n] == '\0';
+}
+
+/* The distribution of this name and version that is known already, as of one
+ * that has both a .dist-info and an .egg-info; or NONE. */
+static size_t find_dist(const struct px_report *r, const char *name, size_t n,
+			const char *version, size_t n_version)
+{
+	for (size_t i = 0; i < r->n_dists; i++)
+		if (strlen(r->dists[i].name) == n &&
+		    same_folded(r->dists[i].name, name, n) &&
+		    strlen(r->dists[i].version) == n_version &&
+		    memcmp(r->dists[i].version, version, n_version) == 0)
+			return i;
+	return NONE;
+}
+
 /* Adds a distribution with the metadata `dir`, or NULL for a top-level name. */
 static int add_dist(struct px_report *r, const char *name, size_t n,
 		    const char *version, size_t n_version, const char *dir)
@@ -101,6 +130,27 @@ static int add_dist(struct px_report *r, const char *name, size_t n,
 		return -ENOMEM;
 	}
 	r->n_dists++;
+	return 0;
+}
+
+/* The distribution that the metadata directory `dir` is of, added if it is not
+ * there yet. What a wheel says of it comes before what an .egg-info says. */
+static int have_dist(struct px_report *r, const char *dir, size_t n,
+		     const char *version, size_t n_version, bool is_wheel,
+		     size_t *ret)
+{
+	char *copy;
+
+	*ret = find_dist(r, dir, n, version, n_version);
+	if (*ret == NONE) {
+		*ret = r->n_dists;
+		return add_dist(r, dir, n, version, n_version, dir);
+	}
+	copy = is_wheel ? strdup(dir) : NULL;
+	if (!copy)
+		return is_wheel ? -ENOMEM : 0;
+	free(r->dists[*ret].dir);
+	r->dists[*ret].dir = copy;
 	return 0;
 }
 
@@ -130,13 +180,6 @@ static int claim_record(struct claims *c, struct px_tree *t, const char *dir,
 			return r;
 	}
 	return r == -ENOMEM ? r : 0;
-}
-
-/* Names that can be imported are compared in lower case, and with underscores.
- */
-static char fold(char c)
-{
-	return c == '-' ? '_' : (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
 /* Adds a claim for a name that can be imported. */
@@ -219,7 +262,7 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 		const size_t n = strlen(name);
 		const bool is_wheel = px_ends_in(name, ".dist-info");
 		const char *dash, *version;
-		size_t stem, n_version;
+		size_t stem, n_version, dist;
 
 		if (!is_wheel && !px_ends_in(name, ".egg-info"))
 			continue;
@@ -233,18 +276,16 @@ static int find_dists(struct px_report *r, struct px_tree *t,
 		n_version = strcspn(version, "-");
 		if (version + n_version > name + stem)
 			n_version = (size_t)(name + stem - version);
-		err = add_dist(r, name, dash ? (size_t)(dash - name) : stem,
-			       version, n_version, name);
+		err = have_dist(r, name, dash ? (size_t)(dash - name) : stem,
+				version, n_version, is_wheel, &dist);
 		if (err == 0 && is_wheel && l.names[i].type == PX_TYPE_DIR)
-			err = claim_record(claims, t, name, r->n_dists - 1);
+			err = claim_record(claims, t, name, dist);
 		/* The distribution also claims its metadata directory, even if
 		 * RECORD does not list the files in it. */
 		if (err == 0)
-			err = add_claim(claims, name, r->n_dists - 1);
+			err = add_claim(claims, name, dist);
 		if (err == 0)
-			err = claim_tops(tops, t, name,
-					 &r->dists[r->n_dists - 1],
-					 r->n_dists - 1);
+			err = claim_tops(tops, t, name, &r->dists[dist], dist);
 	}
 	px_listing_fini(&l);
 	settle_tops(tops);

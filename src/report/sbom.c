@@ -129,12 +129,19 @@ static int describe(const struct px_report_dist *d, struct px_tree *t,
 
 /* ------------------------------------------------------------------ all */
 
-static bool is_metadata(const struct px_report_dist *d, const char *source)
+/* Whether a path in SOURCE is in or of a .dist-info or .egg-info at its top. */
+static bool is_metadata(const char *source)
 {
-	const size_t n = strlen(d->dir);
+	static const char *const ends[] = {".dist-info", ".egg-info"};
+	const size_t n = strcspn(source, "/");
 
-	return strncmp(source, d->dir, n) == 0 &&
-	       (source[n] == '/' || source[n] == '\0');
+	for (size_t i = 0; i < PX_ARRAY_LEN(ends); i++) {
+		const size_t k = strlen(ends[i]);
+
+		if (n > k && memcmp(source + n - k, ends[i], k) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int compare_parts(const void *a, const void *b)
@@ -176,7 +183,7 @@ int px_sbom_of_report(const struct px_report *r, struct px_tree *t,
 	for (size_t i = 0; i < r->n_files; i++) {
 		const struct px_report_dist *d = &r->dists[r->files[i].dist];
 
-		if (d->installed && !is_metadata(d, r->files[i].source))
+		if (d->installed && !is_metadata(r->files[i].source))
 			ships[r->files[i].dist] = true;
 	}
 	for (size_t i = 0; i < r->n_dists && err == 0; i++)

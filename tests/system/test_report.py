@@ -20,7 +20,7 @@ import trees
 from harness import DEBIAN_PYTHON, read
 from reportsite import (CAFE, DOC, PYTHON, RULES, ask, check_files,
                         check_hidden, check_sums, deflated, made, names,
-                        report, site, small)
+                        record, report, site, small)
 
 __all__ = ["made", "site"]  # fixtures
 
@@ -364,3 +364,16 @@ def test_who_owns_what_no_record_lists(pycfs, scratch):
     assert owner["shared/a.pyc"] == "shared"
     assert owner["five.pyc"] == "five"
     assert owner["nobody.pyc"] == "nobody.py"
+
+
+def test_two_kinds_of_metadata_are_one_row(pycfs, scratch):
+    """A .dist-info and an .egg-info of one version, however it is spelled."""
+    root = small(scratch, both_ways="B = 1\n", other="O = 1\n")
+    for info in ("Both.Ways-1.0", "other-1.0", "other-2.0"):
+        trees.write(os.path.join(root, info + ".egg-info", "PKG-INFO"),
+                    "Name: x\n")
+    record(root, "both.ways-1.0.dist-info", ["both_ways.py"])
+    record(root, "other-1.0.dist-info", ["other.py"])
+    dists = ask(pycfs, root)["distributions"]
+    assert [(d["name"].lower(), d["version"], d["files"]) for d in dists] == [
+        ("both.ways", "1.0", 3), ("other", "1.0", 3), ("other", "2.0", 1)]

@@ -120,6 +120,11 @@ def site(scratch):
     trees.write(os.path.join(root, "flat-1.2.egg-info"),
                 "Name: flat\r\nVersion: 1.2\r\nLicense: ISC\r\n")
     trees.write(os.path.join(root, "nobodys.py"), "")
+    # Of two kinds of metadata that of the wheel counts.
+    wheel(root, "both-ways", "3", "License: 0BSD\n", files=["both_ways.py"],
+          called="both_ways")
+    trees.write(os.path.join(root, "Both_Ways-3-py3.11.egg-info", "PKG-INFO"),
+                "Name: Both_Ways\nVersion: 3\nLicense: Zlib\n")
     trees.age(root)
     return root
 
@@ -137,6 +142,7 @@ LICENCES = {
     "onlydata": None,
     "egg": [{"license": {"id": "Zlib"}}],
     "flat": [{"license": {"id": "ISC"}}],
+    "both-ways": [{"license": {"id": "0BSD"}}],
 }
 
 
