@@ -22,6 +22,7 @@ struct px_export_progress {
 	/* number of files written so far, without directories */
 	uint64_t files;
 	uint64_t bytes; /* size of these files */
+	uint64_t made;	/* of these files: modules compiled, now or earlier */
 };
 
 struct px_export_options {

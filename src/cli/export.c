@@ -55,7 +55,7 @@ static bool tick(void *arg, const struct px_export_progress *p)
 	struct signalfd_siginfo si;
 
 	if (px_progress_due(&run->progress)) {
-		px_progress_show(&run->progress, p->files, p->bytes);
+		px_progress_show(&run->progress, p->files, p->bytes, p->made);
 		if (read(run->signal_fd, &si, sizeof(si)) > 0 ||
 		    px_engine_is_unfit(&run->engine))
 			return false;
@@ -93,8 +93,8 @@ static void tell_done(const struct running *run)
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
 	       compiled, PX_S(compiled),
-	       (ull)px_progress_cached(&run->engine.stats), remote,
-	       *env ? "; from the environment: " : "", env);
+	       (ull)px_progress_cached(&run->progress, run->sum.total.made),
+	       remote, *env ? "; from the environment: " : "", env);
 }
 
 /* -------------------------------------------------------------- results */
@@ -141,7 +141,7 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->total.files, (ull)sum->dirs, (ull)sum->links,
 	       (ull)sum->hardlinks, (ull)sum->total.bytes, (ull)sum->du_bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
-	       (ull)px_progress_cached(&run->engine.stats));
+	       (ull)px_progress_cached(&run->progress, run->sum.total.made));
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {

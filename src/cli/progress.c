@@ -85,14 +85,16 @@ double px_progress_seconds(const struct px_progress *p)
 	return (double)(px_now_ms() - p->started) / 1000;
 }
 
-uint64_t px_progress_cached(const struct px_stats *s)
+uint64_t px_progress_cached(const struct px_progress *p, uint64_t modules)
 {
-	return px_stats_get(s, PX_COUNT_stat_hits) +
-	       px_stats_get(s, PX_COUNT_blob_hits);
+	const uint64_t compiled = px_stats_get(p->stats, PX_COUNT_compiled);
+
+	/* Some may be compiled that are not done. */
+	return modules > compiled ? modules - compiled : 0;
 }
 
 void px_progress_show(const struct px_progress *p, uint64_t files,
-		      uint64_t bytes)
+		      uint64_t bytes, uint64_t modules)
 {
 	const uint64_t total = p->total;
 	char size[16];
@@ -109,7 +111,7 @@ void px_progress_show(const struct px_progress *p, uint64_t files,
 	if (bytes != PX_PROGRESS_FILES)
 		fprintf(stderr, ", %s, %llu from the cache",
 			px_human(bytes, size),
-			(ull)px_progress_cached(p->stats));
+			(ull)px_progress_cached(p, modules));
 	fprintf(stderr, ", %llu compiled\033[K",
 		(ull)px_stats_get(p->stats, PX_COUNT_compiled));
 }

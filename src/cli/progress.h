@@ -35,17 +35,17 @@ void px_progress_begin(struct px_progress *p, bool quiet,
 void px_progress_count(struct px_progress *p, struct px_content *c);
 /* Whether it is time to look at signals, and to show the line again. */
 bool px_progress_due(struct px_progress *p);
-/* Shows the line: the files that are done, and their size in bytes. A report
- * has no size yet, and asks the cache for more than modules. */
+/* Shows the line: the files that are done, their size in bytes, and how many of
+ * them are modules. A report knows of their number only. */
 #define PX_PROGRESS_FILES UINT64_MAX
 void px_progress_show(const struct px_progress *p, uint64_t files,
-		      uint64_t bytes);
+		      uint64_t bytes, uint64_t modules);
 /* Ends the thread, and erases the line. Twice is fine. */
 void px_progress_end(struct px_progress *p);
 
 /* Seconds since it began. */
 double px_progress_seconds(const struct px_progress *p);
-/* Modules that were found and not compiled. */
-uint64_t px_progress_cached(const struct px_stats *s);
+/* Of so many modules that are done those that were found and not compiled. */
+uint64_t px_progress_cached(const struct px_progress *p, uint64_t modules);
 
 #endif

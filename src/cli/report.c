@@ -51,7 +51,7 @@ static bool tick(void *arg, uint64_t files)
 
 	if (!px_progress_due(&run->progress))
 		return true;
-	px_progress_show(&run->progress, files, PX_PROGRESS_FILES);
+	px_progress_show(&run->progress, files, PX_PROGRESS_FILES, 0);
 	if (read(run->signal_fd, &si, sizeof(si)) <= 0)
 		return true;
 	px_engine_quiet(&run->engine);

@@ -368,6 +368,8 @@ static int put_item(struct run *run, const struct px_item *i)
 		return r < 0 ? r : px_sink_put(run->o->sink, &e, NULL);
 	}
 	run->sum->modules += is_module(i);
+	run->sum->total.made +=
+		i->attr.kind == PX_KIND_MODULE || i->attr.kind == PX_KIND_KEPT;
 	return put_file(run, i);
 }
 

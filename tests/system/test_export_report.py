@@ -283,6 +283,20 @@ def test_json_of_other_kinds(pycfs, tree, scratch):
         assert set(out) == base | fields
 
 
+def test_json_counts_modules(pycfs, small, scratch):
+    """Those from the cache are modules, and not questions to the cache."""
+    same = {"twin%d.py" % n: "SAME = 1\n" for n in range(5)}
+    trees.put(os.path.join(small, "pkg"), same)
+    modules = len(trees.modules(small))
+    for options in [], ["--on-error", "omit"], ["--keep-source", "pkg/"]:
+        for jobs in "1", "4":
+            out = as_json(pycfs.export(
+                small, os.path.join(scratch, "x.tar"), "--json", "-j", jobs,
+                *options))
+            assert out["compiled"] + out["cached"] == modules, (options, out)
+    assert out["compiled"] == 0
+
+
 def test_json_of_hard_links(pycfs, scratch):
     root = os.path.join(scratch, "twins")
     for name in ("a", "b", "c"):
