@@ -74,7 +74,7 @@ static bool tick_check(void *arg, const struct px_check_progress *p)
 static int export_to(struct px_checking *c, const struct px_opt *o,
 		     const char *dest, struct px_why *why)
 {
-	struct px_export_summary sum = {.total = {0, 0}};
+	struct px_export_summary sum = {.total = {0}};
 	struct px_sink_result unused;
 	struct px_sink *sink = NULL;
 	struct px_why unable;

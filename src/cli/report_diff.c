@@ -289,6 +289,73 @@ static void warn_of_another(const struct px_shown *s, const json_t *old)
 	       s->o->diff, shown, (long long)was, s->python, s->o->optimize);
 }
 
+/* The bytes that an earlier report has for a rule; -1: it has no such rule. */
+static json_int_t rule_before(const json_t *rules, const char *rule)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(rules, i, one)
+	{
+		const char *text =
+			json_string_value(json_object_get(one, "rule"));
+
+		if (text && same_name(text, rule))
+			return bytes_of(one);
+	}
+	return -1;
+}
+
+/* Whether the report has this rule, and it decides about anything. */
+static bool has_rule(const struct px_report *r, const char *rule)
+{
+	for (size_t i = 0; i < r->n_rules; i++)
+		if ((!r->rules[i].built_in || r->rules[i].matches) &&
+		    same_name(rule, r->rules[i].text))
+			return true;
+	return false;
+}
+
+static void print_rule(const char *rule, json_int_t before, json_int_t now,
+		       bool *any)
+{
+	if (!*any)
+		printf("\n%10s %10s  RULE, and what it decides about\n",
+		       "BEFORE", "NOW");
+	*any = true;
+	print_bytes(before);
+	print_bytes(now);
+	fputs("  ", stdout);
+	print_name(rule, 0);
+	putchar('\n');
+}
+
+/* Prints the rules that decide about more or less than before. */
+static void print_rules(const struct px_report *r, const json_t *old)
+{
+	const json_t *one;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < r->n_rules; i++) {
+		const struct px_report_rule *rule = &r->rules[i];
+		const json_int_t before = rule_before(old, rule->text);
+
+		if ((!rule->built_in || rule->matches) &&
+		    before != (json_int_t)rule->bytes)
+			print_rule(rule->text, before, (json_int_t)rule->bytes,
+				   &any);
+	}
+	json_array_foreach(old, i, one)
+	{
+		const char *text =
+			json_string_value(json_object_get(one, "rule"));
+
+		if (text && !has_rule(r, text))
+			print_rule(text, bytes_of(one), -1, &any);
+	}
+}
+
 int px_report_diff(const struct px_shown *s, struct px_why *why)
 {
 	const json_int_t after = (json_int_t)px_report_bytes(&s->r->total);
@@ -325,6 +392,7 @@ int px_report_diff(const struct px_shown *s, struct px_why *why)
 	print_bytes(after);
 	print_growth(after - before);
 	putchar('\n');
+	print_rules(s->r, json_object_get(old, "rules"));
 	free(changes);
 	json_decref(old);
 	return allowed(s->o, before, after) ? 0 : 1;

@@ -144,7 +144,9 @@ int px_meter_bytes(struct px_meter *m, const void *data, size_t n,
 	while (r == 0) {
 		const size_t piece = n - at < CHUNK ? n - at : CHUNK;
 
-		r = add(m, p + at, piece, at + piece == n, ret);
+		/* Of an empty file `p` may be NULL. */
+		r = add(m, piece ? p + at : (const uint8_t *)"", piece,
+			at + piece == n, ret);
 		at += piece;
 		if (at == n)
 			break;

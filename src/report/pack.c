@@ -27,7 +27,7 @@
 #define MAX_THREADS 16
 #define TICK_MS	    100
 /* Raise it when something is measured otherwise. */
-#define NOTE_FORMAT 1
+#define NOTE_FORMAT 2
 #define BLOCK	    512u /* POSIX.1-1988, "ustar interchange format" */
 
 enum stream {
@@ -223,12 +223,22 @@ static int add_module(struct hand *h, const struct px_report_file *f)
 	/* A source that is kept is a file of its own. */
 	if (r == 0 && f->kind == PX_KIND_MODULE)
 		r = add_member(h, SOURCES, f->source, source.data, source.size);
-	if (r == 0 && f->kind == PX_KIND_MODULE)
-		r = add_member(h, PIP, f->source, source.data, source.size);
 	if (r == 0)
 		r = px_report_pycache_bytes(o, f, &source, &st, &cached);
 	return r < 0 ? r
 		     : add_member(h, PIP, f->path, cached.data, cached.size);
+}
+
+/* Adds the source to what pip has. */
+static int add_source(struct hand *h, const struct px_report_file *f)
+{
+	const struct px_report_options *o = h->p->o;
+	PX_AUTO(px_buf_fini) struct px_buf source = {.max = o->max_source};
+	struct px_stat st;
+	int r = px_tree_read(o->tree, f->source, &source, &st);
+
+	return r < 0 ? r
+		     : add_member(h, PIP, f->source, source.data, source.size);
 }
 
 static int add_file(struct hand *h, const struct px_report_file *f)
@@ -312,6 +322,37 @@ static void store(struct hand *h, const uint8_t key[PX_DIGEST_SIZE])
 	px_note_put(h->p->o->cache, key, note, sizeof(note));
 }
 
+/* Whether two files have one directory. */
+static bool are_beside(const char *a, const char *b)
+{
+	const size_t n = (size_t)(px_path_name(a) - a);
+
+	return n == (size_t)(px_path_name(b) - b) && strncmp(a, b, n) == 0;
+}
+
+/* Packs the files from *at on that have one directory, of those before `end`.
+ * In a tar of what pip installs its __pycache__ comes before most of its
+ * sources: gzip does not look back from one to the other. */
+static int pack_run(struct hand *h, size_t *at, size_t end)
+{
+	const struct packing *p = h->p;
+	const struct px_report_file *files = p->r->files;
+	const size_t from = *at;
+	int r = 0;
+
+	for (; *at < end && r == 0; ++*at) {
+		const struct px_report_file *f = &files[p->order[*at]];
+
+		if (!are_beside(files[p->order[from]].source, f->source))
+			break;
+		r = p->stop ? -ECANCELED : pack_file(h, f);
+	}
+	for (size_t i = from; i < *at && r == 0; i++)
+		if (files[p->order[i]].kind == PX_KIND_MODULE)
+			r = add_source(h, &files[p->order[i]]);
+	return r;
+}
+
 static int pack_dist(struct hand *h, size_t dist)
 {
 	const struct packing *p = h->p;
@@ -327,9 +368,8 @@ static int pack_dist(struct hand *h, size_t dist)
 			return -EIO;
 		ZSTD_CCtx_reset(h->packer[s].zstd, ZSTD_reset_session_only);
 	}
-	for (size_t i = p->first[dist]; i < p->first[dist + 1] && r == 0; i++)
-		r = p->stop ? -ECANCELED
-			    : pack_file(h, &p->r->files[p->order[i]]);
+	for (size_t i = p->first[dist]; i < p->first[dist + 1] && r == 0;)
+		r = pack_run(h, &i, p->first[dist + 1]);
 	for (size_t s = 0; s < N_STREAMS && r == 0; s++) {
 		r = add_gzip(h, (enum stream)s, "", 0, true);
 		if (r == 0)

@@ -83,8 +83,19 @@ def test_export(printed, site, scratch):
     os.unlink(os.path.join(site, "bad.py"))
     found |= to("y.tar", "--print-digest", "--prefix-dir", "opt", "--scripts",
                 "bin", "--sources", os.path.join(scratch, "s.tar"), "--sbom",
-                os.path.join(scratch, "s.json"))
+                os.path.join(scratch, "s.json"), "--manifest",
+                os.path.join(scratch, "m.json"))
     assert found == documented("export")
+
+
+def test_verify(pycfs, printed, site, scratch):
+    out, manifest = (os.path.join(scratch, n) for n in ("out", "m.json"))
+    os.unlink(os.path.join(site, "bad.py"))
+    pycfs.ok("export", "--python", DEBIAN_PYTHON, "--on-lost", "warn",
+             "--manifest", manifest, site, out)
+    trees.put(out, {"more": ""})
+    assert printed("verify", out, "--manifest", manifest, "--source", site,
+                   status=3) == documented("verify")
 
 
 def test_check(printed, site):

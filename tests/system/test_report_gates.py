@@ -63,6 +63,24 @@ def test_diff(pycfs, site, old):
     assert [r[0] for r in rows[4:]] == ["all"]
 
 
+def test_diff_of_rules(pycfs, scratch):
+    """Those that decide about more or less than before, and new and old ones."""
+    root = small(scratch, **{"pkg/doc": "X = 1\n"})
+    trees.put(root, {"a.txt": "five\n", "b.csv": "four"})
+    path = os.path.join(scratch, "old.json")
+    with open(path, "w") as f:
+        f.write(report(pycfs, root, "--json", "--exclude", "*.txt",
+                       "--exclude", "*.csv", "--exclude", "*.old").stdout)
+    trees.put(root, {"c.txt": "more\n"})
+    lines = report(pycfs, root, "--diff", path, "--exclude", "*.txt",
+                   "--exclude", "*.csv", "--exclude", "*.new").stdout
+    rules = lines.partition("it decides about\n")[2].splitlines()
+    assert [line.split() for line in rules] == [
+        ["5", "B", "10", "B", "exclude", "*.txt"],
+        ["-", "0", "B", "exclude", "*.new"],
+        ["0", "B", "-", "exclude", "*.old"]]
+
+
 def test_diff_of_the_first(pycfs, site, old):
     """--top says how many rows; what is behind them is counted."""
     for n in range(4):

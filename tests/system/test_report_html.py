@@ -621,7 +621,9 @@ def test_lists_by_keyboard(browser, data):
     browser.press("right")
     assert cells(browser, 2)[0] == "excluded by *.pyi (rule 3)"
     browser.press("end")
-    assert focused(browser) == "tab3"
+    assert focused(browser) == "tab4"
+    assert cells(browser, 0) == [r["rule"] for r in data.get("rules", [])]
+    browser.press("left")
     assert len(cells(browser, 0)) == len(data["duplicates"])
     browser.js("document.querySelector('#panel').scrollIntoView()")
     shot(browser, "lists")

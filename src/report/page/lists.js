@@ -130,6 +130,13 @@ function makeLists(data) {
       bytesCell(again(d)), manyPaths(d.paths)],
     `Files of the same bytes: ${size(count(total.duplicate_bytes))} ship` +
     " more than once.");
+
+  add("Rules", list(data.rules), ["Rule", "Files", "Bytes", "From"],
+    (r) => text(r.rule),
+    (r) => [el("td", {}, el("code", {}, show(r.rule))), amount(count(r.files)),
+      bytesCell(count(r.bytes)), plain(r.built_in ? "the profile"
+        : r.matches ? "you" : "you; it matches nothing")],
+    "The files that each rule decides about, and their bytes.");
 }
 
 // The rows of a list that search and grades leave.

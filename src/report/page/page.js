@@ -74,6 +74,15 @@ function renderTotals(data) {
     count(t.baseline_pycache_bytes));
   packed("Deflate", count(t.deflate_bytes));
   packed("Zstd", count(t.zstd_bytes));
+  const archives = { ...t.archives };
+  for (const [name, of] of [["As a tar.gz", "gzip_bytes"],
+    ["As a tar.zst", "zstd_bytes"]]) {
+    const sum = (way) => count({ ...archives[way] }[of]);
+    if (sum("layer") > 0)
+      card(name, size(sum("layer")), `${change(sum("layer"), sum("pip"))} ` +
+        `against pip's, ${change(sum("layer"), sum("sources"))} against ` +
+        "sources alone", "wide");
+  }
   card("Modules", number(count(t.modules)),
     `${size(count(t.bytecode_bytes))} for ${size(count(t.source_bytes))}` +
     " of source");

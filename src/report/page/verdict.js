@@ -56,11 +56,16 @@ function verdictOnSize(data) {
 
   if (was === 0)
     return has + ".";
+  const archives = { ...t.archives };
+  const mine = count({ ...archives.layer }.gzip_bytes);
+  const theirs = count({ ...archives.pip }.gzip_bytes);
+  const packed = mine > 0 && theirs > 0
+    ? `; as a tar.gz ${size(mine)}, and not ${size(theirs)}.` : ".";
   const percent = (100 * Math.abs(now - was) / was).toFixed(1);
-  return Number(percent) === 0
-    ? `${has}, as much as what pip installs, sources and __pycache__.`
+  return (Number(percent) === 0
+    ? `${has}, as much as what pip installs, sources and __pycache__`
     : `${has}, ${percent}\u00a0% ${now < was ? "less" : "more"} than the ` +
-      `${size(was)} that pip installs, sources and __pycache__.`;
+      `${size(was)} that pip installs, sources and __pycache__`) + packed;
 }
 
 // A rule with characters that a rules file cannot hold, or that do not show,
