@@ -102,9 +102,12 @@ int px_opt_check_remote(struct px_opt *o, struct px_why *why)
 				  "PYCFS_CACHE_FROM");
 	if (o->remote && !o->secret && o->n_trust == 0)
 		return px_because(why, -EINVAL,
-				  "--remote needs to know whose modules to "
-				  "take: --remote-trust NAME:KEY, as pycfs "
-				  "cache keygen prints it");
+				  "%s needs to know whose modules to take: "
+				  "--remote-trust NAME:KEY, as pycfs cache "
+				  "keygen prints it",
+				  strstr(o->environment, "PYCFS_REMOTE")
+					  ? "PYCFS_REMOTE"
+					  : "--remote");
 	/* Whoever signs trusts its own key. */
 	return o->secret && add_key(o, &o->secret->signer) < 0 ? -ENOMEM : 0;
 }
