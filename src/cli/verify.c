@@ -66,34 +66,39 @@ struct verifying {
 
 /* --------------------------------------------------------------- progress */
 
-static bool tick(void *arg)
+/* Whether progress is to be shown now. *ret_stopped: a signal has come. */
+static bool is_due(struct verifying *v, bool *ret_stopped)
 {
-	struct verifying *v = arg;
 	const int64_t now = px_now_ms();
 	struct signalfd_siginfo si;
 
+	*ret_stopped = false;
 	if (now - v->shown < PROGRESS_MS)
-		return true;
+		return false;
 	v->shown = now;
-	if (v->shows)
+	*ret_stopped = read(v->signal_fd, &si, sizeof(si)) > 0;
+	return v->shows;
+}
+
+static bool tick(void *arg)
+{
+	struct verifying *v = arg;
+	bool stopped;
+
+	if (is_due(v, &stopped))
 		fprintf(stderr, "\r%zu files read\033[K", v->layer_has.n);
-	return read(v->signal_fd, &si, sizeof(si)) <= 0;
+	return !stopped;
 }
 
 static bool tick_export(void *arg, const struct px_export_progress *p)
 {
 	struct verifying *v = arg;
-	const int64_t now = px_now_ms();
-	struct signalfd_siginfo si;
+	bool stopped;
 
-	if (now - v->shown < PROGRESS_MS)
-		return true;
-	v->shown = now;
-	if (v->shows)
+	if (is_due(v, &stopped))
 		fprintf(stderr, "\r%llu files made again, of %zu\033[K",
 			(unsigned long long)p->files, v->said.account.n);
-	return read(v->signal_fd, &si, sizeof(si)) <= 0 &&
-	       !px_engine_is_unfit(&v->engine);
+	return !stopped && !px_engine_is_unfit(&v->engine);
 }
 
 static void give_up(void *arg)

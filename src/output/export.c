@@ -222,7 +222,7 @@ static void free_twins(struct px_map *twins)
 static int digest_source(struct run *run, const struct px_item *i,
 			 uint8_t ret[PX_SHA256_SIZE])
 {
-	PX_AUTO(px_buf_fini) struct px_buf b = {.max = SIZE_MAX};
+	PX_AUTO(px_buf_fini) struct px_buf b = {.max = (size_t)i->source_size};
 	const bool is_record = i->attr.kind == PX_KIND_RECORD;
 	const uint8_t *unused;
 	struct px_sha256 s;
@@ -230,7 +230,7 @@ static int digest_source(struct run *run, const struct px_item *i,
 	int r = px_tree_read(run->o->tree, i->source, &b, &st);
 
 	if (r < 0)
-		return r;
+		return r == -EFBIG ? -ESTALE : r;
 	if (!is_record && (i->blob->size < PX_PYC_HEADER_SIZE ||
 			   !px_sources_is_of(i->blob->data, &b, &st, &unused)))
 		return -ESTALE;
