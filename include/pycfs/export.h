@@ -43,6 +43,8 @@ struct px_export_options {
 	 * `sink`. */
 	struct px_sink *sources;
 	const struct px_manifest_head *sources_head; /* if `sources` */
+	/* As px_walk_options.pycache_tag, for px_export_summary.pip_bytes. */
+	const char *pycache_tag;
 	/* Gets every file and link that is written. NULL: it is not wanted. */
 	struct px_account *account;
 	/* Called from the calling thread after each entry, and every 100 ms
@@ -77,6 +79,10 @@ struct px_export_summary {
 	 * of links, and 4,096 bytes for each directory, as ext4 and xfs have
 	 * it. */
 	uint64_t du_bytes;
+	/* What these files have as pip leaves them: sources in place of
+	 * modules, and the .pyc files that SOURCE has in its own __pycache__.
+	 * 0: it has not one for each module, so that nobody knows. */
+	uint64_t pip_bytes;
 	uint64_t dirs;
 	uint64_t links;
 	uint64_t hardlinks;

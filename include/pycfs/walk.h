@@ -44,6 +44,9 @@ struct px_walk_options {
 	unsigned jobs;	   /* about how many modules compile at a time */
 	enum px_want want; /* SIZE: no px_item.blob of modules that compile */
 	bool hidden;	   /* also items for what the view leaves out */
+	/* Of the .pyc files in SOURCE's own __pycache__ that px_walk_pycache
+	 * sums up, such as "cpython-312"; NULL: they are not looked at. */
+	const char *pycache_tag;
 };
 
 /* Starts the thread. -errno. */
@@ -58,6 +61,9 @@ struct px_item *px_walk_fetch(struct px_walk *w, int ms, bool *ret_end);
 /* 0; or why the walk ended early: -errno, and the path where it happened, which
  * is the walk's. */
 int px_walk_error(struct px_walk *w, const char **ret_path);
+/* After the last item: how many such files there are beside what was walked,
+ * and their bytes. */
+void px_walk_pycache(struct px_walk *w, uint64_t *ret_n, uint64_t *ret_bytes);
 void px_item_free(struct px_item *i); /* NULL is fine */
 void px_item_freep(struct px_item **i);
 /* Stops the walk, waits until every module that was asked for has answered, and

@@ -72,6 +72,17 @@ static void give_up(void *arg)
 	px_engine_quiet(&run->engine);
 }
 
+/* " (349 MB as pip leaves them)", or "". */
+static void tell_pip(const struct px_export_summary *sum, char *ret, size_t n)
+{
+	char bytes[16];
+
+	*ret = '\0';
+	if (sum->pip_bytes > 0)
+		snprintf(ret, n, " (%s as pip leaves them)",
+			 px_human(sum->pip_bytes, bytes));
+}
+
 static void tell_done(const struct running *run)
 {
 	const double seconds = px_progress_seconds(&run->progress);
@@ -80,16 +91,17 @@ static void tell_done(const struct running *run)
 	const ull n_files = run->sum.total.files;
 	const bool is_archive = run->job->format != PX_SINK_DIR;
 	const char *env = run->job->o->environment;
-	char version[32], archive[16], files[16], remote[256];
+	char version[32], archive[16], files[16], remote[256], pip[48];
 
 	px_engine_tell_remote(&run->engine, remote, sizeof(remote));
+	tell_pip(&run->sum, pip, sizeof(pip));
 	px_log(PX_LOG_NOTICE,
-	       "%s: %s%s%llu file%s of %s, in %.1f s for Python %s "
+	       "%s: %s%s%llu file%s of %s%s, in %.1f s for Python %s "
 	       "(%llu module%s compiled, %llu from the cache)%s%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
 	       is_archive ? ", " : "", n_files, PX_S(n_files),
-	       px_human(run->sum.total.bytes, files), seconds,
+	       px_human(run->sum.total.bytes, files), pip, seconds,
 	       px_python_short(run->engine.choice.python, version,
 			       sizeof(version)),
 	       compiled, PX_S(compiled),
@@ -142,6 +154,8 @@ static void print_json(const struct running *run, bool done)
 	       (ull)sum->hardlinks, (ull)sum->total.bytes, (ull)sum->du_bytes,
 	       (ull)px_stats_get(&run->engine.stats, PX_COUNT_compiled),
 	       (ull)px_progress_cached(&run->progress, run->sum.total.made));
+	if (sum->pip_bytes > 0)
+		printf(", \"pip_bytes\": %llu", (ull)sum->pip_bytes);
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {
@@ -293,6 +307,7 @@ static int fill(struct running *run, struct px_sink *sink, struct px_why *why)
 		.scripts = run->engine.scripts,
 		.hardlink_dupes = o->hardlink_dupes,
 		.list = o->sbom,
+		.pycache_tag = run->engine.choice.python->cache_tag,
 		.sources = sink == run->sink ? run->sources : NULL,
 		.sources_head = &head,
 		.account = sink == run->sink && run->manifest ? &run->account

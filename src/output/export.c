@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pycfs/export.h"
+#include "account_item.h"
 #include "sources.h"
 
 #include "pycfs/map.h"
 #include "pycfs/mark.h"
-#include "pycfs/pyc.h"
 #include "pycfs/walk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* How often tick is called while there is nothing to write, in ms. */
 #define TICK_MS 100
@@ -217,75 +216,12 @@ static void free_twins(struct px_map *twins)
 
 /* -------------------------------------------------------------- writing */
 
-/* Computes the digest of the source of a generated file. Of a module it has to
- * be the one that was compiled. */
-static int digest_source(struct run *run, const struct px_item *i,
-			 uint8_t ret[PX_SHA256_SIZE])
-{
-	PX_AUTO(px_buf_fini) struct px_buf b = {.max = (size_t)i->source_size};
-	const bool is_record = i->attr.kind == PX_KIND_RECORD;
-	const uint8_t *unused;
-	struct px_sha256 s;
-	struct px_stat st;
-	int r = px_tree_read(run->o->tree, i->source, &b, &st);
-
-	if (r < 0)
-		return r == -EFBIG ? -ESTALE : r;
-	if (!is_record && (i->blob->size < PX_PYC_HEADER_SIZE ||
-			   !px_sources_is_of(i->blob->data, &b, &st, &unused)))
-		return -ESTALE;
-	px_sha256_init(&s);
-	px_sha256_update(&s, b.data, b.size);
-	px_sha256_final(&s, ret);
-	return 0;
-}
-
-/* Adds a file or link to the account, if one is wanted. `fd` is that of a file
- * whose bytes are not in the item; it is then at its start again. */
+/* Adds a file or link to the account, if one is wanted. */
 static int account(struct run *run, const struct px_item *i, int fd)
 {
-	struct px_account_file file = {
-		.path = run->path,
-		.source = i->source,
-		.is_link = i->attr.kind == PX_KIND_LINK,
-		.made = px_kind_is_made(i->attr.kind),
-	};
-	struct px_sha256 s;
-	int r = 0;
-
-	if (!run->o->account)
-		return 0;
-	if (fd >= 0) {
-		r = px_account_digest(fd, file.sha256);
-		if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
-			r = -errno;
-	} else {
-		px_sha256_init(&s);
-		if (file.is_link)
-			px_sha256_update(&s, i->target, strlen(i->target));
-		else
-			px_sha256_update(&s, i->blob->data, i->blob->size);
-		px_sha256_final(&s, file.sha256);
-	}
-	if (r == 0 && file.made)
-		r = digest_source(run, i, file.source_sha256);
-	return r < 0 ? r : px_account_add(run->o->account, &file);
-}
-
-/* Checks that nobody has changed the file since it was opened, so that what was
- * read twice was the same. A file of px_tree_put is no file of SOURCE. */
-static int check_unchanged(int fd, const struct px_stat *was)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_ino != was->fp.ino)
-		return 0;
-	return (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec ==
-			       was->fp.ctime_ns
-		       ? 0
-		       : -ESTALE;
+	return run->o->account ? px_account_item(run->o->account, run->o->tree,
+						 run->path, i, fd)
+			       : 0;
 }
 
 static int put_file(struct run *run, const struct px_item *i)
@@ -331,7 +267,7 @@ static int put_file(struct run *run, const struct px_item *i)
 		px_content_check_pyc(run->o->content, i->source, fd);
 		r = px_sink_put_fd(run->o->sink, &e, fd);
 		if (r == 0 && run->o->account)
-			r = check_unchanged(fd, &st);
+			r = px_account_unchanged(fd, &st);
 	}
 	return r < 0 ? r : count(run, i->path, i->attr.size);
 }
@@ -368,8 +304,13 @@ static int put_item(struct run *run, const struct px_item *i)
 		return r < 0 ? r : px_sink_put(run->o->sink, &e, NULL);
 	}
 	run->sum->modules += is_module(i);
-	run->sum->total.made +=
-		i->attr.kind == PX_KIND_MODULE || i->attr.kind == PX_KIND_KEPT;
+	if (i->attr.kind == PX_KIND_MODULE || i->attr.kind == PX_KIND_KEPT)
+		run->sum->total.made++;
+	/* A source that is kept is a file of its own. */
+	if (i->attr.kind != PX_KIND_KEPT)
+		run->sum->pip_bytes += i->attr.kind == PX_KIND_MODULE
+					       ? i->source_size
+					       : i->attr.size;
 	return put_file(run, i);
 }
 
@@ -505,6 +446,15 @@ static int handle(struct run *run, struct px_item *i)
 	return r;
 }
 
+static void add_pycache(struct run *run, struct px_walk *w)
+{
+	struct px_export_summary *s = run->sum;
+	uint64_t n, bytes;
+
+	px_walk_pycache(w, &n, &bytes);
+	s->pip_bytes = n > 0 && n >= s->total.made ? s->pip_bytes + bytes : 0;
+}
+
 static int write_all(struct run *run, struct px_walk *w)
 {
 	const struct px_export_options *o = run->o;
@@ -525,6 +475,8 @@ static int write_all(struct run *run, struct px_walk *w)
 		if (r < 0)
 			cannot(run, r, path);
 	}
+	if (r == 0)
+		add_pycache(run, w);
 	return r == 0 && run->sum->n_faults == 0 ? put_rest(run) : r;
 }
 
@@ -543,6 +495,7 @@ int px_export(const struct px_export_options *o, struct px_export_summary *ret,
 			.tree = o->tree,
 			.jobs = o->jobs,
 			.want = PX_WANT_BYTES,
+			.pycache_tag = o->pycache_tag,
 		},
 		&w);
 	if (r == 0 && o->sources)

@@ -4,6 +4,7 @@
 #include "pycfs/answer.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 
 /* Items that may wait to be taken, and the bytes of their blobs: enough to let
@@ -39,6 +40,7 @@ struct px_walk {
 	bool stop;	    /* the walker is to end early */
 	int err;	    /* why it ended early, and where */
 	char *err_path;
+	uint64_t n_pycache, pycache_bytes; /* see px_walk_pycache */
 };
 
 /* ---------------------------------------------------------------- items */
@@ -408,6 +410,37 @@ static int append_hidden(struct px_walk *w, const char *source,
 	return 0;
 }
 
+/* Sums up what is in the directory's own __pycache__. What cannot be listed is
+ * as if it were not there. */
+static void sum_pycache(struct px_walk *w, const char *source,
+			const struct px_view *v)
+{
+	PX_AUTOFREE char *dir = px_path_join(source, "__pycache__");
+	PX_AUTOFREE char *ending = NULL;
+	struct px_listing l;
+	bool has = false;
+
+	for (size_t i = 0; i < px_view_n_hidden(v) && !has; i++)
+		has = strcmp(px_view_hidden(v, i)->source, "__pycache__") == 0;
+	if (!has || !dir ||
+	    asprintf(&ending, ".%s.pyc", w->o.pycache_tag) < 0) {
+		ending = NULL;
+		return;
+	}
+	if (px_tree_list(w->o.tree, dir, PX_LIST_STATS, &l) < 0)
+		return;
+	for (size_t i = 0; i < l.n; i++) {
+		const struct px_name *name = &l.names[i];
+
+		if (!name->st || name->type != PX_TYPE_REG ||
+		    !px_ends_in(name->name, ending))
+			continue;
+		w->n_pycache++;
+		w->pycache_bytes += name->st->fp.size;
+	}
+	px_listing_fini(&l);
+}
+
 static int walk_entries(struct px_walk *w, const char *path, const char *source,
 			const struct px_view *v)
 {
@@ -452,6 +485,8 @@ static int walk_dir(struct px_walk *w, const char *path, const char *source,
 					       : 0;
 	if (r == 0)
 		r = walk_entries(w, path, source, v);
+	if (r == 0 && w->o.pycache_tag && kind == PX_KIND_DIR)
+		sum_pycache(w, source, v);
 	px_view_unref(v);
 	return r;
 }
@@ -498,6 +533,14 @@ int px_walk_start(const struct px_walk_options *o, struct px_walk **ret)
 	}
 	*ret = w;
 	return 0;
+}
+
+void px_walk_pycache(struct px_walk *w, uint64_t *ret_n, uint64_t *ret_bytes)
+{
+	pthread_mutex_lock(&w->lock);
+	*ret_n = w->n_pycache;
+	*ret_bytes = w->pycache_bytes;
+	pthread_mutex_unlock(&w->lock);
 }
 
 int px_walk_error(struct px_walk *w, const char **ret_path)

@@ -71,6 +71,33 @@ def test_max_size(dest, pycfs, sized, scratch):
                         "76K").returncode == 3
 
 
+def test_against_what_pip_leaves(pycfs, small, scratch):
+    """It is said where all of it is there."""
+    n = 0
+
+    def pip_bytes(*options):
+        nonlocal n
+        n += 1
+        r = pycfs.ok("export", "--json", "--python", DEBIAN_PYTHON, *options,
+                     small, os.path.join(scratch, "pip%d" % n))
+        said = json.loads(r.stdout).get("pip_bytes", 0)
+        assert ("as pip leaves them" in r.said) == (said > 0)
+        return said
+
+    assert pip_bytes() == 0
+    subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", small], check=True)
+    files = [os.path.join(d, f) for d, _, names in os.walk(small)
+             for f in names]
+    assert any("__pycache__" in f for f in files)
+    assert pip_bytes() == sum(map(os.path.getsize, files))
+    assert pip_bytes("--keep-source", "/a.py") == \
+        sum(map(os.path.getsize, files))
+    # One of another version is none of this Python's.
+    cached = next(f for f in files if "__pycache__" in f)
+    os.rename(cached, cached.replace("cpython-311", "cpython-310"))
+    assert pip_bytes() == 0
+
+
 def test_max_size_like_du(pycfs, sized, scratch):
     """As the script that counts with du says."""
     os.symlink("nowhere", os.path.join(sized, "a-link"))

@@ -3,6 +3,7 @@ section JSON of its verb's page, and each that is named there is printed."""
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -77,10 +78,11 @@ def test_report(pycfs, printed, site):
 def test_export(printed, site, scratch):
     def to(name, *options, status=0):
         return printed("export", "--on-lost", "warn", "--exclude", "*.pyi",
-                       *options, site, os.path.join(scratch, name),
-                       status=status)
+                       "--python", DEBIAN_PYTHON, *options, site,
+                       os.path.join(scratch, name), status=status)
     found = to("x.tar", status=1)
     os.unlink(os.path.join(site, "bad.py"))
+    subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", site], check=True)
     found |= to("y.tar", "--print-digest", "--prefix-dir", "opt", "--scripts",
                 "bin", "--sources", os.path.join(scratch, "s.tar"), "--sbom",
                 os.path.join(scratch, "s.json"), "--manifest",

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "account_item.h"
+#include "sources.h"
+
+#include "pycfs/pyc.h"
+
+#include <sys/stat.h>
+
+/* Computes the digest of the source of a generated file. Of a module it has to
+ * be the one that was compiled. */
+static int digest_source(struct px_tree *t, const struct px_item *i,
+			 uint8_t ret[PX_SHA256_SIZE])
+{
+	PX_AUTO(px_buf_fini) struct px_buf b = {.max = (size_t)i->source_size};
+	const bool is_record = i->attr.kind == PX_KIND_RECORD;
+	const uint8_t *unused;
+	struct px_sha256 s;
+	struct px_stat st;
+	int r = px_tree_read(t, i->source, &b, &st);
+
+	if (r < 0)
+		return r == -EFBIG ? -ESTALE : r;
+	if (!is_record && (i->blob->size < PX_PYC_HEADER_SIZE ||
+			   !px_sources_is_of(i->blob->data, &b, &st, &unused)))
+		return -ESTALE;
+	px_sha256_init(&s);
+	px_sha256_update(&s, b.data, b.size);
+	px_sha256_final(&s, ret);
+	return 0;
+}
+
+int px_account_item(struct px_account *a, struct px_tree *t, const char *path,
+		    const struct px_item *i, int fd)
+{
+	struct px_account_file file = {
+		.path = (char *)(uintptr_t)path,
+		.source = i->source,
+		.is_link = i->attr.kind == PX_KIND_LINK,
+		.made = px_kind_is_made(i->attr.kind),
+	};
+	struct px_sha256 s;
+	int r = 0;
+
+	if (fd >= 0) {
+		r = px_account_digest(fd, file.sha256);
+		if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+			r = -errno;
+	} else {
+		px_sha256_init(&s);
+		if (file.is_link)
+			px_sha256_update(&s, i->target, strlen(i->target));
+		else
+			px_sha256_update(&s, i->blob->data, i->blob->size);
+		px_sha256_final(&s, file.sha256);
+	}
+	if (r == 0 && file.made)
+		r = digest_source(t, i, file.source_sha256);
+	return r < 0 ? r : px_account_add(a, &file);
+}
+
+int px_account_unchanged(int fd, const struct px_stat *was)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != was->fp.ino)
+		return 0;
+	return (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec ==
+			       was->fp.ctime_ns
+		       ? 0
+		       : -ESTALE;
+}
