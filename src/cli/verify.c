@@ -207,7 +207,7 @@ static int fits(const struct verifying *v, struct px_why *why)
 static int export_nowhere(struct verifying *v, struct px_why *why)
 {
 	PX_AUTOCLOSE int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct px_export_summary sum = {.total = {0, 0}};
+	struct px_export_summary sum = {.total = {0}};
 	struct px_sink *sink = NULL;
 	struct px_why unable;
 	int r, ready;
