@@ -37,12 +37,14 @@ const char *const px_statement_options[] = {
 
 /* ------------------------------------------------------ values of options */
 
-static const struct px_opt_row *find_row(const char *option)
+const struct px_opt_row *px_statement_row(const char *option)
 {
-	for (size_t i = 0; i < PX_N_OPTS; i++)
-		if ((px_opt_rows[i].verbs & PX_VERB_EXPORT) &&
-		    strcmp(px_opt_rows[i].name, option) == 0)
-			return &px_opt_rows[i];
+	for (const char *const *p = px_statement_options; *p; p++)
+		for (size_t i = 0; i < PX_N_OPTS && strcmp(*p, option) == 0;
+		     i++)
+			if ((px_opt_rows[i].verbs & PX_VERB_EXPORT) &&
+			    strcmp(px_opt_rows[i].name, option) == 0)
+				return &px_opt_rows[i];
 	return NULL;
 }
 
@@ -85,7 +87,7 @@ static char *other_value(const struct px_opt *o, const char *option)
 
 char *px_statement_value(const struct px_opt *o, const char *option)
 {
-	const struct px_opt_row *row = find_row(option);
+	const struct px_opt_row *row = px_statement_row(option);
 	const void *at = row ? (const char *)o + row->at : NULL;
 	const struct px_opt_choice *c;
 

@@ -67,6 +67,9 @@ int px_statement_apply(const struct px_statement *s, struct px_opt *o,
 		       struct px_why *why);
 void px_statement_fini(struct px_statement *s);
 
+/* The option of this name, if it is one that decides what is in a layer; else
+ * NULL. */
+const struct px_opt_row *px_statement_row(const char *option);
 /* The value that an option has in `o`, as on the command line, in a new string;
  * NULL if it has none. Only for options that px_statement_options names. */
 char *px_statement_value(const struct px_opt *o, const char *option);

@@ -220,22 +220,10 @@ void px_statement_fini(struct px_statement *s)
 
 /* --------------------------------------------------------------- applying */
 
-/* The option, if it is one that decides what is in a layer. */
-static const struct px_opt_row *find_row(const char *option)
-{
-	for (const char *const *p = px_statement_options; *p; p++)
-		for (size_t i = 0; i < PX_N_OPTS && strcmp(*p, option) == 0;
-		     i++)
-			if ((px_opt_rows[i].verbs & PX_VERB_EXPORT) &&
-			    strcmp(px_opt_rows[i].name, option) == 0)
-				return &px_opt_rows[i];
-	return NULL;
-}
-
 static int apply_option(struct px_opt *o, const char *name, const char *value,
 			struct px_why *why)
 {
-	const struct px_opt_row *row = find_row(name);
+	const struct px_opt_row *row = px_statement_row(name);
 	char text[24];
 
 	if (!row)
