@@ -41,6 +41,21 @@ static int check_beside(const struct px_export_job *job, const struct beside *b,
 	return 0;
 }
 
+/* Returns 0, or -EINVAL if both name one file, of which one would be lost. */
+static int check_apart(const struct beside *a, const struct beside *b,
+		       struct px_why *why)
+{
+	PX_AUTOFREE char *x = a->name ? px_path_real_missing(a->name) : NULL;
+	PX_AUTOFREE char *y = b->name ? px_path_real_missing(b->name) : NULL;
+
+	return x && y && strcmp(x, y) == 0
+		       ? px_because(why, -EINVAL,
+				    "%s and %s are both to be written to %s: "
+				    "give each a file of its own",
+				    a->option, b->option, b->name)
+		       : 0;
+}
+
 static int check_all_beside(const struct px_export_job *job, const char *source,
 			    const char *dest, struct px_why *why)
 {
@@ -58,6 +73,9 @@ static int check_all_beside(const struct px_export_job *job, const char *source,
 				  job->o->sources);
 	for (size_t i = 0; i < PX_ARRAY_LEN(all) && r == 0; i++)
 		r = check_beside(job, &all[i], source, dest, why);
+	for (size_t i = 1; i < PX_ARRAY_LEN(all) && r == 0; i++)
+		for (size_t k = 0; k < i && r == 0; k++)
+			r = check_apart(&all[k], &all[i], why);
 	return r;
 }
 

@@ -372,6 +372,17 @@ def test_where_a_manifest_may_lie(pycfs, scratch):
         assert not os.path.exists(out)
 
 
+def test_two_files_of_one_name(pycfs, scratch):
+    source = site(os.path.join(scratch, "site"))
+    one = os.path.join(scratch, "one.json")
+    result = pycfs.run("export", "--manifest", one, "--sbom",
+                       os.path.join(scratch, ".", "one.json"), source,
+                       os.path.join(scratch, "out"))
+    assert result.returncode == 2
+    assert "--manifest and --sbom are both" in result.stderr
+    assert not os.path.exists(one)
+
+
 def test_an_export_that_fails_leaves_the_old_one(pycfs, scratch):
     source = site(os.path.join(scratch, "site"))
     manifest = os.path.join(scratch, "m.json")
