@@ -121,6 +121,23 @@ void px_note_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 struct px_blob *px_note_find(struct px_cache *c,
 			     const uint8_t key[PX_DIGEST_SIZE], size_t n);
 
+/*
+ * What is too large for a note lies in a file of its own beside the database,
+ * named by the digest of its bytes. All such files together are at most
+ * px_cache_options.max_bytes; the one that was not used for the longest time
+ * goes first. A temporary cache keeps none.
+ */
+
+/* Stores what is open as `fd`, from its beginning on, whose position does not
+ * change; *ret is its name. If it cannot be stored, it is not found later, and
+ * that is no error. -errno: it cannot be read; -ENOMEM. Blocks. */
+int px_cache_put_file(struct px_cache *c, int fd, uint8_t ret[PX_DIGEST_SIZE]);
+/* Opens it for reading; the caller closes *ret_fd. What is open has the digest
+ * that it is named by. -ENOENT: it is not there, or was damaged, which is
+ * counted; -ENOMEM. Blocks. */
+int px_cache_open_file(struct px_cache *c, const uint8_t name[PX_DIGEST_SIZE],
+		       int *ret_fd);
+
 /* Waits until all that was queued before is committed. -ETIMEDOUT after 5 s, or
  * the -errno of a commit that failed. */
 int px_cache_flush(struct px_cache *c);
@@ -148,6 +165,8 @@ struct px_cache_info {
 	uint64_t n_index;    /* entries of the index */
 	uint64_t blob_bytes; /* of stored blobs */
 	uint64_t file_bytes; /* of disk that the database takes */
+	uint64_t n_kept;     /* files beside the database */
+	uint64_t kept_bytes; /* of these */
 	uint64_t max_bytes;
 	uint32_t oldest_day; /* of last use, in days since 1970 */
 	struct px_cache_profile profile[PX_CACHE_MAX_PROFILES];
@@ -163,7 +182,8 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret);
 
 /* Deletes the blobs that were last used more than `max_age_days` days ago
  * (UINT32_MAX: none), and then the oldest until no more than `max_bytes` bytes
- * are left. *ret_n blobs of *ret_bytes bytes were deleted. The file keeps its
+ * are left; and in the same way files beside the database. *ret_n blobs and
+ * files of *ret_bytes bytes were deleted. The database's file keeps its
  * size, and new blobs use the room. Nothing may be put through `c` meanwhile.
  * -errno. */
 int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
@@ -175,9 +195,9 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 int px_cache_clear_by(struct px_cache *c, const char *name, uint64_t *ret_n,
 		      uint64_t *ret_bytes);
 
-/* Reads all blobs and drops the damaged ones: *ret_damaged of *ret_n. Those
- * that another process evicts meanwhile are not counted. No blob is marked as
- * used. -errno. */
+/* Reads all blobs and files and drops the damaged ones: *ret_damaged of *ret_n.
+ * Those that another process evicts meanwhile are not counted. No blob is
+ * marked as used. -errno. */
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged);
 
 /*

@@ -29,6 +29,7 @@
 #include "pycfs/pool.h"
 #include "pycfs/remote.h"
 #include "pycfs/scripts.h"
+#include "pycfs/strip.h"
 #include "pycfs/stray.h"
 #include "pycfs/view.h"
 
@@ -75,6 +76,10 @@ struct px_content_options {
 	struct px_remote *remote;
 	unsigned remote_wait_ms; /* that whoever asks waits for it at most */
 	bool signs; /* keep in mind what it lacks, for px_content_push */
+	/* What strips the files that rules name, or, with `strip_all`, shared
+	 * libraries that no rule names as well; NULL: nothing is stripped. */
+	struct px_strip *strip;
+	bool strip_all;
 	/* Scripts that were put into the tree, for RECORDs; NULL: none. */
 	const struct px_scripts *scripts;
 };
@@ -112,6 +117,9 @@ struct px_attr {
 	int64_t mtime;	 /* whole seconds since 1970, 1980 or later */
 	uint64_t size;	 /* bytes */
 	uint64_t source; /* px_content_source of the file it comes from */
+	/* Of a file that is stripped; else both are 0. */
+	uint64_t tag;	     /* changes when its bytes do */
+	uint64_t unstripped; /* bytes of its source */
 };
 
 /* What is said of a generated file: a module, or a RECORD. */
@@ -164,11 +172,19 @@ int px_content_peek(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    enum px_want want, struct px_module *ret);
 
+/* Opens what is shipped of a file that is not generated, for reading, from its
+ * beginning on: the file itself, or what stripping has left of it. `known`: a
+ * listing has just shown it to be a regular file. *ret_st is the state of the
+ * source, *ret_size the bytes that are open. The caller closes *ret_fd. Blocks
+ * while it is stripped. -errno as px_tree_open_file, -ENOMEM. */
+int px_content_open(struct px_content *c, const char *path, bool known,
+		    int *ret_fd, struct px_stat *ret_st, uint64_t *ret_size);
+
 /* Attributes of what is not generated, or those that something generated will
  * have, but for its size, which is that of its source, and its time where that
  * depends on its bytes. -ESTALE if it is no longer of that kind; -ENOENT and
  * the like. Where times depend on bytes it reads a file that the cache does not
- * know, and blocks meanwhile. */
+ * know, and where a rule strips it, it does that: it blocks meanwhile. */
 int px_content_attr(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    struct px_attr *ret);

@@ -83,6 +83,8 @@ struct px_export_summary {
 	 * modules, and the .pyc files that SOURCE has in its own __pycache__.
 	 * 0: it has not one for each module, so that nobody knows. */
 	uint64_t pip_bytes;
+	uint64_t stripped;	 /* files that were stripped */
+	uint64_t stripped_bytes; /* what that has taken off them */
 	uint64_t dirs;
 	uint64_t links;
 	uint64_t hardlinks;

@@ -13,6 +13,7 @@
 #include "pycfs/pyc.h"
 #include "pycfs/rules.h"
 #include "pycfs/signer.h"
+#include "pycfs/strip.h"
 #include "pycfs/util.h"
 #include "pycfs/view.h"
 
@@ -62,11 +63,15 @@ struct px_opt {
 	unsigned must_reproduce; /* fail if there is no canonical form */
 	unsigned safe; /* add the rules of src/cli/profile_safe.rules */
 	struct px_rules *rules; /* in the order of the options; NULL: none */
-	int64_t uid, gid;	/* --owner; -1: as in SOURCE */
-	int64_t mtime;		/* seconds since 1970; -1: as in SOURCE */
-	bool mtime_by_content;	/* and files have times before `mtime` */
-	unsigned normal_modes;	/* true: modes are 0755 and 0644 */
-	const char *prefix;	/* what co_filename starts with; "": nothing */
+	bool strip;		/* shared libraries that no rule names, too */
+	const char *strip_tool; /* NULL: what is found */
+	struct px_strip *stripper; /* what strips, once it was looked for;
+				    * owned, NULL: nothing is stripped */
+	int64_t uid, gid;	   /* --owner; -1: as in SOURCE */
+	int64_t mtime;		   /* seconds since 1970; -1: as in SOURCE */
+	bool mtime_by_content;	   /* and files have times before `mtime` */
+	unsigned normal_modes;	   /* true: modes are 0755 and 0644 */
+	const char *prefix; /* what co_filename starts with; "": nothing */
 	enum px_on_error on_error;
 	unsigned may_lose; /* true: --on-lost warn */
 	char **follow;	   /* --follow-links: absolute paths; owned */
@@ -198,7 +203,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 77
+#define PX_N_OPTS 79
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

@@ -26,6 +26,8 @@ struct px_report_sizes {
 	uint64_t other_files; /* all files but modules */
 	uint64_t other_bytes;
 	uint64_t native_bytes;	/* part of other_bytes: shared libraries */
+	uint64_t stripped;	/* files that were stripped */
+	uint64_t saved_bytes;	/* what that has taken off them */
 	uint64_t deflate_bytes; /* of all files, each compressed by itself */
 	uint64_t zstd_bytes;
 	/* The same, with the source in place of each module. */
@@ -44,6 +46,7 @@ struct px_report_file {
 	uint64_t source_bytes; /* of a module */
 	uint64_t bytes;
 	uint64_t pycache_bytes; /* of a module */
+	uint64_t saved_bytes;	/* by stripping it; else 0 */
 	uint64_t deflate_bytes;
 	uint64_t zstd_bytes;
 	/* of a module; else deflate_bytes, zstd_bytes */

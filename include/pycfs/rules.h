@@ -2,14 +2,16 @@
 #ifndef PX_RULES_H
 #define PX_RULES_H
 /*
- * The user's rules: which paths are shown, which sources are kept, and how
- * modules are optimised. A rule is a verb and a pattern. For each of four
- * questions the last rule that matches a path decides:
+ * The user's rules: which paths are shown, which sources are kept, how modules
+ * are optimised, and which libraries are stripped. A rule is a verb and a
+ * pattern. For each of five questions the last rule that matches a path
+ * decides:
  *
  *   exclude P, include P    is the path shown?
  *   keep-source P           does X.py stay X.py?
  *   optimize N P            at which level is X.py compiled?
  *   local P                 does what X.py is compiled to stay on this machine?
+ *   strip P, no-strip P     is an ELF file stripped of its symbols?
  *
  * Patterns are those of .gitignore (git 2.39, gitignore(5)), matched against
  * paths in SOURCE:
@@ -21,7 +23,8 @@
  *   * ? [a-z] [!a-z] [[:alpha:]]   match within a name
  *   \            makes the next byte literal
  *   !P           reverses the verb: the path is not excluded, its source is
- *                not kept, its level is the default again, or it is shared
+ *                not kept, its level is the default again, it is shared, or
+ *                not stripped
  *
  * As in git, everything in an excluded directory is excluded, whatever later
  * rules say. A rule with another verb that matches a directory applies to
@@ -54,6 +57,8 @@ enum px_rule_verb {
 	PX_RULE_KEEP_SOURCE,
 	PX_RULE_OPTIMIZE,
 	PX_RULE_LOCAL, /* no remote store is asked for it, or given it */
+	PX_RULE_STRIP,
+	PX_RULE_NO_STRIP,
 };
 
 /* Creates an empty list of rules, which the caller frees. Returns 0 or
@@ -93,11 +98,15 @@ int px_rules_parse(struct px_rules *r, const char *text, size_t n,
 bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir);
 bool px_rules_keep_source(const struct px_rules *r, const char *path);
 bool px_rules_is_local(const struct px_rules *r, const char *path);
+/* `otherwise` if no rule says whether it is stripped. */
+bool px_rules_strip(const struct px_rules *r, const char *path, bool otherwise);
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise);
 
 /* Whether there is a rule that can exclude anything. */
 bool px_rules_hide(const struct px_rules *r);
+/* Whether there is a rule by which something is stripped. */
+bool px_rules_strip_any(const struct px_rules *r);
 
 /* A distribution that is installed in SOURCE, as its metadata calls it. */
 struct px_installed {
@@ -128,8 +137,9 @@ char *px_rules_place(const struct px_rules *r, size_t i);
 /* Whether the pattern of rule `i` matches `path` or a directory above it. */
 bool px_rules_matches(const struct px_rules *r, size_t i, const char *path,
 		      bool is_dir);
-/* The rule that decides the question of `verb` (include: the one of exclude)
- * for `path`, as the functions above do: its index, or -1 for none. */
+/* The rule that decides the question of `verb` (include: the one of exclude;
+ * no-strip: the one of strip) for `path`, as the functions above do: its index,
+ * or -1 for none. */
 ssize_t px_rules_decider(const struct px_rules *r, enum px_rule_verb verb,
 			 const char *path, bool is_dir);
 

@@ -72,6 +72,7 @@ static int sum_used(struct px_db *db, MDB_txn *txn, struct px_cache_info *info)
 int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
 {
 	struct px_cache_info info = {.max_bytes = c->max_bytes};
+	struct px_shelf_sum kept = {0};
 	size_t n_index = 0, page_size;
 	struct stat st;
 	MDB_txn *txn = NULL;
@@ -92,8 +93,12 @@ int px_cache_info(struct px_cache *c, struct px_cache_info *ret)
 	px_db_abort(c->db, txn);
 	if (r == 0)
 		r = px_db_file(c->db, &fd, &page_size);
+	if (r == 0)
+		r = px_shelf_count(&c->shelf, &kept);
 	if (r < 0)
 		return r;
+	info.n_kept = kept.n;
+	info.kept_bytes = kept.bytes;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	info.n_index = n_index;
@@ -107,7 +112,9 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 {
 	PX_AUTO(px_aged_rows_fini) struct px_aged_rows rows = {NULL, 0};
 	const uint32_t today = px_cache_today(&c->tuning);
+	const uint64_t max_files = max_bytes;
 	uint64_t total = 0, old = 0, before;
+	struct px_shelf_sum files = {0};
 	MDB_txn *txn;
 	int r = px_db_begin(c->db, 0, &txn);
 
@@ -138,12 +145,17 @@ int px_cache_gc(struct px_cache *c, uint32_t max_age_days, uint64_t max_bytes,
 	}
 	*ret_bytes = before - total;
 	r = px_db_commit(c->db, txn);
+	if (r == 0)
+		r = px_shelf_trim(&c->shelf, max_age_days, max_files, &files);
+	*ret_n += files.n;
+	*ret_bytes += files.bytes;
 	return r < 0 ? r : px_evict_free_pages(c->db);
 }
 
 int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 {
 	PX_AUTO(px_aged_rows_fini) struct px_aged_rows rows = {NULL, 0};
+	struct px_shelf_sum files = {0};
 	MDB_txn *txn;
 	int r = px_db_begin(c->db, MDB_RDONLY, &txn);
 
@@ -165,14 +177,21 @@ int px_cache_verify(struct px_cache *c, uint64_t *ret_n, uint64_t *ret_damaged)
 			r = 0;
 		}
 	}
+	if (r == 0)
+		r = px_shelf_check(&c->shelf, &files);
+	*ret_n += files.n;
+	*ret_damaged += files.damaged;
 	return r == 0 ? px_cache_flush(c) : r;
 }
 
 int px_cache_clear(struct px_cache *c)
 {
+	struct px_shelf_sum files;
 	MDB_txn *txn;
-	int r;
+	int r = px_shelf_trim(&c->shelf, UINT32_MAX, 0, &files);
 
+	if (r < 0)
+		return r;
 	/* First what may still get into the database. */
 	px_writer_clear(c->writer);
 	r = px_db_begin(c->db, 0, &txn);

@@ -152,6 +152,22 @@ void px_cache_put(struct px_cache *c, const uint8_t key[PX_DIGEST_SIZE],
 	px_writer_put(c->writer, key, blob, profile, index, entry);
 }
 
+int px_cache_put_file(struct px_cache *c, int fd, uint8_t ret[PX_DIGEST_SIZE])
+{
+	return px_shelf_put(&c->shelf, fd, ret);
+}
+
+int px_cache_open_file(struct px_cache *c, const uint8_t name[PX_DIGEST_SIZE],
+		       int *ret_fd)
+{
+	int r = px_shelf_find(&c->shelf, name, ret_fd);
+
+	if (r != -EBADMSG)
+		return r;
+	px_counts_add(&c->counts, PX_COUNT_cache_damaged, 1);
+	return -ENOENT;
+}
+
 int px_cache_flush(struct px_cache *c)
 {
 	return px_writer_flush(c->writer);

@@ -8,6 +8,7 @@
  *   DIR/CACHEDIR.TAG               tells backups that this is a cache
  *   DIR/PX_CACHE_SUBDIR/data.mdb   the database
  *   DIR/PX_CACHE_SUBDIR/lock.mdb   LMDB's lock file
+ *   DIR/PX_SHELF_DIR               files beside it (shelf.h)
  *   DIR/PX_CACHE_BAD               a damaged database about to be deleted
  *   DIR/PX_CACHE_NEW               a database about to take the other's place
  *

@@ -28,6 +28,7 @@
  *   store    one batch, written in one transaction
  *   writer   the queue, and the thread that commits batches
  *   seed     a second cache, which is only read
+ *   shelf    files beside the database
  *
  * Locks are taken in this order: the map lock (db.h), LMDB's writer
  * mutex, the writer's lock. While one of the others is held (of the counts,
@@ -35,6 +36,7 @@
  */
 
 #include "seed.h"
+#include "shelf.h"
 #include "writer.h"
 
 struct px_cache {
@@ -47,6 +49,7 @@ struct px_cache {
 	struct px_db *db;
 	struct px_writer *writer;
 	struct px_db *seed; /* only read; NULL: none */
+	struct px_shelf shelf;
 };
 
 /* Reads a blob from the database and checks it, without marking it as used. 0;

@@ -160,6 +160,7 @@ static void free_cache(struct px_cache *c)
 	if (c->sub_fd >= 0)
 		close(c->sub_fd);
 	px_db_close(c->seed);
+	px_shelf_close(&c->shelf);
 	if (c->dir_fd >= 0)
 		close(c->dir_fd);
 	px_counts_fini(&c->counts);
@@ -196,6 +197,7 @@ int px_cache_open_tuned(const struct px_cache_options *o,
 	px_counts_init(&c->counts, o->stats);
 	set_tuning(&c->tuning, tuning);
 	r = o->dir ? open_persistent(c, o->dir, why) : open_temporary(c, why);
+	px_shelf_open(&c->shelf, c->dir_fd, c->max_bytes);
 	if (r == 0)
 		r = start_writer(c, why);
 	if (r < 0) {

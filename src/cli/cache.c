@@ -39,11 +39,13 @@ static void print_info_json(const struct px_cache_info *i, ull modules,
 	printf("{\"version\": 1, \"modules\": %llu, \"rejected\": %llu, "
 	       "\"notes\": %llu, \"files\": %llu, \"bytes\": %llu, "
 	       "\"disk_bytes\": %llu, \"max_bytes\": %llu, "
+	       "\"stripped\": %llu, \"stripped_bytes\": %llu, "
 	       "\"oldest_use_days\": %u, \"served\": %llu, \"added\": %llu, "
 	       "\"profiles\": [",
 	       modules, (ull)i->n_rejected, (ull)i->n_notes, (ull)i->n_index,
-	       (ull)i->blob_bytes, (ull)i->file_bytes, (ull)i->max_bytes, idle,
-	       (ull)i->n_served, (ull)i->n_added);
+	       (ull)i->blob_bytes, (ull)i->file_bytes, (ull)i->max_bytes,
+	       (ull)i->n_kept, (ull)i->kept_bytes, idle, (ull)i->n_served,
+	       (ull)i->n_added);
 	for (k = 0; k < i->n_profiles; k++) {
 		printf("%s{\"profile\": ", k ? ", " : "");
 		px_json_string(stdout, i->profile[k].text);
@@ -87,6 +89,9 @@ static int do_stat(const struct job *job, struct px_cache *cache)
 	       i.n_rejected == 1 ? "does" : "do", (ull)i.n_index,
 	       PX_S(i.n_index), (ull)i.blob_bytes, (ull)i.file_bytes,
 	       (ull)i.max_bytes, idle, PX_S(idle), hit_rate(&i));
+	if (i.n_kept > 0)
+		printf("%llu stripped file%s of %llu bytes\n", (ull)i.n_kept,
+		       PX_S(i.n_kept), (ull)i.kept_bytes);
 	for (k = 0; k < i.n_profiles; k++) {
 		PX_AUTOFREE char *text = px_clean(i.profile[k].text);
 

@@ -291,6 +291,8 @@ static int make_content(struct px_engine *e, const struct px_opt *o,
 		.remote = e->remote,
 		.remote_wait_ms = o->remote_wait,
 		.signs = o->secret != NULL,
+		.strip = o->stripper,
+		.strip_all = o->strip,
 		.scripts = e->scripts,
 	};
 	int r = px_content_new(&options, &e->content);

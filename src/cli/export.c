@@ -83,6 +83,20 @@ static void tell_pip(const struct px_export_summary *sum, char *ret, size_t n)
 			 px_human(sum->pip_bytes, bytes));
 }
 
+/* "; 14 files were stripped, of 2.5 MB", or "". */
+static void tell_stripped(const struct running *run, char *ret, size_t n)
+{
+	const struct px_export_summary *sum = &run->sum;
+	char bytes[16];
+
+	*ret = '\0';
+	if (run->job->o->stripper)
+		snprintf(ret, n, "; %llu file%s %s stripped, of %s",
+			 (ull)sum->stripped, PX_S(sum->stripped),
+			 sum->stripped == 1 ? "was" : "were",
+			 px_human(sum->stripped_bytes, bytes));
+}
+
 static void tell_done(const struct running *run)
 {
 	const double seconds = px_progress_seconds(&run->progress);
@@ -92,12 +106,14 @@ static void tell_done(const struct running *run)
 	const bool is_archive = run->job->format != PX_SINK_DIR;
 	const char *env = run->job->o->environment;
 	char version[32], archive[16], files[16], remote[256], pip[48];
+	char stripped[80];
 
 	px_engine_tell_remote(&run->engine, remote, sizeof(remote));
 	tell_pip(&run->sum, pip, sizeof(pip));
+	tell_stripped(run, stripped, sizeof(stripped));
 	px_log(PX_LOG_NOTICE,
 	       "%s: %s%s%llu file%s of %s%s, in %.1f s for Python %s "
-	       "(%llu module%s compiled, %llu from the cache)%s%s%s",
+	       "(%llu module%s compiled, %llu from the cache)%s%s%s%s",
 	       name_of(run->job),
 	       is_archive ? px_human(run->result.bytes, archive) : "",
 	       is_archive ? ", " : "", n_files, PX_S(n_files),
@@ -106,7 +122,7 @@ static void tell_done(const struct running *run)
 			       sizeof(version)),
 	       compiled, PX_S(compiled),
 	       (ull)px_progress_cached(&run->progress, run->sum.total.made),
-	       remote, *env ? "; from the environment: " : "", env);
+	       stripped, remote, *env ? "; from the environment: " : "", env);
 }
 
 /* -------------------------------------------------------------- results */
@@ -156,6 +172,9 @@ static void print_json(const struct running *run, bool done)
 	       (ull)px_progress_cached(&run->progress, run->sum.total.made));
 	if (sum->pip_bytes > 0)
 		printf(", \"pip_bytes\": %llu", (ull)sum->pip_bytes);
+	if (run->job->o->stripper)
+		printf(", \"stripped\": %llu, \"stripped_bytes\": %llu",
+		       (ull)sum->stripped, (ull)sum->stripped_bytes);
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {

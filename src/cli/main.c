@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt_wrong.h"
+#include "stripper.h"
 
 #include "pycfs/fuse.h"
 #include "pycfs/verbs.h"
@@ -86,7 +87,9 @@ static int run_verb(const struct px_verb *verb, bool helper, int argc,
 		r = px_fail(PX_EXIT_USAGE, without_fuse(verb, &why));
 	else if (!o.fake) {
 		px_opt_talk(&o);
-		r = verb->run(&o);
+		r = px_stripper_find(&o, &why) < 0
+			    ? px_fail(PX_EXIT_USAGE, &why)
+			    : verb->run(&o);
 	}
 	px_opt_fini(&o);
 	return r;

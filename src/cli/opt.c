@@ -372,6 +372,7 @@ void px_opt_fini(struct px_opt *o)
 		free(o->follow[i]);
 	free(o->follow);
 	px_rules_free(o->rules);
+	px_strip_free(o->stripper);
 	if (o->secret)
 		px_secret_wipe(o->secret);
 	free(o->secret);

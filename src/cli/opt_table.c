@@ -146,12 +146,20 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "compile what matches at level N", SET(px_opt_optimize_for)},
 	{"rules", 0, "FILE", FORM,
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P, "
-	 "local P",
+	 "local P, strip P, no-strip P",
 	 SET(px_opt_rules)},
 	{"profile", 0, "PROFILE", FORM, "rules that come before yours",
 	 CHOICE(safe, {"safe", true, "those for packages known to break without "
 		 "source or docstrings"},
 		{"strict", false, "none"})},
+	{"strip", 0, NULL, VIEW,
+	 "take symbols that nothing is linked by off shared libraries, unless a "
+	 "rule says no-strip",
+	 FLAG(strip)},
+	{"strip-tool", 0, "PROGRAM", VIEW | VERIFY,
+	 "what strips: GNU strip, llvm-strip or eu-strip (default: what of them "
+	 "is in PATH)",
+	 TEXT(strip_tool)},
 	{"owner", 0, "UID:GID", VIEW,
 	 "show everything as owned by these (default: as in SOURCE; in an "
 	 "archive 0:0)", SET(px_opt_owner)},

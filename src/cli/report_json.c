@@ -14,14 +14,16 @@ static void print_sizes(FILE *to, const struct px_report_sizes *s)
 		"\"modules\": %llu, \"source_bytes\": %llu, "
 		"\"bytecode_bytes\": %llu, \"pycache_bytes\": %llu, "
 		"\"other_files\": %llu, \"other_bytes\": %llu, "
-		"\"native_bytes\": %llu, \"files\": %llu, \"bytes\": %llu, "
+		"\"native_bytes\": %llu, \"stripped\": %llu, "
+		"\"stripped_bytes\": %llu, \"files\": %llu, \"bytes\": %llu, "
 		"\"deflate_bytes\": %llu, \"zstd_bytes\": %llu, "
 		"\"source_deflate_bytes\": %llu, \"source_zstd_bytes\": %llu",
 		(ull)s->modules, (ull)s->source_bytes, (ull)s->bytecode_bytes,
 		(ull)s->pycache_bytes, (ull)s->other_files, (ull)s->other_bytes,
-		(ull)s->native_bytes, files, (ull)px_report_bytes(s),
-		(ull)s->deflate_bytes, (ull)s->zstd_bytes,
-		(ull)s->source_deflate_bytes, (ull)s->source_zstd_bytes);
+		(ull)s->native_bytes, (ull)s->stripped, (ull)s->saved_bytes,
+		files, (ull)px_report_bytes(s), (ull)s->deflate_bytes,
+		(ull)s->zstd_bytes, (ull)s->source_deflate_bytes,
+		(ull)s->source_zstd_bytes);
 }
 
 static void print_archive(FILE *to, const char *name,
@@ -34,7 +36,7 @@ static void print_archive(FILE *to, const char *name,
 static void print_totals(const struct px_report *r, FILE *to)
 {
 	const struct px_report_sizes *t = &r->total;
-	const ull sources = t->source_bytes + t->other_bytes;
+	const ull sources = t->source_bytes + t->other_bytes + t->saved_bytes;
 	const ull both = sources + t->pycache_bytes;
 
 	fputs(",\n\"totals\": {", to);

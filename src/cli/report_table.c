@@ -185,7 +185,8 @@ static void print_totals(const struct px_shown *s)
 	const struct px_report_sizes *t = &s->r->total;
 	const struct px_report_packed *p = &s->r->packed;
 	const uint64_t bytes = px_report_bytes(t);
-	const uint64_t sources = t->source_bytes + t->other_bytes;
+	const uint64_t sources =
+		t->source_bytes + t->other_bytes + t->saved_bytes;
 	PX_AUTOFREE char *source = px_clean(s->source);
 	PX_AUTOFREE char *python = px_clean(s->python);
 	char a[16], b[16];
@@ -198,6 +199,10 @@ static void print_totals(const struct px_shown *s)
 	print_way("with __pycache__, as pip", sources + t->pycache_bytes, bytes,
 		  &p->pip, &p->layer);
 	print_way("the sources alone", sources, bytes, &p->sources, &p->layer);
+	if (s->o->stripper)
+		printf("%llu file%s stripped, of %s\n",
+		       (unsigned long long)t->stripped, PX_S(t->stripped),
+		       px_human(t->saved_bytes, a));
 	printf("a zip of the layer has %s, one of the sources alone %s\n",
 	       px_human(t->deflate_bytes, a),
 	       px_human(t->source_deflate_bytes, b));

@@ -16,23 +16,11 @@ struct px_statement_file {
 };
 
 const char *const px_statement_options[] = {
-	"optimize",
-	"run-optimize",
-	"debug-ranges",
-	"invalidation-mode",
-	"marshal",
-	"prefix",
-	"owner",
-	"mtime",
-	"modes",
-	"on-error",
-	"follow-links",
-	"scripts",
-	"scripts-python",
-	"max-source",
-	"hardlink-dupes",
-	"prefix-dir",
-	NULL,
+	"optimize",	  "run-optimize", "debug-ranges",   "invalidation-mode",
+	"marshal",	  "prefix",	  "owner",	    "mtime",
+	"modes",	  "on-error",	  "follow-links",   "scripts",
+	"scripts-python", "max-source",	  "hardlink-dupes", "prefix-dir",
+	"strip",	  NULL,
 };
 
 /* ------------------------------------------------------ values of options */
@@ -126,7 +114,8 @@ static ssize_t rule_of(const struct px_rules *rules,
 		       const struct px_account_file *f)
 {
 	static const enum px_rule_verb verbs[] = {
-		PX_RULE_KEEP_SOURCE, PX_RULE_OPTIMIZE, PX_RULE_INCLUDE};
+		PX_RULE_KEEP_SOURCE, PX_RULE_OPTIMIZE, PX_RULE_STRIP,
+		PX_RULE_INCLUDE};
 	ssize_t rule = -1;
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(verbs) && rule < 0; i++)
@@ -267,7 +256,15 @@ static int print(FILE *to, const struct px_statement_about *about)
 		"\"canary\": ",
 		px_python_short(py, version, sizeof(version)), py->magic);
 	px_json_string(to, py->canary);
-	fputs("}}]},\n"
+	fputs("}}", to);
+	if (about->o->stripper) {
+		fputs(",\n    {\"name\": \"strip\", \"annotations\": "
+		      "{\"version\": ",
+		      to);
+		px_json_string(to, px_strip_tools(about->o->stripper));
+		fputs("}}", to);
+	}
+	fputs("]},\n"
 	      "  \"runDetails\": {\"builder\": {\n"
 	      "   \"id\": \"pkg:generic/pycfs@" PX_VERSION "\",\n"
 	      "   \"version\": {\"pycfs\": \"" PX_VERSION "\"",

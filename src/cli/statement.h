@@ -47,6 +47,7 @@ struct px_statement {
 	char *pycfs;  /* version */
 	char *python; /* version, such as "3.12.1" */
 	char *canary; /* px_python.canary */
+	char *strip;  /* px_strip_tools; NULL: nothing was stripped */
 	uint32_t magic;
 	/* Names and values of options, in turn, and the text of a rules file.
 	 */

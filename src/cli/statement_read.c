@@ -114,6 +114,16 @@ static int take_rules(struct px_statement *s, const json_t *rules)
 	return s->rules ? 0 : -ENOMEM;
 }
 
+/* What stripped, if anything did. */
+static int take_strip(struct px_statement *s, const json_t *dependencies)
+{
+	const json_t *strip = json_array_get(dependencies, 1);
+
+	return strip ? copy(&s->strip, json_object_get(strip, "annotations"),
+			    "version")
+		     : 0;
+}
+
 static int take_predicate(struct px_statement *s, const json_t *predicate)
 {
 	const json_t *build = json_object_get(predicate, "buildDefinition");
@@ -136,6 +146,9 @@ static int take_predicate(struct px_statement *s, const json_t *predicate)
 		(uint32_t)json_integer_value(json_object_get(python, "magic"));
 	if (r == 0)
 		r = copy(&s->canary, python, "canary");
+	if (r == 0)
+		r = take_strip(s,
+			       json_object_get(build, "resolvedDependencies"));
 	if (r == 0)
 		r = copy(&s->pycfs, json_object_get(builder, "version"),
 			 "pycfs");
@@ -214,6 +227,7 @@ void px_statement_fini(struct px_statement *s)
 	free(s->pycfs);
 	free(s->python);
 	free(s->canary);
+	free(s->strip);
 	free(s->rules);
 	*s = (struct px_statement){0};
 }

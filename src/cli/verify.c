@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "statement.h"
+#include "stripper.h"
 
 #include "pycfs/child.h"
 #include "pycfs/engine.h"
@@ -197,6 +198,13 @@ static int fits(const struct verifying *v, struct px_why *why)
 		       "otherwise than this %s: modules may come out "
 		       "otherwise",
 		       v->said.python, version);
+	if (v->o->stripper && v->said.strip &&
+	    strcmp(v->said.strip, px_strip_tools(v->o->stripper)) != 0)
+		px_log(PX_LOG_WARNING,
+		       "libraries were stripped by %s, and here by %s: they "
+		       "may "
+		       "come out otherwise (--strip-tool)",
+		       v->said.strip, px_strip_tools(v->o->stripper));
 	if (strcmp(v->said.pycfs, PX_VERSION) != 0)
 		px_log(PX_LOG_WARNING,
 		       "the layer was made with pycfs %s, and this is %s",
@@ -494,6 +502,8 @@ static int prepare(struct verifying *v, char **minor, struct px_why *why)
 	if (r < 0 || !o->source)
 		return r;
 	r = px_statement_apply(&v->said, o, why);
+	if (r == 0)
+		r = px_stripper_find(o, why);
 	if (r < 0)
 		return r;
 	if (!o->python) {

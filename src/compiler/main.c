@@ -4,11 +4,12 @@
  * Python that it was started for, and can reach nothing else. The pool starts
  * it with a socket as descriptor 3. With --probe it only prints what the Python
  * is, with --self-test what the sandbox refuses; with --confine it runs what
- * `pycfs check` tries (confine.h).
+ * `pycfs check` tries (confine.h), with --tool what strips (tool.h).
  */
 #include "confine.h"
 #include "py.h"
 #include "sandbox.h"
+#include "tool.h"
 
 #include "pycfs/marshal.h"
 
@@ -35,6 +36,7 @@ static int usage(void)
 	      "       pycfs-compiler --confine DIR [--memory BYTES] "
 	      "[--seconds N] PROGRAM...\n"
 	      "       pycfs-compiler --confine-probe\n"
+	      "       pycfs-compiler --tool -- PROGRAM...\n"
 	      "Started by pycfs; compiles frames from descriptor 3. "
 	      "--self-test shows\nwhat the sandbox keeps it from.\n",
 	      stderr);
@@ -211,6 +213,7 @@ int main(int argc, char **argv)
 		{"memory", required_argument, NULL, 'm'},
 		{"seconds", required_argument, NULL, 't'},
 		{"confine-probe", no_argument, NULL, 'P'},
+		{"tool", no_argument, NULL, 'T'},
 		{NULL, 0, NULL, 0},
 	};
 	struct worker w = {.in = {.max = PX_FRAME_MAX},
@@ -220,7 +223,7 @@ int main(int argc, char **argv)
 	struct px_confine confine = {.memory = UINT64_MAX, .seconds = 60};
 	struct px_why why;
 	unsigned cpu_seconds = 0;
-	bool probe = false;
+	bool probe = false, tool = false;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
@@ -262,10 +265,15 @@ int main(int argc, char **argv)
 			break;
 		case 'P':
 			return px_confine_probe();
+		case 'T':
+			tool = true;
+			break;
 		default:
 			return usage();
 		}
 	}
+	if (tool && optind < argc)
+		return px_tool_become(argv + optind);
 	if (confine.scratch && optind < argc)
 		return px_confine_run(&confine, argv + optind);
 	if (!o.libpython || optind != argc)

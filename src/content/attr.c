@@ -68,10 +68,11 @@ static int stat_source(const struct px_content_options *o, const char *path,
 	return 0;
 }
 
-int px_attr_get(const struct px_content_options *o, const char *path,
-		const struct px_stat *st, enum px_kind kind,
+int px_attr_get(const struct px_content_options *o, struct px_strips *strips,
+		const char *path, const struct px_stat *st, enum px_kind kind,
 		struct px_attr *ret)
 {
+	struct px_shipped shipped = {0};
 	struct px_stat found;
 	uint64_t mark = 0;
 	int r = 0;
@@ -80,9 +81,19 @@ int px_attr_get(const struct px_content_options *o, const char *path,
 		found = *st;
 	else
 		r = stat_source(o, path, kind, &found);
-	if (r == 0 && o->mtime_by_content && kind == PX_KIND_FILE)
+	if (r == 0 && kind == PX_KIND_FILE)
+		r = px_strips_get(strips, path, &found, &shipped);
+	if (r == 0 && o->mtime_by_content && kind == PX_KIND_FILE &&
+	    !shipped.stripped)
 		r = px_mark_file(o, path, &found, &mark);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	if (!shipped.stripped) {
 		px_attr_fill(o, &found, kind, found.fp.size, mark, ret);
-	return r;
+		return 0;
+	}
+	px_attr_fill(o, &found, kind, shipped.size, shipped.mark, ret);
+	ret->tag = px_get_le64(shipped.name) | 1;
+	ret->unstripped = found.fp.size;
+	return 0;
 }

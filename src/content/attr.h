@@ -8,7 +8,7 @@
  * Threads: any.
  */
 
-#include "pycfs/content.h"
+#include "strip.h"
 
 /* 1980-01-01, in seconds since 1970: zip archives cannot hold an earlier
  * time. */
@@ -22,8 +22,8 @@ void px_attr_fill(const struct px_content_options *o, const struct px_stat *st,
 		  struct px_attr *ret);
 
 /* As px_content_attr. */
-int px_attr_get(const struct px_content_options *o, const char *path,
-		const struct px_stat *st, enum px_kind kind,
+int px_attr_get(const struct px_content_options *o, struct px_strips *strips,
+		const char *path, const struct px_stat *st, enum px_kind kind,
 		struct px_attr *ret);
 
 #endif

@@ -15,6 +15,7 @@
 #include "room.h"
 #include "said.h"
 #include "share.h"
+#include "strip.h"
 #include "verdict.h"
 
 #include "pycfs/log.h"
@@ -29,6 +30,7 @@ struct px_content {
 	struct px_content_options o;
 	struct px_keys *keys;
 	struct px_said *said;
+	struct px_strips *strips;
 	struct px_room *room;
 	struct px_dirs *dirs;
 	struct px_plan *plan; /* NULL: no remote */
@@ -54,6 +56,8 @@ static int make_parts(struct px_content *c)
 
 	if (r == 0)
 		r = px_said_new(&c->said);
+	if (r == 0)
+		r = px_strips_new(&c->o, c->said, &c->strips);
 	if (r == 0)
 		r = px_dirs_new(&c->o, c->said, &c->dirs);
 	if (r == 0)
@@ -91,6 +95,7 @@ static int make_parts(struct px_content *c)
 				.said = c->said,
 				.dirs = c->dirs,
 				.modules = &c->modules,
+				.strips = c->strips,
 			},
 			&c->records);
 	if (r == 0)
@@ -178,7 +183,7 @@ int px_content_attr(struct px_content *c, const char *path,
 		    const struct px_stat *st, enum px_kind kind,
 		    struct px_attr *ret)
 {
-	return px_attr_get(&c->o, path, st, kind, ret);
+	return px_attr_get(&c->o, c->strips, path, st, kind, ret);
 }
 
 int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
@@ -186,6 +191,12 @@ int px_content_view(struct px_content *c, const char *path, enum px_kind kind,
 		    bool *ret_stable)
 {
 	return px_dirs_view(c->dirs, path, kind, ret, ret_fp, ret_stable);
+}
+
+int px_content_open(struct px_content *c, const char *path, bool known,
+		    int *ret_fd, struct px_stat *ret_st, uint64_t *ret_size)
+{
+	return px_strips_open(c->strips, path, known, ret_fd, ret_st, ret_size);
 }
 
 void px_content_apply_verdicts(struct px_content *c, const char *dir,
@@ -267,6 +278,7 @@ void px_content_free(struct px_content *c)
 	px_plan_free(c->plan);
 	px_room_free(c->room);
 	px_dirs_free(c->dirs);
+	px_strips_free(c->strips);
 	px_said_free(c->said);
 	px_keys_free(c->keys);
 	free(c);

@@ -84,17 +84,22 @@ static void store(struct px_cache *c, const struct px_fingerprint *fp,
 	px_note_put(c, key, note, sizeof(note));
 }
 
-static int mark_of_fd(int fd, uint8_t *buffer, uint64_t *ret)
+int px_mark_fd(int fd, uint64_t *ret)
 {
+	PX_AUTOFREE uint8_t *buffer = malloc(CHUNK);
 	uint8_t sum[PX_CHECKSUM_SIZE];
 	struct px_checksum state;
+	off_t at = 0;
 	ssize_t n;
 
+	if (!buffer)
+		return -ENOMEM;
 	px_checksum_init(&state);
 	do {
-		n = px_read_full(fd, buffer, CHUNK);
+		n = px_pread_full(fd, buffer, CHUNK, at);
 		if (n < 0)
 			return (int)n;
+		at += n;
 		px_checksum_update(&state, buffer, (size_t)n);
 	} while (n == CHUNK);
 	px_checksum_final(&state, sum);
@@ -105,14 +110,14 @@ static int mark_of_fd(int fd, uint8_t *buffer, uint64_t *ret)
 /* Reads the file. 1: *st is of exactly the bytes that were read; 0: it may not
  * be, as the file changed meanwhile. */
 static int read_once(const struct px_content_options *o, const char *path,
-		     uint8_t *buffer, struct px_stat *st, uint64_t *ret)
+		     struct px_stat *st, uint64_t *ret)
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat after;
 	int r = px_tree_open_file(o->tree, path, &fd, st);
 
 	if (r == 0)
-		r = mark_of_fd(fd, buffer, ret);
+		r = px_mark_fd(fd, ret);
 	if (r == 0)
 		r = px_tree_stat_file(o->tree, path, &after);
 	return r < 0 ? r : px_fingerprint_equal(&st->fp, &after.fp);
@@ -121,19 +126,15 @@ static int read_once(const struct px_content_options *o, const char *path,
 int px_mark_file(const struct px_content_options *o, const char *path,
 		 struct px_stat *st, uint64_t *ret)
 {
-	PX_AUTOFREE uint8_t *buffer = NULL;
 	struct px_stat read = *st;
 	int64_t read_at = 0;
 	int r = 0;
 
 	if (find_stored(o->cache, &st->fp, ret))
 		return 0;
-	buffer = malloc(CHUNK);
-	if (!buffer)
-		return -ENOMEM;
 	for (int i = 0; i < MAX_TRIES && r == 0; i++) {
 		read_at = px_wall_ns();
-		r = read_once(o, path, buffer, &read, ret);
+		r = read_once(o, path, &read, ret);
 	}
 	if (r == -EACCES || r == -EPERM) {
 		*ret = 0;

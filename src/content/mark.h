@@ -14,6 +14,10 @@
 /* The first 8 bytes of the XXH3-128 checksum, as a little-endian number. */
 uint64_t px_mark_bytes(const void *data, size_t n);
 
+/* The mark of all that can be read from `fd`, whose position does not change.
+ * -errno; -ENOMEM. Blocks while it reads. */
+int px_mark_fd(int fd, uint64_t *ret);
+
 /* The mark of a module whose bytes are those of a nameless blob with the mark
  * `mark`, and the co_filename `name` in them. */
 uint64_t px_mark_with_name(uint64_t mark, const char *name);

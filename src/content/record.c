@@ -263,6 +263,26 @@ static bool is_kept_source(const struct px_view *v, const struct px_entry *e)
 	       e->kind == PX_KIND_FILE && px_ends_in(e->name, ".py");
 }
 
+/* Whether the file `path` ships with other bytes than it has in the source.
+ * -ENOMEM. Where that cannot be found out, it does not ship either. */
+static int is_stripped(const struct record *rec, const char *path,
+		       const struct px_entry *e, bool *ret)
+{
+	const struct px_records_options *o = &rec->rs->o;
+	struct px_shipped shipped = {0};
+	struct px_stat st;
+	int r = 0;
+
+	if (e->st)
+		st = *e->st;
+	else
+		r = px_tree_stat_file(o->o->tree, path, &st);
+	if (r == 0)
+		r = px_strips_get(o->strips, path, &st, &shipped);
+	*ret = shipped.stripped;
+	return r == -ENOMEM ? r : 0;
+}
+
 /* Plans the rows for row `name` of the source, which stands for `path`: none if
  * nothing of it is shipped. */
 static int plan_path(struct record *rec, const char *name, char *path,
@@ -271,14 +291,20 @@ static int plan_path(struct record *rec, const char *name, char *path,
 	const struct px_view *v = view_around(rec, path);
 	const char *base = px_path_name(path);
 	const struct px_entry *e;
+	bool stripped = false;
 	struct row *row;
-	int r;
+	int r = 0;
 
 	if (!v)
 		return 0;
 	e = px_view_find(v, base);
+	if (e && e->kind == PX_KIND_FILE && rec->rs->o.o->strip)
+		r = is_stripped(rec, path, e, &stripped);
+	if (r < 0)
+		return r;
 	if (e && strcmp(e->source, base) == 0) {
-		r = add_row(rec, strdup(name), rest, n_rest, &row);
+		r = add_row(rec, strdup(name), stripped ? NULL : rest, n_rest,
+			    &row);
 		if (r == 0 && is_kept_source(v, e))
 			r = plan_kept(rec, name, path);
 		return r;

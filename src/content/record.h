@@ -10,6 +10,7 @@
 
 #include "dirs.h"
 #include "module.h"
+#include "strip.h"
 
 struct px_records;
 
@@ -18,6 +19,7 @@ struct px_records_options {
 	struct px_said *said;
 	struct px_dirs *dirs;
 	const struct px_modules *modules;
+	struct px_strips *strips;
 };
 
 int px_records_new(const struct px_records_options *o,

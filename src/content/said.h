@@ -20,6 +20,7 @@ enum px_said_what {
 	PX_SAID_BAD_RECORD = 3,	  /* a RECORD that cannot be read */
 	PX_SAID_ON_ERROR = 4,	  /* that there is --on-error; path "" */
 	PX_SAID_STRAYS = 5,	  /* what is astray in a directory (stray.h) */
+	PX_SAID_NOT_STRIPPED = 6, /* a file that a rule strips */
 };
 
 int px_said_new(struct px_said **ret); /* -ENOMEM */

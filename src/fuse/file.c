@@ -99,11 +99,13 @@ static int open_source(struct px_fuse *f, const struct px_inode *inode,
 		       int *ret_fd, struct px_stat *ret_st)
 {
 	PX_AUTOCLOSE int fd = -1;
+	uint64_t size;
 	int r;
 
 	if (inode->kind != PX_KIND_FILE)
 		return -EINVAL;
-	r = px_tree_open_file(f->o.tree, inode->path, &fd, ret_st);
+	r = px_content_open(f->o.content, inode->path, false, &fd, ret_st,
+			    &size);
 	if (r < 0)
 		return r;
 	if (!px_inodes_matches_version(f->inodes, inode->id,

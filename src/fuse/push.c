@@ -72,16 +72,17 @@ static int push_file(struct px_push *p, uint64_t id, const char *path,
 {
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
+	uint64_t size;
 	ssize_t n;
 
-	if ((e->st ? px_tree_open_known : px_tree_open_file)(p->f->o.tree, path,
-							     &fd, &st) < 0 ||
-	    st.fp.size > MAX_FILE || st.fp.size == 0 ||
+	if (px_content_open(p->f->o.content, path, e->st != NULL, &fd, &st,
+			    &size) < 0 ||
+	    size > MAX_FILE || size == 0 ||
 	    !px_inodes_matches_version(p->f->inodes, id,
 				       px_content_source(&st.fp)))
 		return 0;
-	n = px_read_full(fd, p->buffer, (size_t)st.fp.size);
-	if (n != (ssize_t)st.fp.size)
+	n = px_read_full(fd, p->buffer, (size_t)size);
+	if (n != (ssize_t)size)
 		return 0;
 	return store(p, id, p->buffer, (size_t)n);
 }

@@ -6,6 +6,22 @@
 
 #include <sys/stat.h>
 
+/* Computes the digest of the source of a file that was stripped, which has to
+ * be as large as it was then. */
+static int digest_unstripped(struct px_tree *t, const struct px_item *i,
+			     uint8_t ret[PX_SHA256_SIZE])
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	int r = px_tree_open_file(t, i->source, &fd, &st);
+
+	if (r == 0 && st.fp.size != i->attr.unstripped)
+		r = -ESTALE;
+	if (r == 0)
+		r = px_account_digest(fd, ret);
+	return r < 0 ? r : px_account_unchanged(fd, &st);
+}
+
 /* Computes the digest of the source of a generated file. Of a module it has to
  * be the one that was compiled. */
 static int digest_source(struct px_tree *t, const struct px_item *i,
@@ -36,7 +52,7 @@ int px_account_item(struct px_account *a, struct px_tree *t, const char *path,
 		.path = (char *)(uintptr_t)path,
 		.source = i->source,
 		.is_link = i->attr.kind == PX_KIND_LINK,
-		.made = px_kind_is_made(i->attr.kind),
+		.made = px_kind_is_made(i->attr.kind) || i->attr.unstripped > 0,
 	};
 	struct px_sha256 s;
 	int r = 0;
@@ -53,7 +69,9 @@ int px_account_item(struct px_account *a, struct px_tree *t, const char *path,
 			px_sha256_update(&s, i->blob->data, i->blob->size);
 		px_sha256_final(&s, file.sha256);
 	}
-	if (r == 0 && file.made)
+	if (r == 0 && i->attr.unstripped > 0)
+		r = digest_unstripped(t, i, file.source_sha256);
+	else if (r == 0 && file.made)
 		r = digest_source(t, i, file.source_sha256);
 	return r < 0 ? r : px_account_add(a, &file);
 }

@@ -229,14 +229,15 @@ static int put_file(struct run *run, const struct px_item *i)
 	struct px_sink_entry e = {.path = run->path, .attr = &i->attr};
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
+	uint64_t size = i->attr.size;
 	int r = 0;
 
 	if (!i->blob)
-		r = (i->st_known ? px_tree_open_known : px_tree_open_file)(
-			run->o->tree, i->source, &fd, &st);
+		r = px_content_open(run->o->content, i->source, i->st_known,
+				    &fd, &st, &size);
 	/* The attributes were read earlier and may be those of another version
 	 * of the file. */
-	if (r == 0 && fd >= 0 && st.fp.size != i->attr.size)
+	if (r == 0 && size != i->attr.size)
 		r = -ESTALE;
 	if (r == 0)
 		r = account(run, i, fd);
@@ -266,7 +267,7 @@ static int put_file(struct run *run, const struct px_item *i)
 	} else {
 		px_content_check_pyc(run->o->content, i->source, fd);
 		r = px_sink_put_fd(run->o->sink, &e, fd);
-		if (r == 0 && run->o->account)
+		if (r == 0 && run->o->account && i->attr.unstripped == 0)
 			r = px_account_unchanged(fd, &st);
 	}
 	return r < 0 ? r : count(run, i->path, i->attr.size);
@@ -308,9 +309,14 @@ static int put_item(struct run *run, const struct px_item *i)
 		run->sum->total.made++;
 	/* A source that is kept is a file of its own. */
 	if (i->attr.kind != PX_KIND_KEPT)
-		run->sum->pip_bytes += i->attr.kind == PX_KIND_MODULE
-					       ? i->source_size
-					       : i->attr.size;
+		run->sum->pip_bytes +=
+			i->attr.kind == PX_KIND_MODULE ? i->source_size
+			: i->attr.unstripped > 0       ? i->attr.unstripped
+						       : i->attr.size;
+	if (i->attr.unstripped > 0) {
+		run->sum->stripped++;
+		run->sum->stripped_bytes += i->attr.unstripped - i->attr.size;
+	}
 	return put_file(run, i);
 }
 

@@ -14,7 +14,7 @@
  *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, digest of
  * the source, findings
  */
-#define NOTE_FORMAT 5
+#define NOTE_FORMAT 6
 #define N_NUMBERS   6
 #define NOTE_SIZE   (N_NUMBERS * 8 + 2 * PX_DIGEST_SIZE)
 
@@ -31,6 +31,7 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_field(&d, "risks", o->version,
 			o->analyser ? strlen(o->version) : 0);
 	px_digest_u64(&d, "tag", i->tag);
+	px_digest_u64(&d, "stripped", i->attr.tag);
 	px_fingerprint_add(&d, &i->st.fp);
 	px_digest_final(&d, ret);
 }
@@ -175,6 +176,7 @@ static int measure_shipped(const struct px_report_options *o,
 	PX_AUTOCLOSE int fd = -1;
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
+	uint64_t size;
 	int r;
 
 	if (px_kind_is_made(f->kind)) {
@@ -186,7 +188,8 @@ static int measure_shipped(const struct px_report_options *o,
 					   f->digest);
 		px_blob_unref(blob);
 	} else {
-		r = px_tree_open_file(o->tree, i->source, &fd, &st);
+		r = px_content_open(o->content, i->source, false, &fd, &st,
+				    &size);
 		if (r == 0)
 			r = px_meter_fd(meter, fd, i->attr.size, &sum,
 					f->digest);

@@ -5,7 +5,8 @@
  *
  * Each distribution is four streams: modules as they ship; their sources; these
  * with what pip has in __pycache__, which shares many a text with them; and
- * other files, which all three have. A stream is a tar in all but its times.
+ * other files, which all three have, but for those that are stripped in the
+ * layer only. A stream is a tar in all but its times.
  * Sums of these differ by some per cent from what one archive would have, as
  * gzip looks back 32 KiB only, and zstd at this level 2 MiB; and so a
  * distribution that has not changed need not be read again.
@@ -27,7 +28,7 @@
 #define MAX_THREADS 16
 #define TICK_MS	    100
 /* Raise it when something is measured otherwise. */
-#define NOTE_FORMAT 2
+#define NOTE_FORMAT 3
 #define BLOCK	    512u /* POSIX.1-1988, "ustar interchange format" */
 
 enum stream {
@@ -241,37 +242,73 @@ static int add_source(struct hand *h, const struct px_report_file *f)
 		     : add_member(h, PIP, f->source, source.data, source.size);
 }
 
-static int add_file(struct hand *h, const struct px_report_file *f)
+/* Adds what is left to read of a file of `size` bytes. Where it is known what
+ * it takes when deflate compresses it by itself, it is not done once more. */
+static int add_open(struct hand *h, enum stream s, const char *path, int fd,
+		    uint64_t size, uint64_t deflated)
 {
-	const bool large = f->bytes > LARGE;
-	PX_AUTOCLOSE int fd = -1;
-	struct px_stat st;
-	uint64_t left = f->bytes;
-	int r = add_header(h, OTHERS, f->path, f->bytes);
+	uint64_t left = size;
+	int r = add_header(h, s, path, size);
 
-	if (r < 0 || f->kind == PX_KIND_LINK)
-		return r;
-	r = px_tree_open_file(h->p->o->tree, f->source, &fd, &st);
-	if (large)
-		h->sums.of[OTHERS].gzip += f->deflate_bytes;
+	h->sums.of[s].gzip += deflated;
 	while (r == 0 && left > 0) {
 		const ssize_t got = px_read_full(fd, h->in, CHUNK);
 
 		if (got <= 0 || (uint64_t)got > left)
 			return got < 0 ? (int)got : -ESTALE;
 		left -= (uint64_t)got;
-		r = large ? add_zstd(h, OTHERS, h->in, (size_t)got, false)
-			  : add(h, OTHERS, h->in, (size_t)got);
+		r = deflated ? add_zstd(h, s, h->in, (size_t)got, false)
+			     : add(h, s, h->in, (size_t)got);
 	}
-	return r < 0 ? r : add_padding(h, OTHERS, f->bytes);
+	return r < 0 ? r : add_padding(h, s, size);
+}
+
+static int add_file(struct hand *h, const struct px_report_file *f)
+{
+	PX_AUTOCLOSE int fd = -1;
+	struct px_stat st;
+	uint64_t size;
+	int r;
+
+	if (f->kind == PX_KIND_LINK)
+		return add_header(h, OTHERS, f->path, f->bytes);
+	r = px_content_open(h->p->o->content, f->source, false, &fd, &st,
+			    &size);
+	if (r == 0 && size != f->bytes)
+		r = -ESTALE;
+	if (r == 0)
+		r = add_open(h, f->saved_bytes > 0 ? SHIPPED : OTHERS, f->path,
+			     fd, size, size > LARGE ? f->deflate_bytes : 0);
+	return r;
+}
+
+/* Adds a file that is stripped in the layer as the others have it. */
+static int add_unstripped(struct hand *h, const struct px_report_file *f)
+{
+	static const enum stream others[] = {SOURCES, PIP};
+	int r = 0;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(others) && r == 0; i++) {
+		PX_AUTOCLOSE int fd = -1;
+		struct px_stat st;
+
+		r = px_tree_open_file(h->p->o->tree, f->source, &fd, &st);
+		if (r == 0)
+			r = add_open(h, others[i], f->path, fd, st.fp.size, 0);
+	}
+	return r;
 }
 
 static int pack_file(struct hand *h, const struct px_report_file *f)
 {
+	int r;
+
 	if (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)
 		return add_module(h, f);
-	return f->kind == PX_KIND_RECORD ? add_shipped(h, f, OTHERS)
-					 : add_file(h, f);
+	if (f->kind == PX_KIND_RECORD)
+		return add_shipped(h, f, OTHERS);
+	r = add_file(h, f);
+	return r < 0 || f->saved_bytes == 0 ? r : add_unstripped(h, f);
 }
 
 /* ----------------------------------------------------------- distributions */
@@ -293,6 +330,7 @@ static void key_of(const struct packing *p, size_t dist,
 		px_digest_field(&d, "bytes", f->digest, PX_DIGEST_SIZE);
 		px_digest_field(&d, "source", f->source_digest, PX_DIGEST_SIZE);
 		px_digest_u64(&d, "pycache", f->pycache_bytes);
+		px_digest_u64(&d, "saved", f->saved_bytes);
 	}
 	px_digest_final(&d, ret);
 }

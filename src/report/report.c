@@ -142,8 +142,13 @@ static void sum_hidden(struct making *m, const char *path,
 static int report_file(struct making *m, struct px_meter *meter,
 		       const struct px_item *i)
 {
-	struct px_report_file f = {
-		.kind = i->attr.kind, .bytes = i->attr.size, .spooled_at = -1};
+	struct px_report_file f = {.kind = i->attr.kind,
+				   .bytes = i->attr.size,
+				   .saved_bytes = i->attr.unstripped > 0
+							  ? i->attr.unstripped -
+								    i->attr.size
+							  : 0,
+				   .spooled_at = -1};
 	const size_t n = strlen(i->path) + 1, k = strlen(i->source) + 1;
 	int r = 0;
 
@@ -287,6 +292,8 @@ void px_report_add_sizes(struct px_report_sizes *to,
 	}
 	to->other_files++;
 	to->other_bytes += f->bytes;
+	to->stripped += f->saved_bytes > 0;
+	to->saved_bytes += f->saved_bytes;
 	if (is_native(f->path))
 		to->native_bytes += f->bytes;
 }

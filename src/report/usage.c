@@ -27,6 +27,8 @@ static void count_file(struct px_report *r, const struct px_report_options *o,
 		count(r, o, PX_RULE_LOCAL, f->source, false, 1, f->bytes);
 	if (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)
 		count(r, o, PX_RULE_KEEP_SOURCE, f->source, false, 1, f->bytes);
+	if (f->kind == PX_KIND_FILE)
+		count(r, o, PX_RULE_STRIP, f->source, false, 1, f->bytes);
 	count(r, o, PX_RULE_INCLUDE, f->source, false, 1, f->bytes);
 }
 

@@ -46,14 +46,21 @@ bool px_rules_excluded(const struct px_rules *r, const char *path, bool is_dir)
 	return rule && (rule->verb == PX_RULE_EXCLUDE) != rule->pattern.negated;
 }
 
-/* Returns the last rule with this verb that applies to `path`, or NULL. */
+/* Two verbs answer one question: one of them stands for it. */
+static enum px_rule_verb question_of(enum px_rule_verb verb)
+{
+	return verb == PX_RULE_NO_STRIP ? PX_RULE_STRIP : verb;
+}
+
+/* Returns the last rule with this verb, or the contrary one, that applies to
+ * `path`, or NULL. */
 static const struct rule *find(const struct px_rules *r, enum px_rule_verb verb,
 			       const char *path)
 {
 	size_t i;
 
 	for (i = r ? r->n : 0; i > 0; i--)
-		if (r->rules[i - 1].verb == verb &&
+		if (question_of(r->rules[i - 1].verb) == question_of(verb) &&
 		    px_pattern_within(&r->rules[i - 1].pattern, path, false))
 			return &r->rules[i - 1];
 	return NULL;
@@ -84,6 +91,28 @@ unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 	const struct rule *rule = find(r, PX_RULE_OPTIMIZE, path);
 
 	return rule && !rule->pattern.negated ? rule->level : otherwise;
+}
+
+/* Whether a rule that applies says that the file is stripped. */
+static bool strips(const struct rule *rule)
+{
+	return (rule->verb == PX_RULE_STRIP) != rule->pattern.negated;
+}
+
+bool px_rules_strip(const struct px_rules *r, const char *path, bool otherwise)
+{
+	const struct rule *rule = find(r, PX_RULE_STRIP, path);
+
+	return rule ? strips(rule) : otherwise;
+}
+
+bool px_rules_strip_any(const struct px_rules *r)
+{
+	for (size_t i = 0; r && i < r->n; i++)
+		if (question_of(r->rules[i].verb) == PX_RULE_STRIP &&
+		    strips(&r->rules[i]))
+			return true;
+	return false;
 }
 
 bool px_rules_hide(const struct px_rules *r)
@@ -197,6 +226,8 @@ static const struct {
 	{"keep-source", PX_RULE_KEEP_SOURCE},
 	{"optimize", PX_RULE_OPTIMIZE},
 	{"local", PX_RULE_LOCAL},
+	{"strip", PX_RULE_STRIP},
+	{"no-strip", PX_RULE_NO_STRIP},
 };
 
 static size_t blanks(const char *p, size_t n)
@@ -227,7 +258,7 @@ static int parse_line(struct px_rules *r, const char *p, size_t n,
 			break;
 	if (i == PX_ARRAY_LEN(verbs)) {
 		*ret_what = "a rule begins with exclude, include, "
-			    "keep-source, optimize or local";
+			    "keep-source, optimize, local, strip or no-strip";
 		return -EINVAL;
 	}
 	p += word;
