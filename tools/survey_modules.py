@@ -27,7 +27,8 @@ def modules(top, name):
     path = os.path.join(top, name)
     out = {name}
     for where, dirs, files in os.walk(path):
-        dirs[:] = sorted(d for d in dirs if d.isidentifier())
+        dirs[:] = sorted(d for d in dirs
+                         if d.isidentifier() and d != "__pycache__")
         if not any(f.startswith("__init__.") for f in files):
             dirs[:] = []
             continue

@@ -33,7 +33,8 @@ int px_strip_new(const struct px_strip_options *o, struct px_strip **ret,
 		 struct px_why *why);
 void px_strip_free(struct px_strip *s); /* NULL is fine */
 
-/* The tools in the order in which they are tried, each as the first line of its
+/* The tools in the order in which they are tried, each as the first lines of
+ * its
  * --version, with "; " between them. What two of different text make differs.
  */
 const char *px_strip_tools(const struct px_strip *s);

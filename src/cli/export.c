@@ -172,9 +172,8 @@ static void print_json(const struct running *run, bool done)
 	       (ull)px_progress_cached(&run->progress, run->sum.total.made));
 	if (sum->pip_bytes > 0)
 		printf(", \"pip_bytes\": %llu", (ull)sum->pip_bytes);
-	if (run->job->o->stripper)
-		printf(", \"stripped\": %llu, \"stripped_bytes\": %llu",
-		       (ull)sum->stripped, (ull)sum->stripped_bytes);
+	printf(", \"stripped\": %llu, \"stripped_bytes\": %llu",
+	       (ull)sum->stripped, (ull)sum->stripped_bytes);
 	fputs(", \"environment\": ", stdout);
 	px_json_string(stdout, run->job->o->environment);
 	if (done && run->sources) {

@@ -8,6 +8,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -182,6 +183,11 @@ static int filter_system_calls(void)
 		if (allowed[i] >= 0)
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i],
 					     0);
+	/* How some mark a descriptor as not to be inherited. */
+	if (r == 0)
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)FIOCLEX, 0));
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -56,15 +56,20 @@ static int find_path(const char *name, char **ret)
 	return -ENOENT;
 }
 
-/* The first line of what was written into `fd`, with nothing in it that a
- * terminal would obey; "" if that is none. The caller frees it. */
-static char *first_line(int fd)
+/* The beginning of what was written into `fd`, up to the end of the first line
+ * behind which a byte of `wanted` has come, with nothing in it that a terminal
+ * would obey; "" if that is none. The caller frees it. */
+static char *first_lines(int fd, const char *wanted)
 {
 	char text[VERSION_SIZE];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	size_t at;
 
 	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
+	at = strcspn(text, wanted);
+	text[at + strcspn(text + at, "\n")] = '\0';
+	for (char *p = text; (p = strchr(p, '\n'));)
+		*p = ' ';
 	return px_clean(text);
 }
 
@@ -90,7 +95,8 @@ static int ask_version(struct px_tool *t)
 		r = px_spawn_wait(pid, px_now_ms() + VERSION_MS);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EIO;
-	t->version = first_line(out);
+	/* LLVM's has its number in the second one. */
+	t->version = first_lines(out, "0123456789");
 	if (!t->version)
 		return -ENOMEM;
 	return r == 0 && *t->version ? 0 : -EIO;
@@ -119,7 +125,7 @@ int px_tool_find(const char *name, struct px_tool *ret)
 static void say_why(const struct px_tool *t, int status, int said, char *ret,
 		    size_t n)
 {
-	PX_AUTOFREE char *line = first_line(said);
+	PX_AUTOFREE char *line = first_lines(said, "\n");
 	const char *name = strrchr(t->path, '/') + 1;
 
 	if (WIFSIGNALED(status))

@@ -17,7 +17,7 @@ enum px_tool_kind {
 
 struct px_tool {
 	char *path;    /* absolute */
-	char *version; /* the first line of its --version */
+	char *version; /* of its --version up to the line with the number */
 	enum px_tool_kind kind;
 };
 

@@ -54,6 +54,36 @@ def frames():
             "<QIIII", 7, status, 3, 4, 17) + string(b"invalid syntax")))
 
 
+def elf_file(bits, order, machine=62, mark=b"code"):
+    """The smallest ELF file with a segment and a section."""
+    wide = bits == 64
+    head, segment, section = (64, 56, 64) if wide else (52, 32, 40)
+    at = head + segment
+    size = at + len(mark)
+    ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1])
+    word = "Q" if wide else "I"
+    out = ident.ljust(16, b"\0") + struct.pack(
+        order + "HHI3%sIHHHHHH" % word, 3, machine, 1, 0, head, size, 0, head,
+        segment, 1, section, 1, 0)
+    numbers = (0, 0, 0, size, size)
+    out += struct.pack(order + "II6Q", 1, 5, *numbers, 4096) if wide else \
+        struct.pack(order + "8I", 1, *numbers, 5, 4096)
+    out += mark
+    return out + struct.pack(order + ("IIQQQQIIQQ" if wide else "10I"),
+                             0, 1, 2, 0, at, len(mark), 0, 0, 1, 0)
+
+
+def elf():
+    for bits in 32, 64:
+        for order in "<>":
+            one = elf_file(bits, order)
+            for name, other in (("same", one),
+                                ("other", elf_file(bits, order, mark=b"edoc")),
+                                ("cut", one[:-1] + b"\0")):
+                put("elf", "%d-%s-%s" % (
+                    bits, "le" if order == "<" else "be", name), one + other)
+
+
 def node(key, value, flags=0, size=None):
     size = len(value) if size is None else size
     data = struct.pack("<HHHH", size & 0xffff, size >> 16, flags, len(key))
@@ -214,6 +244,7 @@ if __name__ == "__main__":
     traces()
     marshal()
     frames()
+    elf()
     opts()
     pages()
     blobs()

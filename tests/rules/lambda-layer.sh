@@ -42,6 +42,9 @@ else
 fi
 find . -name __pycache__ -type d -prune -exec rm -r {} +
 
+# Symbols that nothing is linked by. What is no library does not count.
+find . -name '*.so' -exec strip --strip-unneeded {} + 2>/dev/null || true
+
 # What only compilers and type checkers read.
 for ending in c cpp cc h hpp pyx pyi; do
 	find ddtrace -name "*.$ending" -delete

@@ -11,6 +11,7 @@ import sysconfig
 import pytest
 
 import harness
+import natives
 import trees
 from harness import copy, python, read
 from test_usage import refused
@@ -525,6 +526,7 @@ def layer_tree(root):
                  "ddtrace/vendor/z-1.dist-info/top_level.txt",
                  "ddtrace/vendor/z-1.dist-info/METADATA"):
         w(name, "no python\n")
+    natives.make(os.path.join(root, "ddtrace/internal/_real.so"), "_real")
     w("ddtrace-1.0.dist-info/METADATA", "Name: ddtrace\nVersion: 1.0\n")
     trees.age(root)
     return root
@@ -555,8 +557,8 @@ def test_a_layers_recipe_as_rules(version, mount, scratch):
                           recipe], stdin=subprocess.DEVNULL, timeout=240,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert run.returncode == 0, run.stdout
-    with mount(root, "--rules", SECTION, "--profile", "strict",
-               python=target.exe) as m:
+    with mount(root, "--rules", SECTION, "--profile", "strict", "--strip",
+               "--strip-tool", "strip", python=target.exe) as m:
         out = copy(m, os.path.join(scratch, "out"))
         assert m.count("rejected") == 0
     ours, theirs = set(names(out)), set(names(recipe))
@@ -582,7 +584,8 @@ def test_a_layers_recipe_as_rules(version, mount, scratch):
                  "ddtrace/vendor/botocore/kept.pyc", "other/kept.c",
                  "ddtrace-%s.dist-info/METADATA" % version, "bin/other",
                  "ddtrace/vendor/z-1.dist-info/top_level.txt",
-                 "datadog/api/x.pyc", "tests/__init__.pyc"):
+                 "datadog/api/x.pyc", "tests/__init__.pyc",
+                 "ddtrace/internal/_real.so"):
         assert name in ours, name
     for name in ("botocore", "botocore-1.29.dist-info", "setuptools",
                  "jsonschema/tests", "ddtrace/appsec/_iast", "bin/dog",
@@ -591,6 +594,9 @@ def test_a_layers_recipe_as_rules(version, mount, scratch):
                  "ddtrace-%s.dist-info/RECORD" % version,
                  "3f__mypyc.cpython-311-x86_64-linux-gnu.so"):
         assert name not in ours, name
+    real = "ddtrace/internal/_real.so"
+    assert os.path.getsize(os.path.join(out, real)) < \
+        0.8 * os.path.getsize(os.path.join(root, real))
     # what is no module is the same, and the code is
     subprocess.run(["find", recipe, "-depth", "-type", "d", "-empty",
                     "-delete"], check=True, timeout=60)

@@ -127,6 +127,8 @@ IS(python, o->python &&strcmp(o->python, "3.12") == 0)
 IS(optimize, o->optimize == 1)
 IS(run_optimize, o->run_optimize == 2)
 IS(debug_ranges, o->debug_ranges)
+IS(strip, o->strip)
+IS(strip_tool, o->strip_tool &&strcmp(o->strip_tool, "eu-strip") == 0)
 IS(mode, o->mode == PX_PYC_CHECKED_HASH)
 IS(marshal, o->plain_marshal)
 IS(reproducible, o->must_reproduce)
@@ -228,6 +230,8 @@ static const struct sample {
 	 is_optimize_for,
 	 {"", "1", "1:", "3:a", ":a", "a", "-1:a", "11:a", "1:[", "1 a"}},
 	{"rules", NULL, NULL, {0}}, /* needs a file: tested apart */
+	{"strip", NULL, is_strip, {0}},
+	{"strip-tool", "eu-strip", is_strip_tool, {""}},
 	{"owner",
 	 "1000:0",
 	 is_owner,
