@@ -23,6 +23,8 @@ struct px_report_sizes {
 	uint64_t bytecode_bytes; /* of these modules, as in the view */
 	/* of these modules, as Python's own .pyc in __pycache__ */
 	uint64_t pycache_bytes;
+	/* of all files, as compileall -o 2 -b and deleting every .py has it */
+	uint64_t recipe_bytes;
 	uint64_t other_files; /* all files but modules */
 	uint64_t other_bytes;
 	uint64_t native_bytes;	/* part of other_bytes: shared libraries */
@@ -47,6 +49,7 @@ struct px_report_file {
 	uint64_t bytes;
 	uint64_t pycache_bytes; /* of a module */
 	uint64_t saved_bytes;	/* by stripping it; else 0 */
+	uint64_t recipe_bytes;	/* as in px_report_sizes */
 	uint64_t deflate_bytes;
 	uint64_t zstd_bytes;
 	/* of a module; else deflate_bytes, zstd_bytes */
@@ -56,6 +59,7 @@ struct px_report_file {
 	uint8_t source_digest[PX_DIGEST_SIZE]; /* of a module's source */
 	/* Where in o->spool its bytes for __pycache__ are; -1: nowhere. */
 	int64_t spooled_at;
+	int64_t recipe_at; /* the same of those of recipe_bytes */
 	/* Risks as text in the form of px_pool_options.analyse, which
 	 * px_report_find_risks cuts into fields in place; NULL if there are
 	 * none. */
@@ -142,6 +146,7 @@ struct px_report_archive {
  * what lies between them that could be shared is not found. */
 struct px_report_packed {
 	struct px_report_archive layer;
+	struct px_report_archive recipe;  /* compileall -o 2 -b, no .py */
 	struct px_report_archive sources; /* without bytecode */
 	struct px_report_archive pip;	  /* sources and __pycache__ */
 };
@@ -178,6 +183,8 @@ struct px_report_options {
 	 * debug ranges. Only their sizes are used. */
 	struct px_pool *baseline;
 	const struct px_python *python; /* the Python of `baseline` */
+	/* Workers that produce what ships, at any level. */
+	struct px_pool *recipe;
 	/* workers that find risks; NULL: do not look for any */
 	struct px_pool *analyser;
 	const struct px_rules *rules; /* the same as those of `content` */

@@ -116,6 +116,7 @@ static int make(struct running *run, struct px_why *why)
 		.content = run->engine.content,
 		.baseline = run->baseline,
 		.python = run->engine.choice.python,
+		.recipe = run->engine.pool,
 		.analyser = run->analyser,
 		.rules = run->job->o->rules,
 		.optimize = run->job->o->optimize,

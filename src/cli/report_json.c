@@ -42,14 +42,17 @@ static void print_totals(const struct px_report *r, FILE *to)
 	fputs(",\n\"totals\": {", to);
 	print_sizes(to, t);
 	fprintf(to,
-		", \"baseline_source_bytes\": %llu, "
+		", \"baseline_recipe_bytes\": %llu, "
+		"\"baseline_source_bytes\": %llu, "
 		"\"baseline_pycache_bytes\": %llu, \"hidden_files\": %llu, "
 		"\"hidden_bytes\": %llu, \"failed\": %zu, "
 		"\"duplicate_bytes\": %llu",
-		sources, both, (ull)r->hidden_files, (ull)r->hidden_bytes,
-		r->n_faults, (ull)r->twin_bytes);
+		(ull)t->recipe_bytes, sources, both, (ull)r->hidden_files,
+		(ull)r->hidden_bytes, r->n_faults, (ull)r->twin_bytes);
 	fputs(", \"archives\": {", to);
 	print_archive(to, "layer", &r->packed.layer);
+	fputs(", ", to);
+	print_archive(to, "recipe", &r->packed.recipe);
 	fputs(", ", to);
 	print_archive(to, "sources", &r->packed.sources);
 	fputs(", ", to);

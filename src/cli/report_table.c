@@ -196,6 +196,8 @@ static void print_totals(const struct px_shown *s)
 	       s->r->n_files, s->r->n_files == 1 ? "" : "s");
 	puts("     FILES            TAR.GZ           TAR.ZST");
 	print_way("the layer", bytes, bytes, &p->layer, &p->layer);
+	print_way("compileall -o 2 -b", t->recipe_bytes, bytes, &p->recipe,
+		  &p->layer);
 	print_way("with __pycache__, as pip", sources + t->pycache_bytes, bytes,
 		  &p->pip, &p->layer);
 	print_way("the sources alone", sources, bytes, &p->sources, &p->layer);

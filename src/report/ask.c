@@ -43,11 +43,12 @@ static void on_result(void *arg, int err, struct px_blob *result)
 }
 
 int px_report_work(struct px_pool *pool, const char *path,
-		   const struct px_buf *source, bool canonical,
+		   const struct px_buf *source, unsigned level, bool canonical,
 		   struct px_blob **ret)
 {
 	struct bytes b = {.answer = PX_ANSWER_INIT};
 	const struct px_frame_compile task = {
+		.optimize = level,
 		.mode = PX_PYC_UNCHECKED_HASH,
 		.canonical = canonical,
 		.co_filename = {(const uint8_t *)path, strlen(path)},

@@ -14,14 +14,14 @@
  *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, digest of
  * the source, findings
  */
-#define NOTE_FORMAT 6
-#define N_NUMBERS   6
+#define NOTE_FORMAT 7
+#define N_NUMBERS   7
 #define NOTE_SIZE   (N_NUMBERS * 8 + 2 * PX_DIGEST_SIZE)
 
 /* --------------------------------------------------------------- stored */
 
 static void key_of(const struct px_report_options *o, const struct px_item *i,
-		   uint8_t ret[PX_DIGEST_SIZE])
+		   const struct px_report_file *f, uint8_t ret[PX_DIGEST_SIZE])
 {
 	struct px_digest d;
 
@@ -31,6 +31,7 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_field(&d, "risks", o->version,
 			o->analyser ? strlen(o->version) : 0);
 	px_digest_u64(&d, "tag", i->tag);
+	px_digest_u64(&d, "recipe", px_report_is_as_recipe(o, f, i->source));
 	px_digest_u64(&d, "stripped", i->attr.tag);
 	px_fingerprint_add(&d, &i->st.fp);
 	px_digest_final(&d, ret);
@@ -45,6 +46,7 @@ static bool find_stored(const struct px_report_options *o,
 		&f->deflate_bytes,     &f->zstd_bytes,
 		&f->source_bytes,      &f->source_deflate_bytes,
 		&f->source_zstd_bytes, &f->pycache_bytes,
+		&f->recipe_bytes,
 	};
 	struct px_blob *b = px_note_find(o->cache, key, NOTE_SIZE);
 	size_t k;
@@ -70,6 +72,7 @@ static void store(const struct px_report_options *o,
 	const uint64_t numbers[N_NUMBERS] = {
 		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
 		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache_bytes,
+		f->recipe_bytes,
 	};
 	const size_t n = f->findings ? strlen(f->findings) : 0;
 	PX_AUTOFREE uint8_t *note = malloc(NOTE_SIZE + n);
@@ -102,7 +105,7 @@ static int analyse(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, char **ret)
 {
 	struct px_blob *found;
-	int r = px_report_work(pool, path, source, false, &found);
+	int r = px_report_work(pool, path, source, 0, false, &found);
 
 	if (r == 0 && !found) {
 		*ret = strdup(not_analysed);
@@ -129,7 +132,7 @@ static int read_source(const struct px_report_options *o,
 	PX_AUTO(px_buf_fini) struct px_buf text = {.max = o->max_source};
 	struct px_measure sum = {0};
 	struct px_stat st = {0};
-	int unknown = 0;
+	int unknown = 0, late = 0;
 	int r = px_tree_read(o->tree, source, &text, &st);
 
 	if (r == 0)
@@ -138,6 +141,9 @@ static int read_source(const struct px_report_options *o,
 	if (r == 0)
 		r = unknown = px_report_pycache(o, source, &text, &st,
 						f->source_digest, f);
+	if (r >= 0)
+		r = late =
+			px_report_recipe(o, source, &text, f->source_digest, f);
 	if (r >= 0 && o->analyser)
 		r = analyse(o->analyser, source, &text, &f->findings);
 	/* A source that a rule keeps is shipped as a file of its own, which has
@@ -149,7 +155,7 @@ static int read_source(const struct px_report_options *o,
 	f->source_bytes = f->kind == PX_KIND_KEPT ? 0 : st.fp.size;
 	f->source_deflate_bytes = sum.deflate_bytes;
 	f->source_zstd_bytes = sum.zstd_bytes;
-	return r | unknown;
+	return r | unknown | late;
 }
 
 static int measure_source(const struct px_report_options *o,
@@ -196,6 +202,7 @@ static int measure_shipped(const struct px_report_options *o,
 	}
 	if (r < 0)
 		return r;
+	f->recipe_bytes = px_ends_in(i->source, ".py") ? 0 : i->attr.size;
 	f->deflate_bytes = f->source_deflate_bytes = sum.deflate_bytes;
 	f->zstd_bytes = f->source_zstd_bytes = sum.zstd_bytes;
 	return 0;
@@ -213,7 +220,7 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	int r;
 
 	if (is_storable) {
-		key_of(o, i, key);
+		key_of(o, i, f, key);
 		if (find_stored(o, key, f))
 			return 0;
 	}

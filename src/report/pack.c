@@ -3,7 +3,8 @@
  * How large a layer is as one compressed archive, which is what a registry or a
  * Lambda layer's download has, and how large what it is compared with.
  *
- * Each distribution is four streams: modules as they ship; their sources; these
+ * Each distribution is five streams: modules as they ship; as the recipe has
+ * them (recipe.c), if that is not the same; their sources; these
  * with what pip has in __pycache__, which shares many a text with them; and
  * other files, which all three have, but for those that are stripped in the
  * layer only. A stream is a tar in all but its times.
@@ -28,11 +29,12 @@
 #define MAX_THREADS 16
 #define TICK_MS	    100
 /* Raise it when something is measured otherwise. */
-#define NOTE_FORMAT 3
+#define NOTE_FORMAT 4
 #define BLOCK	    512u /* POSIX.1-1988, "ustar interchange format" */
 
 enum stream {
 	SHIPPED,
+	RECIPE,
 	SOURCES,
 	PIP,
 	OTHERS,
@@ -65,6 +67,7 @@ struct packing {
 /* What one thread has. */
 struct hand {
 	struct packing *p;
+	bool apart; /* the recipe has other bytes than the layer */
 	struct packer packer[N_STREAMS];
 	uint8_t *in, *out; /* CHUNK each */
 	struct sums sums;  /* of the distribution at hand */
@@ -211,6 +214,22 @@ static int add_shipped(struct hand *h, const struct px_report_file *f,
 	return r;
 }
 
+/* Adds the module as the recipe has it, if that is a stream of its own. */
+static int add_recipe(struct hand *h, const struct px_report_file *f,
+		      const struct px_buf *source)
+{
+	const struct px_report_options *o = h->p->o;
+	PX_AUTO(px_buf_fini) struct px_buf code = {.max = SIZE_MAX};
+	int r;
+
+	if (!h->apart)
+		return 0;
+	if (px_report_is_as_recipe(o, f, f->source))
+		return add_shipped(h, f, RECIPE);
+	r = px_report_recipe_bytes(o, f, source, &code);
+	return r < 0 ? r : add_member(h, RECIPE, f->path, code.data, code.size);
+}
+
 static int add_module(struct hand *h, const struct px_report_file *f)
 {
 	const struct px_report_options *o = h->p->o;
@@ -221,6 +240,8 @@ static int add_module(struct hand *h, const struct px_report_file *f)
 
 	if (r == 0)
 		r = px_tree_read(o->tree, f->source, &source, &st);
+	if (r == 0)
+		r = add_recipe(h, f, &source);
 	/* A source that is kept is a file of its own. */
 	if (r == 0 && f->kind == PX_KIND_MODULE)
 		r = add_member(h, SOURCES, f->source, source.data, source.size);
@@ -263,52 +284,55 @@ static int add_open(struct hand *h, enum stream s, const char *path, int fd,
 	return r < 0 ? r : add_padding(h, s, size);
 }
 
-static int add_file(struct hand *h, const struct px_report_file *f)
+/* Adds a file to a stream: as it ships, or as it is in the source. */
+static int add_to(struct hand *h, const struct px_report_file *f, enum stream s,
+		  bool ships)
 {
+	const struct px_report_options *o = h->p->o;
 	PX_AUTOCLOSE int fd = -1;
 	struct px_stat st;
 	uint64_t size;
 	int r;
 
-	if (f->kind == PX_KIND_LINK)
-		return add_header(h, OTHERS, f->path, f->bytes);
-	r = px_content_open(h->p->o->content, f->source, false, &fd, &st,
-			    &size);
-	if (r == 0 && size != f->bytes)
+	if (ships) {
+		r = px_content_open(o->content, f->source, false, &fd, &st,
+				    &size);
+	} else {
+		r = px_tree_open_file(o->tree, f->source, &fd, &st);
+		size = st.fp.size;
+	}
+	if (r == 0 && size != f->bytes + (ships ? 0 : f->saved_bytes))
 		r = -ESTALE;
-	if (r == 0)
-		r = add_open(h, f->saved_bytes > 0 ? SHIPPED : OTHERS, f->path,
-			     fd, size, size > LARGE ? f->deflate_bytes : 0);
-	return r;
+	return r < 0 ? r
+		     : add_open(h, s, f->path, fd, size,
+				ships && size > LARGE ? f->deflate_bytes : 0);
 }
 
-/* Adds a file that is stripped in the layer as the others have it. */
-static int add_unstripped(struct hand *h, const struct px_report_file *f)
+/* Adds a file that is no module. A source that is kept is not in the recipe,
+ * and what is stripped is larger in the source. */
+static int add_file(struct hand *h, const struct px_report_file *f)
 {
-	static const enum stream others[] = {SOURCES, PIP};
-	int r = 0;
+	const bool is_source = px_ends_in(f->source, ".py");
+	int r;
 
-	for (size_t i = 0; i < PX_ARRAY_LEN(others) && r == 0; i++) {
-		PX_AUTOCLOSE int fd = -1;
-		struct px_stat st;
-
-		r = px_tree_open_file(h->p->o->tree, f->source, &fd, &st);
-		if (r == 0)
-			r = add_open(h, others[i], f->path, fd, st.fp.size, 0);
-	}
-	return r;
+	if (f->kind == PX_KIND_LINK)
+		return add_header(h, OTHERS, f->path, f->bytes);
+	if (!is_source && f->saved_bytes == 0)
+		return add_to(h, f, OTHERS, true);
+	r = add_to(h, f, SHIPPED, true);
+	if (r == 0 && h->apart && !is_source)
+		r = add_to(h, f, RECIPE, true);
+	if (r == 0)
+		r = add_to(h, f, SOURCES, false);
+	return r < 0 ? r : add_to(h, f, PIP, false);
 }
 
 static int pack_file(struct hand *h, const struct px_report_file *f)
 {
-	int r;
-
 	if (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)
 		return add_module(h, f);
-	if (f->kind == PX_KIND_RECORD)
-		return add_shipped(h, f, OTHERS);
-	r = add_file(h, f);
-	return r < 0 || f->saved_bytes == 0 ? r : add_unstripped(h, f);
+	return f->kind == PX_KIND_RECORD ? add_shipped(h, f, OTHERS)
+					 : add_file(h, f);
 }
 
 /* ----------------------------------------------------------- distributions */
@@ -331,6 +355,7 @@ static void key_of(const struct packing *p, size_t dist,
 		px_digest_field(&d, "source", f->source_digest, PX_DIGEST_SIZE);
 		px_digest_u64(&d, "pycache", f->pycache_bytes);
 		px_digest_u64(&d, "saved", f->saved_bytes);
+		px_digest_u64(&d, "recipe", f->recipe_bytes);
 	}
 	px_digest_final(&d, ret);
 }
@@ -391,6 +416,22 @@ static int pack_run(struct hand *h, size_t *at, size_t end)
 	return r;
 }
 
+/* Whether the recipe has other modules than the layer, of those from `at` on
+ * and before `end`. */
+static bool is_apart(const struct packing *p, size_t at, size_t end)
+{
+	for (; at < end; at++) {
+		const struct px_report_file *f = &p->r->files[p->order[at]];
+		const bool is_module =
+			f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT;
+
+		if (is_module ? !px_report_is_as_recipe(p->o, f, f->source)
+			      : px_ends_in(f->source, ".py"))
+			return true;
+	}
+	return false;
+}
+
 static int pack_dist(struct hand *h, size_t dist)
 {
 	const struct packing *p = h->p;
@@ -406,6 +447,7 @@ static int pack_dist(struct hand *h, size_t dist)
 			return -EIO;
 		ZSTD_CCtx_reset(h->packer[s].zstd, ZSTD_reset_session_only);
 	}
+	h->apart = is_apart(p, p->first[dist], p->first[dist + 1]);
 	for (size_t i = p->first[dist]; i < p->first[dist + 1] && r == 0;)
 		r = pack_run(h, &i, p->first[dist + 1]);
 	for (size_t s = 0; s < N_STREAMS && r == 0; s++) {
@@ -413,6 +455,8 @@ static int pack_dist(struct hand *h, size_t dist)
 		if (r == 0)
 			r = add_zstd(h, (enum stream)s, "", 0, true);
 	}
+	if (!h->apart)
+		h->sums.of[RECIPE] = h->sums.of[SHIPPED];
 	if (r == 0)
 		store(h, key);
 	return r;
@@ -492,8 +536,9 @@ static void add_up(struct px_report_archive *to,
 static void sum_up(const struct sums *s, struct px_report_packed *ret)
 {
 	*ret = (struct px_report_packed){s->of[OTHERS], s->of[OTHERS],
-					 s->of[OTHERS]};
+					 s->of[OTHERS], s->of[OTHERS]};
 	add_up(&ret->layer, &s->of[SHIPPED]);
+	add_up(&ret->recipe, &s->of[RECIPE]);
 	add_up(&ret->sources, &s->of[SOURCES]);
 	add_up(&ret->pip, &s->of[PIP]);
 }

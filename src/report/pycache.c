@@ -88,26 +88,13 @@ static int open_there(const struct px_report_options *o, const char *path,
 	return 1;
 }
 
-/* Keeps the bytes for px_report_pycache_bytes, if there is room for them. */
-static void spool(const struct px_report_options *o, const struct px_blob *b,
-		  struct px_report_file *f)
-{
-	int64_t at;
-
-	if (o->spool < 0)
-		return;
-	at = atomic_fetch_add(o->spool_end, (int64_t)b->size);
-	if (pwrite(o->spool, b->data, b->size, at) == (ssize_t)b->size)
-		f->spooled_at = at;
-}
-
 /* Compiles as Python itself does: 0 and a blob with its name, the caller's, or
  * NULL. */
 static int compile(const struct px_report_options *o, const char *path,
 		   const struct px_buf *source, struct px_blob **ret)
 {
 	struct px_blob *b;
-	int r = px_report_work(o->baseline, path, source, true, &b);
+	int r = px_report_work(o->baseline, path, source, 0, true, &b);
 
 	if (r < 0 || !b) {
 		*ret = NULL;
@@ -144,7 +131,7 @@ int px_report_pycache(const struct px_report_options *o, const char *path,
 	if (!b)
 		return 1;
 	f->pycache_bytes = b->size;
-	spool(o, b, f);
+	f->spooled_at = px_report_spool(o, b);
 	px_blob_unref(b);
 	px_put_le64(note, f->pycache_bytes);
 	px_note_put(o->cache, key, note, sizeof(note));
@@ -165,17 +152,9 @@ int px_report_pycache_bytes(const struct px_report_options *o,
 		return r;
 	if (r == 1)
 		return px_slurp(fd, ret);
-	if (f->spooled_at >= 0) {
-		r = px_buf_reserve(ret, (size_t)f->pycache_bytes);
-		if (r < 0)
-			return r;
-		if (px_pread_full(o->spool, ret->data + ret->size,
-				  (size_t)f->pycache_bytes,
-				  f->spooled_at) == (ssize_t)f->pycache_bytes) {
-			ret->size += (size_t)f->pycache_bytes;
-			return 0;
-		}
-	}
+	r = px_report_unspool(o, f->spooled_at, f->pycache_bytes, ret);
+	if (r != -ENOENT)
+		return r;
 	r = compile(o, f->source, source, &b);
 	if (r == 0 && b)
 		r = px_buf_add(ret, b->data, b->size);

@@ -148,7 +148,8 @@ static int report_file(struct making *m, struct px_meter *meter,
 							  ? i->attr.unstripped -
 								    i->attr.size
 							  : 0,
-				   .spooled_at = -1};
+				   .spooled_at = -1,
+				   .recipe_at = -1};
 	const size_t n = strlen(i->path) + 1, k = strlen(i->source) + 1;
 	int r = 0;
 
@@ -279,6 +280,7 @@ void px_report_add_sizes(struct px_report_sizes *to,
 			 const struct px_report_file *f)
 {
 
+	to->recipe_bytes += f->recipe_bytes;
 	to->deflate_bytes += f->deflate_bytes;
 	to->zstd_bytes += f->zstd_bytes;
 	to->source_deflate_bytes += f->source_deflate_bytes;

@@ -47,12 +47,39 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
  * caller's, or NULL if it does not compile. Waits for a compile. -errno. */
 int px_report_ask(struct px_content *c, const char *path, enum px_kind kind,
 		  struct px_blob **ret);
-/* What a worker of `pool` makes of a source, in the canonical form if there is
- * one of it: 0 and a blob that is the caller's, or NULL if it failed. Waits for
- * it. -errno. */
+/* What a worker of `pool` makes of a source at a level, in the canonical form
+ * if there is one of it: 0 and a blob that is the caller's, or NULL if it
+ * failed. Waits for it. -errno. */
 int px_report_work(struct px_pool *pool, const char *path,
-		   const struct px_buf *source, bool canonical,
+		   const struct px_buf *source, unsigned level, bool canonical,
 		   struct px_blob **ret);
+
+/* ---- spool.c: bytes that are wanted twice ---- */
+
+/* Where the blob's bytes are kept, or -1: there is no room for them. */
+int64_t px_report_spool(const struct px_report_options *o,
+			const struct px_blob *b);
+/* Appends the `n` bytes that are there. -ENOENT; -ENOMEM. */
+int px_report_unspool(const struct px_report_options *o, int64_t at, uint64_t n,
+		      struct px_buf *ret);
+
+/* ---- recipe.c: what compileall -o 2 -b has ---- */
+
+/* Whether the layer has the same for this module, whose source is at `source`.
+ */
+bool px_report_is_as_recipe(const struct px_report_options *o,
+			    const struct px_report_file *f, const char *source);
+/* Sets f->recipe_bytes, which for a module that ships as it is there needs
+ * f->bytes only. The digest is of the source. 1: it did not compile in time.
+ * -errno. Waits for a compile. */
+int px_report_recipe(const struct px_report_options *o, const char *path,
+		     const struct px_buf *source,
+		     const uint8_t digest[PX_DIGEST_SIZE],
+		     struct px_report_file *f);
+/* Appends the bytes of a module that ships otherwise. -errno. */
+int px_report_recipe_bytes(const struct px_report_options *o,
+			   const struct px_report_file *f,
+			   const struct px_buf *source, struct px_buf *ret);
 
 /* ---- pycache.c: what Python itself has, or would have, in __pycache__ ---- */
 

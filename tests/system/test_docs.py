@@ -110,6 +110,7 @@ FOREIGN_OPTIONS = {
                "--no-cache"},
     "pip": {"--no-index"},
     "py-spy": {"--full-filenames"},
+    "strip": {"--strip-unneeded"},
     "tar": {"--sort"},
     "uv": {"--compile-bytecode"},
     "pycfs-compiler": {"--self-test"},

@@ -69,6 +69,7 @@ function renderTotals(data) {
     n > 0 ? share(n, count(t.bytes)) + " of shipped" : "not measured");
 
   card("Shipped", size(count(t.bytes)), many(count(t.files), "file"));
+  against("Against compileall -o 2 -b", count(t.baseline_recipe_bytes));
   against("Against sources alone", count(t.baseline_source_bytes));
   against("Against sources with __pycache__",
     count(t.baseline_pycache_bytes));
