@@ -7,8 +7,8 @@ usage: python3 -S tools/survey_modules.py DIR JOBS < NAMES
 NAMES are top-level names, one a line. Each gets a process of its own, in which
 its modules are imported one after the other, and which ends after two minutes;
 a module that ends the process is skipped by the next one. Prints lines of
-JSON: a module, and null or [file, line, type, text] of what it raised. What is
-imported runs.
+JSON: a module, and null or [line, type, text, files] of what it raised, with
+the files of DIR that were being run, the last one first. What is imported runs.
 """
 import json
 import os
@@ -46,11 +46,14 @@ def outcome(name, top):
     try:
         __import__(name)
     except BaseException as e:  # SystemExit is one, too
-        frames = [f for f in traceback.extract_tb(e.__traceback__)
-                  if f.filename.startswith(top)]
-        at = frames[-1] if frames else None
-        return [at and os.path.relpath(at.filename, top), at and at.lineno,
-                type(e).__name__, str(e)[:300]]
+        files, line = [], None
+        for f in traceback.extract_tb(e.__traceback__):
+            # The second one is what the code of a layer says.
+            for prefix in top + "/", "/site-packages/":
+                if f.filename.startswith(prefix):
+                    files.insert(0, f.filename[len(prefix):])
+                    line = f.lineno
+        return [line, type(e).__name__, str(e)[:300], files]
     return None
 
 
@@ -107,8 +110,7 @@ class Job:
                 done.append(found)
         said = {name for name, _ in done}
         if begun and begun not in said:
-            done.append([begun, [None, None, "ended",
-                                 "the process: status %d" % status]])
+            done.append([begun, [None, "ended", "status %d" % status, []]])
             said.add(begun)
         for found in done:
             print(json.dumps(found), flush=True)

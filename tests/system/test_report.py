@@ -205,14 +205,28 @@ def large(root):
 
 def test_archives_are_as_large_as_tars(pycfs, scratch):
     root = large(os.path.join(scratch, "site"))
-    out = pycfs.exported(root, os.path.join(scratch, "out"), *PYTHON)
-    archives = ask(pycfs, root)["totals"]["archives"]
+    rules = ("--keep-source", "json/", "--optimize-for", "1:email/")
+    out = pycfs.exported(root, os.path.join(scratch, "out"), *PYTHON, *rules)
+    recipe = os.path.join(scratch, "recipe")
+    shutil.copytree(root, recipe)
+    totals = ask(pycfs, root, *rules)["totals"]
+    archives = totals["archives"]
+    subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", "-b", "-o", "2",
+                    "-s", recipe, "-p", "/site-packages",
+                    recipe], check=True, env={"PYTHONNODEBUGRANGES": "1"})
+    subprocess.run(["find", recipe, "-name", "*.py", "-delete"], check=True)
+    made = sum(os.path.getsize(os.path.join(d, n))
+               for d, _, names in os.walk(recipe) for n in names)
+    # The canonical form is smaller than what CPython happens to write.
+    assert 0 < made - totals["baseline_recipe_bytes"] < 0.04 * made
+    assert totals["baseline_recipe_bytes"] < totals["bytes"] - 10000
     subprocess.run([DEBIAN_PYTHON, "-m", "compileall", "-q", root], check=True)
     plain = [os.path.relpath(os.path.join(d, n), root)
              for d, _, names in os.walk(root) for n in names
              if not d.endswith("__pycache__")]
     for way, top, names in (("layer", out, ["."]), ("sources", root, plain),
-                            ("pip", root, ["."])):
+                            ("pip", root, ["."]),
+                            ("recipe", recipe, ["."])):
         gzip, zstd = packed(top, names)
         assert near(archives[way]["gzip_bytes"], gzip), (way, archives, gzip)
         assert near(archives[way]["zstd_bytes"], zstd), (way, archives, zstd)
@@ -276,9 +290,10 @@ def test_table_says_what_json_says(pycfs, site):
     text = report(pycfs, site, *RULES).stdout
     data = ask(pycfs, site, *RULES)
     assert "ships %d files" % data["totals"]["files"] in text
-    rows = text.partition("TAR.ZST\n")[2].splitlines()[:3]
+    rows = text.partition("TAR.ZST\n")[2].splitlines()[:4]
     assert [row.split("  ")[-1] for row in rows] == [
-        "the layer", "with __pycache__, as pip", "the sources alone"]
+        "the layer", "compileall -o 2 -b", "with __pycache__, as pip",
+        "the sources alone"]
     assert "not shipped: %d files" % data["totals"]["hidden_files"] in text
     assert "broken.py:3: SyntaxError: invalid syntax" in text
     assert "ns/two.py:2: breaks: " in text
