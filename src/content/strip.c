@@ -141,7 +141,7 @@ static int make_once(const struct px_strips *s, const char *path,
 {
 	PX_AUTOCLOSE int fd = -1;
 	PX_AUTOCLOSE int result = -1;
-	struct px_stripped made;
+	struct px_stripped made = {.fd = -1};
 	struct px_stat after;
 	int r = px_tree_open_file(s->o->tree, path, &fd, st);
 

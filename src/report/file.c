@@ -4,7 +4,7 @@
  * source's fingerprint, so that a second report reads no source and compresses
  * nothing.
  */
-#include "report_i.h"
+#include "others.h"
 
 #include <pthread.h>
 

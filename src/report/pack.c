@@ -12,7 +12,7 @@
  * gzip looks back 32 KiB only, and zstd at this level 2 MiB; and so a
  * distribution that has not changed need not be read again.
  */
-#include "report_i.h"
+#include "others.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * What pip ships beside a source: the .pyc in its __pycache__. It is taken from
  * there if it is of this Python and this source; else a worker makes it.
  */
-#include "report_i.h"
+#include "others.h"
 
 #include "pycfs/pool.h"
 #include "pycfs/pyc.h"

@@ -5,7 +5,7 @@
  * ones that rules or options compile at another level, or whose source they
  * keep; these are compiled once more. What is not of Python is the same.
  */
-#include "report_i.h"
+#include "others.h"
 
 #include "pycfs/pool.h"
 

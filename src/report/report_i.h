@@ -54,50 +54,6 @@ int px_report_work(struct px_pool *pool, const char *path,
 		   const struct px_buf *source, unsigned level, bool canonical,
 		   struct px_blob **ret);
 
-/* ---- spool.c: bytes that are wanted twice ---- */
-
-/* Where the blob's bytes are kept, or -1: there is no room for them. */
-int64_t px_report_spool(const struct px_report_options *o,
-			const struct px_blob *b);
-/* Appends the `n` bytes that are there. -ENOENT; -ENOMEM. */
-int px_report_unspool(const struct px_report_options *o, int64_t at, uint64_t n,
-		      struct px_buf *ret);
-
-/* ---- recipe.c: what compileall -o 2 -b has ---- */
-
-/* Whether the layer has the same for this module, whose source is at `source`.
- */
-bool px_report_is_as_recipe(const struct px_report_options *o,
-			    const struct px_report_file *f, const char *source);
-/* Sets f->recipe_bytes, which for a module that ships as it is there needs
- * f->bytes only. The digest is of the source. 1: it did not compile in time.
- * -errno. Waits for a compile. */
-int px_report_recipe(const struct px_report_options *o, const char *path,
-		     const struct px_buf *source,
-		     const uint8_t digest[PX_DIGEST_SIZE],
-		     struct px_report_file *f);
-/* Appends the bytes of a module that ships otherwise. -errno. */
-int px_report_recipe_bytes(const struct px_report_options *o,
-			   const struct px_report_file *f,
-			   const struct px_buf *source, struct px_buf *ret);
-
-/* ---- pycache.c: what Python itself has, or would have, in __pycache__ ---- */
-
-/* Sets f->pycache_bytes: of what is there for this source, whose digest and
- * description are given, or else of what Python would write. 1: it did not
- * compile in time. -errno. Waits for a compile. */
-int px_report_pycache(const struct px_report_options *o, const char *path,
-		      const struct px_buf *source, const struct px_stat *st,
-		      const uint8_t digest[PX_DIGEST_SIZE],
-		      struct px_report_file *f);
-/* Appends those bytes to `ret`: of what is there, of what px_report_pycache
- * compiled for this report, or compiled now. Nothing if it does not compile.
- * -errno. */
-int px_report_pycache_bytes(const struct px_report_options *o,
-			    const struct px_report_file *f,
-			    const struct px_buf *source,
-			    const struct px_stat *st, struct px_buf *ret);
-
 /* ---- pack.c: as one archive ---- */
 
 /* Sets r->packed. Starts threads; calls o->tick as px_report_make does. 0;

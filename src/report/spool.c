@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "report_i.h"
+#include "others.h"
 
 int64_t px_report_spool(const struct px_report_options *o,
 			const struct px_blob *b)

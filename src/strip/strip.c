@@ -5,6 +5,7 @@
 #include "tool.h"
 
 #include "pycfs/io.h"
+#include "pycfs/path.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -229,12 +230,12 @@ static void judge(const struct px_elf *before, int out,
 	    !px_elf_open(m.data, m.size, &after))
 		snprintf(ret->reason, sizeof(ret->reason),
 			 "%s makes no ELF file of it",
-			 strrchr(tool->path, '/') + 1);
+			 px_path_name(tool->path));
 	else if (!px_elf_loads_alike(before, &after))
 		snprintf(ret->reason, sizeof(ret->reason),
 			 "%s would change what is loaded of it, as of many a "
 			 "file that patchelf has changed",
-			 strrchr(tool->path, '/') + 1);
+			 px_path_name(tool->path));
 	else if (m.size >= before->size)
 		ret->outcome = PX_STRIP_NOTHING;
 	else

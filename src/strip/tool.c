@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include "pycfs/io.h"
+#include "pycfs/path.h"
 #include "pycfs/spawn.h"
 #include "pycfs/text.h"
 
@@ -126,7 +127,7 @@ static void say_why(const struct px_tool *t, int status, int said, char *ret,
 		    size_t n)
 {
 	PX_AUTOFREE char *line = first_lines(said, "\n");
-	const char *name = strrchr(t->path, '/') + 1;
+	const char *name = px_path_name(t->path);
 
 	if (WIFSIGNALED(status))
 		snprintf(ret, n, "%s was ended by signal %d", name,
@@ -178,7 +179,7 @@ int px_tool_run(const struct px_tool *t, const char *compiler, int in, int out,
 		return 0;
 	if (r == -ETIMEDOUT)
 		snprintf(ret, n, "%s took longer than two minutes",
-			 strrchr(t->path, '/') + 1);
+			 px_path_name(t->path));
 	else if (r > 0)
 		say_why(t, r, said, ret, n);
 	return r < 0 && r != -ETIMEDOUT ? r : -EBADMSG;
