@@ -110,7 +110,7 @@ int px_tool_find(const char *name, struct px_tool *ret)
 
 	if (r == 0)
 		r = ask_version(&t);
-	if (r < 0) {
+	if (r < 0 || !t.version) {
 		px_tool_fini(&t);
 		return r;
 	}
