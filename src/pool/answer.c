@@ -99,8 +99,8 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		px_because(&why, 0,
 			   "%s is Python %u.%u.%u, not the "
 			   "interpreter's version: install the libpython that "
-			   "belongs to it",
-			   want->libpython, h.hexversion >> 24,
+			   "belongs to it, or say --worker interpreter",
+			   px_python_file(want), h.hexversion >> 24,
 			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
 		px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
@@ -111,8 +111,9 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		px_because(&why, 0,
 			   "%s does not compile as the interpreter does, "
 			   "although both are Python %u.%u.%u: install the "
-			   "libpython that belongs to it",
-			   want->libpython, h.hexversion >> 24,
+			   "libpython that belongs to it, or say --worker "
+			   "interpreter",
+			   px_python_file(want), h.hexversion >> 24,
 			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
 		px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;

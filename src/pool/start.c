@@ -73,19 +73,37 @@ static void failed(struct px_pool *p, const char *text)
 	px_start_fail_queued(p);
 }
 
+static void could_not_start(const struct px_pool *p, int err,
+			    struct px_why *why)
+{
+	const char *file = p->o.python->interpreter;
+
+	if (!file)
+		file = p->o.compiler;
+	if (err == -ELIBACC)
+		px_because(why, err,
+			   "pycfs-compiler.so is missing beside %s: install "
+			   "pycfs again",
+			   p->o.compiler);
+	/* The kernel says -ENOENT also if the program is there and its
+	 * loader is not. */
+	else if (err == -ENOENT && access(file, X_OK) == 0)
+		px_because(why, err,
+			   "cannot start %s: the loader that it names is "
+			   "missing: it needs a system with glibc",
+			   file);
+	else
+		px_because(why, err, "cannot start %s: %s", file,
+			   strerror(-err));
+}
+
 void px_start_worker(struct px_pool *p, struct px_worker *w)
 {
 	struct px_why why;
 	int r = px_worker_spawn(w, &p->o);
 
 	if (r < 0) {
-		/* The kernel says -ENOENT also if the program is there and its
-		 * loader is not. */
-		px_because(&why, r, "cannot start %s: %s", p->o.compiler,
-			   r == -ENOENT && access(p->o.compiler, X_OK) == 0
-				   ? "the loader that it names is missing: "
-				     "it needs a system with glibc"
-				   : strerror(-r));
+		could_not_start(p, r, &why);
 		failed(p, why.text);
 		return;
 	}
@@ -95,6 +113,7 @@ void px_start_worker(struct px_pool *p, struct px_worker *w)
 
 void px_start_lost(struct px_pool *p, const char *said)
 {
+	const struct px_python *py = p->o.python;
 	struct px_why why;
 
 	/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
@@ -103,12 +122,27 @@ void px_start_lost(struct px_pool *p, const char *said)
 			   "the compile worker %s: the glibc of this system is "
 			   "too old for it",
 			   said);
+	/* CPython 3.8 to 3.15, Python/initconfig.c, of an option that it does
+	 * not know: the worker's main function did not run. */
+	else if (py->interpreter && strstr(said, "python -h"))
+		px_because(&why, 0,
+			   "the compile worker ran as an ordinary Python: %s "
+			   "cannot load pycfs-compiler.so from beside %s "
+			   "(--worker libpython does without it)",
+			   py->interpreter, p->o.compiler);
+	else if (py->interpreter)
+		px_because(&why, 0,
+			   "the compile worker in %s %s (with the package "
+			   "libpython%u.%u, --worker libpython does without "
+			   "that program)",
+			   py->interpreter, said, py->hexversion >> 24,
+			   py->hexversion >> 16 & 255);
 	else
 		px_because(&why, 0,
 			   "the compile worker %s: is the package "
 			   "libpython%u.%u whole?",
-			   said, p->o.python->hexversion >> 24,
-			   p->o.python->hexversion >> 16 & 255);
+			   said, py->hexversion >> 24,
+			   py->hexversion >> 16 & 255);
 	failed(p, why.text);
 }
 

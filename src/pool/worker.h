@@ -71,7 +71,8 @@ struct px_worker {
 	struct px_buf in;
 };
 
-/* Starts a process in a slot that has none. -errno. */
+/* Starts a process in a slot that has none. -ELIBACC: pycfs-compiler.so, which
+ * is needed, is not beside pycfs-compiler; other -errno. */
 int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);
 /* Ends the process; its jobs stay until they are taken. `why`, if not NULL,
  * says how it ended: its signal or status, and the last line that it wrote.
