@@ -86,6 +86,19 @@ static const char *file_of(const struct py_options *o)
 	return o->libpython ? o->libpython : o->interpreter;
 }
 
+static int lacks(const struct py_options *o, const char *name,
+		 struct px_why *why)
+{
+	if (!o->libpython)
+		return px_because(why, -ELIBACC,
+				  "%s has no %s: it is linked without "
+				  "-export-dynamic",
+				  o->interpreter, name);
+	return px_because(why, -ELIBACC,
+			  "%s has no %s: not CPython 3.8 or later?",
+			  o->libpython, name);
+}
+
 static int load(struct py_options *o, struct py *py, struct px_why *why)
 {
 	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
@@ -98,14 +111,10 @@ static int load(struct py_options *o, struct py *py, struct px_why *why)
 	if (!lib)
 		return px_because(why, -ELIBACC, "cannot load %s: %s",
 				  file_of(o), dlerror());
-#define PY_LOAD(name)                                                         \
-	symbol = dlsym(lib, #name);                                           \
-	if (!symbol)                                                          \
-		return px_because(                                            \
-			why, -ELIBACC, "%s has no %s: %s", file_of(o), #name, \
-			o->libpython                                          \
-				? "not CPython 3.8 or later?"                 \
-				: "it is linked without -export-dynamic");    \
+#define PY_LOAD(name)                        \
+	symbol = dlsym(lib, #name);          \
+	if (!symbol)                         \
+		return lacks(o, #name, why); \
 	memcpy(&py->api.name, &symbol, sizeof(symbol));
 	PY_FUNCTIONS(PY_LOAD)
 #undef PY_LOAD

@@ -224,18 +224,20 @@ static int choose_file(struct px_python *py, const char *name,
 			"no dynamic program of glibc's: leave out "
 			"--worker interpreter",
 			name, version, t);
+	if (worker == PX_PYTHON_LIBPYTHON)
+		return px_because(
+			why, -ELIBACC,
+			"%s (Python %s%s) has no libpython%u.%u%s.so: leave "
+			"out --worker libpython, or install the package "
+			"libpython%u.%u%s",
+			name, version, t, major, minor, t, major, minor, t);
 	return px_because(
 		why, -ELIBACC,
-		"%s (Python %s%s) has no libpython%u.%u%s.so%s: "
-		"install the package libpython%u.%u%s, %s",
-		name, version, t, major, minor, t,
-		in_it ? ", and can hold no worker itself, as it is no dynamic "
-			"program of glibc's"
-		      : "",
-		major, minor, t,
-		in_it ? "or build Python with --enable-shared"
-		      : "build Python with --enable-shared, or leave out "
-			"--worker libpython");
+		"%s (Python %s%s) has no libpython%u.%u%s.so, and can hold no "
+		"worker itself, as it is no dynamic program of glibc's: "
+		"install the package libpython%u.%u%s, or build Python with "
+		"--enable-shared",
+		name, version, t, major, minor, t, major, minor, t);
 }
 
 static void first_line(const struct px_buf *out, char *buf, size_t n)

@@ -281,7 +281,7 @@ static void test_worker(void **state)
 		 "no libpython3.12.so, and can hold no worker itself"},
 		{PX_PYTHON_LIBPYTHON, BOTH, "/l/libpython3.12.so", NULL, NULL},
 		{PX_PYTHON_LIBPYTHON, ONLY, NULL, NULL,
-		 "or leave out --worker libpython"},
+		 "leave out --worker libpython"},
 		{PX_PYTHON_INTERPRETER, BOTH, NULL, "/p", NULL},
 		{PX_PYTHON_INTERPRETER, ONLY, NULL, "/p", NULL},
 		{PX_PYTHON_INTERPRETER, GOOD, NULL, "/opt/python3", NULL},
