@@ -344,7 +344,7 @@ static void test_no_interpreter(void **state)
 	setenv("PATH", f->top, 1);
 	f->worker = PX_PYTHON_INTERPRETER;
 	assert_int_equal(find(f, NULL), -ENOENT);
-	assert_non_null(strstr(f->why.text, "install python3"));
+	assert_non_null(strstr(f->why.text, "for --worker interpreter"));
 }
 
 static void test_no_program(void **state)
