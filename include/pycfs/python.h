@@ -14,7 +14,7 @@
 
 /* What a worker takes its Python from. */
 enum px_python_worker {
-	PX_PYTHON_AUTO, /* libpython if there is one, else the interpreter */
+	PX_PYTHON_AUTO, /* libpython if one can be used, else the interpreter */
 	PX_PYTHON_LIBPYTHON,
 	PX_PYTHON_INTERPRETER,
 };
@@ -22,17 +22,18 @@ enum px_python_worker {
 struct px_python {
 	char *executable; /* absolute path; NULL: the build's own libpython is
 			   * used */
-	/* One of these two is NULL. */
-	char *libpython;   /* path or soname for dlopen */
-	char *interpreter; /* absolute path of the program that a worker runs
-			    * in; no link and no script */
-	char *home;	   /* for PYTHONHOME: sys.base_prefix, and after a colon
-			    * sys.base_exec_prefix if that is another */
-	char *version;	   /* sys.version, one line */
-	char *cache_tag;   /* sys.implementation.cache_tag */
-	char *canary;	   /* what its compiler makes of a given text, as a
-			    * digest (canary.py): 16 hexadecimal digits */
-	uint32_t magic;	   /* le32 of importlib.util.MAGIC_NUMBER */
+	/* At least one of these two is there. */
+	char *libpython; /* path or soname for dlopen; NULL: not used */
+	/* Absolute path of the program, no link and no script, that workers run
+	 * in if libpython is NULL or cannot be used; NULL: none may. */
+	char *interpreter;
+	char *home;	 /* for PYTHONHOME: sys.base_prefix, and after a colon
+			  * sys.base_exec_prefix if that is another */
+	char *version;	 /* sys.version, one line */
+	char *cache_tag; /* sys.implementation.cache_tag */
+	char *canary;	 /* what its compiler makes of a given text, as a
+			  * digest (canary.py): 16 hexadecimal digits */
+	uint32_t magic;	 /* le32 of importlib.util.MAGIC_NUMBER */
 	uint32_t hexversion;
 	bool free_threaded; /* a build without the global interpreter lock */
 };
@@ -61,7 +62,7 @@ struct px_python_query {
  * them, nor one of an entry of PATH that is not absolute; for a version, no
  * interpreter of any venv, as the one that it was made from is as good.
  *
- * `worker` decides which of px_python.libpython and .interpreter is set.
+ * `worker` decides which of px_python.libpython and .interpreter are set.
  *
  * Returns 0 (free *ret with px_python_free), or with a sentence in `why`:
  * -ENOENT: there is no such interpreter; -ELIBACC: it has no libpython, or its
@@ -82,7 +83,7 @@ const char *px_python_short(const struct px_python *p, char *buf, size_t n);
  * if there is no interpreter. `p` owns it. */
 const char *px_python_path(const struct px_python *p);
 
-/* The file that workers take their Python from. `p` owns it. */
+/* The file that workers take their Python from at first. `p` owns it. */
 const char *px_python_file(const struct px_python *p);
 
 /* The path of pycfs-compiler: beside this program, in libexec of its prefix, or

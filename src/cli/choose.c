@@ -139,11 +139,11 @@ int px_choose_python(const struct px_opt *o, const char *source,
 		if (r == 0)
 			r = find_for(o, source, compiler, &venv, ret, why);
 	}
-	if (r == 0 && ret->python->interpreter)
+	if (r == 0 && !ret->python->libpython)
 		r = tell_interpreter(ret, why);
 	if (r == 0)
 		px_log(PX_LOG_INFO, "compile workers %s %s",
-		       ret->python->interpreter ? "run in" : "load",
+		       ret->python->libpython ? "load" : "run in",
 		       px_python_file(ret->python));
 	if (r == 0 && !o->python)
 		px_log(PX_LOG_NOTICE, "compiling with Python %s (%s): %s",

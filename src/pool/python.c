@@ -20,7 +20,7 @@ const char *px_python_path(const struct px_python *p)
 
 const char *px_python_file(const struct px_python *p)
 {
-	return p->interpreter ? p->interpreter : p->libpython;
+	return p->libpython ? p->libpython : p->interpreter;
 }
 
 void px_python_free(struct px_python *p)

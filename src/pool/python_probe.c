@@ -202,18 +202,19 @@ static int check(const struct px_python *py, const char *name,
 	return 0;
 }
 
-/* Leaves only that of its files which workers shall use. */
+/* Leaves only those of its files that workers may use. */
 static int choose_file(struct px_python *py, const char *name,
 		       enum px_python_worker worker, struct px_why *why)
 {
-	const bool in_it = worker == PX_PYTHON_INTERPRETER ||
-			   (worker == PX_PYTHON_AUTO && !py->libpython);
 	const unsigned major = py->hexversion >> 24;
 	const unsigned minor = py->hexversion >> 16 & 255;
 	const char *t = py->free_threaded ? "t" : "";
 	char version[32];
 
-	free(in_it ? PX_STEAL(py->libpython) : PX_STEAL(py->interpreter));
+	if (worker == PX_PYTHON_INTERPRETER)
+		free(PX_STEAL(py->libpython));
+	if (worker == PX_PYTHON_LIBPYTHON)
+		free(PX_STEAL(py->interpreter));
 	if (px_python_file(py))
 		return 0;
 	px_python_short(py, version, sizeof(version));
@@ -333,11 +334,16 @@ int px_python_ask(const char *program, const struct px_python_query *q,
 		return r;
 	/* A script may have started any other program. */
 	if (py->interpreter &&
-	    px_place_avoided(py->interpreter, q->avoid, venvs))
-		return px_because(why, -ENOENT,
-				  "%s starts %s, which is not run unless you "
-				  "name it: say --python PATH",
-				  program, py->interpreter);
+	    px_place_avoided(py->interpreter, q->avoid, venvs)) {
+		if (py->libpython)
+			free(PX_STEAL(py->interpreter));
+		else
+			return px_because(
+				why, -ENOENT,
+				"%s starts %s, which is not run unless you "
+				"name it: say --python PATH",
+				program, py->interpreter);
+	}
 	py->executable = strdup(path);
 	if (!py->executable)
 		return px_because(why, -ENOMEM, "out of memory");

@@ -76,10 +76,9 @@ static void failed(struct px_pool *p, const char *text)
 static void could_not_start(const struct px_pool *p, int err,
 			    struct px_why *why)
 {
-	const char *file = p->o.python->interpreter;
+	const char *file =
+		p->in_interpreter ? p->o.python->interpreter : p->o.compiler;
 
-	if (!file)
-		file = p->o.compiler;
 	if (err == -ELIBACC)
 		px_because(why, err,
 			   "pycfs-compiler.so is missing beside %s: install "
@@ -100,7 +99,7 @@ static void could_not_start(const struct px_pool *p, int err,
 void px_start_worker(struct px_pool *p, struct px_worker *w)
 {
 	struct px_why why;
-	int r = px_worker_spawn(w, &p->o);
+	int r = px_worker_spawn(w, &p->o, p->in_interpreter);
 
 	if (r < 0) {
 		could_not_start(p, r, &why);
@@ -111,39 +110,71 @@ void px_start_worker(struct px_pool *p, struct px_worker *w)
 	px_stats_add(p->o.stats, PX_COUNT_spawned, 1);
 }
 
-void px_start_lost(struct px_pool *p, const char *said)
+/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
+static bool is_too_new(const char *said)
+{
+	return strstr(said, "version `GLIBC_") != NULL;
+}
+
+/* Why worker `w` did not start. */
+static void explain(const struct px_pool *p, const struct px_worker *w,
+		    const char *said, struct px_why *why)
 {
 	const struct px_python *py = p->o.python;
-	struct px_why why;
+	const unsigned major = py->hexversion >> 24;
+	const unsigned minor = py->hexversion >> 16 & 255;
 
-	/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
-	if (strstr(said, "version `GLIBC_"))
-		px_because(&why, 0,
+	if (is_too_new(said))
+		px_because(why, 0,
 			   "the compile worker %s: the glibc of this system is "
 			   "too old for it",
 			   said);
 	/* CPython 3.8 to 3.15, Python/initconfig.c, of an option that it does
 	 * not know: the worker's main function did not run. */
-	else if (py->interpreter && strstr(said, "python -h"))
-		px_because(&why, 0,
+	else if (w->in_interpreter && strstr(said, "python -h"))
+		px_because(why, 0,
 			   "the compile worker ran as an ordinary Python: %s "
 			   "cannot load pycfs-compiler.so from beside %s "
 			   "(--worker libpython does without it)",
 			   py->interpreter, p->o.compiler);
-	else if (py->interpreter)
-		px_because(&why, 0,
+	else if (w->in_interpreter)
+		px_because(why, 0,
 			   "the compile worker in %s %s (with the package "
 			   "libpython%u.%u, --worker libpython does without "
 			   "that program)",
-			   py->interpreter, said, py->hexversion >> 24,
-			   py->hexversion >> 16 & 255);
+			   py->interpreter, said, major, minor);
 	else
-		px_because(&why, 0,
+		px_because(why, 0,
 			   "the compile worker %s: is the package "
 			   "libpython%u.%u whole?",
-			   said, py->hexversion >> 24,
-			   py->hexversion >> 16 & 255);
-	failed(p, why.text);
+			   said, major, minor);
+}
+
+bool px_start_otherwise(struct px_pool *p, const char *why)
+{
+	const struct px_python *py = p->o.python;
+
+	if (p->ready || p->in_interpreter || !py->interpreter)
+		return false;
+	p->in_interpreter = true;
+	px_log(PX_LOG_WARNING, "compile workers run in %s instead: %s",
+	       py->interpreter, why);
+	return true;
+}
+
+void px_start_lost(struct px_pool *p, struct px_worker *w, const char *said)
+{
+	struct px_why why;
+
+	if (w->in_interpreter == p->in_interpreter) {
+		explain(p, w, said, &why);
+		/* pycfs-compiler.so needs the same glibc. */
+		if (is_too_new(said) || !px_start_otherwise(p, why.text)) {
+			failed(p, why.text);
+			return;
+		}
+	}
+	px_start_worker(p, w);
 }
 
 void px_start_succeeded(struct px_pool *p)

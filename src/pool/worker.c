@@ -49,11 +49,11 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 	 * option, and ends. */
 	const char *argv[11] = {
 		"pycfs-compiler",
-		py->interpreter ? "--interpreter" : "--libpython",
-		px_python_file(py),
+		w->in_interpreter ? "--interpreter" : "--libpython",
+		w->in_interpreter ? py->interpreter : py->libpython,
 	};
 	struct px_spawn child = {
-		.program = py->interpreter ? py->interpreter : o->compiler,
+		.program = w->in_interpreter ? py->interpreter : o->compiler,
 		.argv = argv,
 		.envp = envp,
 		/* The worker expects its socket as descriptor 3. */
@@ -68,7 +68,7 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 	if (libs && strlen(libs) < sizeof(library_path) - 32)
 		snprintf(library_path, sizeof(library_path),
 			 "LD_LIBRARY_PATH=%s", libs);
-	if (py->interpreter) {
+	if (w->in_interpreter) {
 		r = find_object(o->compiler, dir);
 		if (r < 0)
 			return r;
@@ -98,7 +98,8 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 	return px_spawn(&child, &w->pid);
 }
 
-int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
+int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o,
+		    bool in_interpreter)
 {
 	PX_AUTOCLOSE int ours = -1;
 	PX_AUTOCLOSE int theirs = -1;
@@ -116,6 +117,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	err_write = fds[1];
 	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
+	w->in_interpreter = in_interpreter;
 	r = start_process(w, o, theirs, err_write);
 	if (r < 0)
 		return r;

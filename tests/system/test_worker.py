@@ -1,6 +1,7 @@
 """--worker: the interpreter's own program compiles as its libpython does, in the
 same sandbox, and does so by itself where there is no libpython.
 """
+import glob
 import json
 import os
 import shutil
@@ -71,6 +72,16 @@ def test_self_test(target):
         assert "ok      %s: dies" % what in lines
 
 
+def workers_of(m):
+    """Its workers, once all have closed their filter."""
+    found = harness.workers(m.path)
+    assert found
+    for w in found:
+        harness.wait_for(lambda: test_sandbox.status_of(w)["Seccomp"].strip()
+                         == "2", 20, "a worker's filter")
+    return found
+
+
 def environment_of(process):
     text = read("/proc/%d/environ" % process.pid).decode()
     return dict(l.split("=", 1) for l in text.split("\0") if l)
@@ -82,10 +93,8 @@ def test_what_it_is_given(mount, small):
             "PYTHONINSPECT": "1", "LD_BIND_NOW": "1"}
     with mount(small, "--worker", "interpreter", env=mine) as m:
         assert read(m / "a.pyc")
-        workers = harness.workers(m.path)
-        assert workers
-        for w in workers:
-            assert w.exe == os.path.realpath(DEBIAN_PYTHON)
+        for w in workers_of(m):
+            assert os.readlink("/proc/%d/exe" % w.pid) == os.path.realpath(DEBIAN_PYTHON)
             assert set(environment_of(w)) <= {"LC_ALL", "LD_PRELOAD",
                                               "LD_LIBRARY_PATH"}
             assert os.readlink("/proc/%d/cwd" % w.pid) == "/"
@@ -135,12 +144,43 @@ def test_without_a_libpython(pycfs, mount, lonely, small, scratch):
     assert report["python_because"] == "--python " + lonely + IN_IT
     with mount(small, "--no-cache", "--require-sandbox", python=lonely) as m:
         assert read(m / "a.pyc") == read(os.path.join(want, "a.pyc"))
-        for w in harness.workers(m.path):
-            assert w.exe == lonely
-            status = test_sandbox.status_of(w)
-            assert status["Seccomp"].strip() == "2"
+        for w in workers_of(m):
+            assert os.readlink("/proc/%d/exe" % w.pid) == lonely
         told = json.loads(pycfs.ok("report", "--json", m.path).stdout)
         assert told["python_because"].endswith(IN_IT)
+
+
+def others():
+    """Files that stand where its libpython would, and are not that: what is no
+    library, and, if there is one, that of another 3.11."""
+    yield b"no library\n"
+    mine = harness.ask(DEBIAN_PYTHON)
+    for p in harness.PYTHONS:
+        if p.minor == mine.minor and p.version != mine.version:
+            for found in glob.glob(os.path.join(
+                    os.path.dirname(p.stdlib), "libpython*.so.1.0")):
+                yield read(found)
+
+
+def test_a_libpython_that_is_of_no_use(pycfs, lonely, small, scratch):
+    """Once it is seen to be of none, workers run in the interpreter, and that
+    is said; who asks for it learns why."""
+    want = pycfs.exported(small, os.path.join(scratch, "want"))
+    out = os.path.join(scratch, "out")
+    at = os.path.join(os.path.dirname(os.path.dirname(lonely)), "lib",
+                      "lib%s.so.1.0" % os.path.basename(lonely))
+    for data in others():
+        trees.write(at, data)
+        run = pycfs.export(small, out, "--no-cache", "--force", "-j4",
+                           python=lonely)
+        assert run.returncode == 0, run.stderr
+        assert run.stderr.count("compile workers run in %s instead: " %
+                                lonely) == 1, run.stderr
+        assert harness.tree_bytes(out) == harness.tree_bytes(want)
+        run = pycfs.export(small, out + "2", "--worker", "libpython",
+                           python=lonely)
+        assert run.returncode == 1 and at in run.stderr, run.stderr
+        assert " instead: " not in run.stderr
 
 
 def test_a_python_that_exports_nothing(pycfs, lonely, small, scratch):

@@ -275,7 +275,7 @@ static void test_worker(void **state)
 #define BOTH FILES("cpython", "51118576", "3.12.1", "/l/libpython3.12.so", "/p")
 #define ONLY FILES("cpython", "51118576", "3.12.1", "", "/p")
 #define NONE FILES("cpython", "51118576", "3.12.1", "", "")
-		{PX_PYTHON_AUTO, BOTH, "/l/libpython3.12.so", NULL, NULL},
+		{PX_PYTHON_AUTO, BOTH, "/l/libpython3.12.so", "/p", NULL},
 		{PX_PYTHON_AUTO, ONLY, NULL, "/p", NULL},
 		{PX_PYTHON_AUTO, NONE, NULL, NULL,
 		 "no libpython3.12.so, and can hold no worker itself"},
