@@ -104,7 +104,7 @@ static int hello(struct px_pool *p, struct px_worker *w,
 			   "belongs to it, or say --worker interpreter",
 			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
 			   h.hexversion >> 8 & 255);
-		if (!px_start_otherwise(p, why.text))
+		if (!px_start_otherwise(p, w, why.text))
 			px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
 	}
@@ -118,7 +118,7 @@ static int hello(struct px_pool *p, struct px_worker *w,
 			   "interpreter",
 			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
 			   h.hexversion >> 8 & 255);
-		if (!px_start_otherwise(p, why.text))
+		if (!px_start_otherwise(p, w, why.text))
 			px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
 	}

@@ -150,11 +150,14 @@ static void explain(const struct px_pool *p, const struct px_worker *w,
 			   said, major, minor);
 }
 
-bool px_start_otherwise(struct px_pool *p, const char *why)
+bool px_start_otherwise(struct px_pool *p, const struct px_worker *w,
+			const char *why)
 {
 	const struct px_python *py = p->o.python;
 
-	if (p->ready || p->in_interpreter || !py->interpreter)
+	if (w->in_interpreter != p->in_interpreter)
+		return true;
+	if (p->ready || w->in_interpreter || !py->interpreter)
 		return false;
 	p->in_interpreter = true;
 	px_log(PX_LOG_WARNING, "compile workers run in %s instead: %s",
@@ -166,15 +169,12 @@ void px_start_lost(struct px_pool *p, struct px_worker *w, const char *said)
 {
 	struct px_why why;
 
-	if (w->in_interpreter == p->in_interpreter) {
-		explain(p, w, said, &why);
-		/* pycfs-compiler.so needs the same glibc. */
-		if (is_too_new(said) || !px_start_otherwise(p, why.text)) {
-			failed(p, why.text);
-			return;
-		}
-	}
-	px_start_worker(p, w);
+	explain(p, w, said, &why);
+	/* pycfs-compiler.so needs the same glibc. */
+	if (is_too_new(said) || !px_start_otherwise(p, w, why.text))
+		failed(p, why.text);
+	else
+		px_start_worker(p, w);
 }
 
 void px_start_succeeded(struct px_pool *p)
