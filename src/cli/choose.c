@@ -141,7 +141,7 @@ int px_choose_python(const struct px_opt *o, const char *source,
 	}
 	if (r == 0 && !ret->python->libpython)
 		r = tell_interpreter(ret, why);
-	if (r == 0)
+	if (r == 0 && o->verbose)
 		px_log(PX_LOG_INFO, "compile workers %s %s",
 		       ret->python->libpython ? "load" : "run in",
 		       px_python_file(ret->python));
