@@ -11,6 +11,7 @@
  */
 
 #include "pycfs/pyc.h"
+#include "pycfs/python.h"
 #include "pycfs/rules.h"
 #include "pycfs/signer.h"
 #include "pycfs/strip.h"
@@ -52,7 +53,8 @@ enum px_column {
  */
 struct px_opt {
 	enum px_verb_bit verb;
-	const char *python;    /* NULL: px_choose_python chooses one */
+	const char *python; /* NULL: px_choose_python chooses one */
+	enum px_python_worker worker;
 	unsigned optimize;     /* level of optimization, 0 to 2 */
 	unsigned run_optimize; /* that of the interpreter which runs it */
 	bool debug_ranges;
@@ -203,7 +205,7 @@ struct px_opt_row {
 	int (*set)(struct px_opt *o, const char *value);
 };
 
-#define PX_N_OPTS 79
+#define PX_N_OPTS 80
 /* All options, in the order of --help. Two rows may have the same name, but
  * then no verb accepts both. */
 extern const struct px_opt_row px_opt_rows[PX_N_OPTS];

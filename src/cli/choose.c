@@ -70,8 +70,13 @@ static int find_for(const struct px_opt *o, const char *source,
 		NULL,
 	};
 	struct px_why inner;
-	int r = px_python_find(venv->says ? venv->version : NULL, avoid,
-			       compiler, &ret->python, &inner);
+	const struct px_python_query query = {
+		.spec = venv->says ? venv->version : NULL,
+		.avoid = avoid,
+		.compiler = compiler,
+		.worker = o->worker,
+	};
+	int r = px_python_find(&query, &ret->python, &inner);
 
 	if (r < 0)
 		return venv->says ? px_because(why, r, "%s: %s", venv->says,
@@ -91,7 +96,12 @@ static int find_for(const struct px_opt *o, const char *source,
 static int find_named(const struct px_opt *o, const char *compiler,
 		      struct px_choice *ret, struct px_why *why)
 {
-	int r = px_python_find(o->python, NULL, compiler, &ret->python, why);
+	const struct px_python_query query = {
+		.spec = o->python,
+		.compiler = compiler,
+		.worker = o->worker,
+	};
+	int r = px_python_find(&query, &ret->python, why);
 
 	if (r < 0)
 		return r;
@@ -99,6 +109,19 @@ static int find_named(const struct px_opt *o, const char *compiler,
 		return 0;
 	ret->because = NULL;
 	return no_memory(why);
+}
+
+/* Where workers run in the interpreter is said wherever the Python is. */
+static int tell_interpreter(struct px_choice *c, struct px_why *why)
+{
+	char *text;
+
+	if (asprintf(&text, "%s; compiled in the interpreter's own program",
+		     c->because) < 0)
+		return no_memory(why);
+	free(c->because);
+	c->because = text;
+	return 0;
 }
 
 int px_choose_python(const struct px_opt *o, const char *source,
@@ -116,6 +139,12 @@ int px_choose_python(const struct px_opt *o, const char *source,
 		if (r == 0)
 			r = find_for(o, source, compiler, &venv, ret, why);
 	}
+	if (r == 0 && !ret->python->libpython)
+		r = tell_interpreter(ret, why);
+	if (r == 0 && o->verbose)
+		px_log(PX_LOG_INFO, "compile workers %s %s",
+		       ret->python->libpython ? "load" : "run in",
+		       px_python_file(ret->python));
 	if (r == 0 && !o->python)
 		px_log(PX_LOG_NOTICE, "compiling with Python %s (%s): %s",
 		       px_python_short(ret->python, version, sizeof(version)),

@@ -107,6 +107,12 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "compile with this Python: a path, a program name or a version "
 	 "(default: the version that SOURCE is for, else python3 of PATH)",
 	 TEXT(python)},
+	{"worker", 0, "FROM", WORK,
+	 "where compile workers have that Python from; the bytes are the same",
+	 CHOICE(worker,
+		{"auto", PX_PYTHON_AUTO, "libpython if it has one"},
+		{"libpython", PX_PYTHON_LIBPYTHON, NULL},
+		{"interpreter", PX_PYTHON_INTERPRETER, "its own program"})},
 	{"optimize", 'O', "N", FORM, "optimize level",
 	 CHOICE(optimize, {"0", 0, NULL}, {"1", 1, "no asserts"},
 		{"2", 2, "no docstrings either"})},

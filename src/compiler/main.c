@@ -32,6 +32,8 @@ static int usage(void)
 	fputs("usage: pycfs-compiler --libpython FILE [--home DIR] "
 	      "[--debug-ranges] [--compileall] [--analyse]\n"
 	      "                      [--cpu SECONDS] [--probe]\n"
+	      "       LD_PRELOAD=pycfs-compiler.so PYTHON --interpreter PYTHON "
+	      "...\n"
 	      "       pycfs-compiler --self-test\n"
 	      "       pycfs-compiler --confine DIR [--memory BYTES] "
 	      "[--seconds N] PROGRAM...\n"
@@ -49,10 +51,11 @@ static void print_probe(const struct py *py, const struct py_options *o)
 	struct px_frame_hello hello;
 
 	px_py_describe(py, &hello);
-	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n%s\n", hello.magic,
+	printf("pycfs\ncpython\n%u\n%u\n%s\n%s\n%s\n%s\n%s\n%s\n", hello.magic,
 	       hello.hexversion, (const char *)hello.version.data,
 	       px_py_cache_tag(py), (const char *)hello.canary.data,
-	       o->home ? o->home : "", o->libpython);
+	       o->home ? o->home : "", o->libpython ? o->libpython : "",
+	       o->interpreter ? o->interpreter : "");
 }
 
 static int send_hello(struct worker *w, bool sandboxed)
@@ -201,6 +204,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"libpython", required_argument, NULL, 'l'},
+		{"interpreter", required_argument, NULL, 'i'},
 		{"home", required_argument, NULL, 'h'},
 		{"debug-ranges", no_argument, NULL, 'd'},
 		{"compileall", no_argument, NULL, 'c'},
@@ -230,6 +234,9 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'l':
 			o.libpython = optarg;
+			break;
+		case 'i':
+			o.interpreter = optarg;
 			break;
 		case 'h':
 			o.home = optarg;
@@ -276,7 +283,7 @@ int main(int argc, char **argv)
 		return px_tool_become(argv + optind);
 	if (confine.scratch && optind < argc)
 		return px_confine_run(&confine, argv + optind);
-	if (!o.libpython || optind != argc)
+	if (!o.libpython == !o.interpreter || optind != argc)
 		return usage();
 	px_sandbox_go_first();
 	/* Descriptors that whoever started pycfs left open do not concern us.

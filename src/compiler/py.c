@@ -81,23 +81,40 @@ static char *home_of(const void *in_libpython, const char *version)
 	return NULL;
 }
 
+static const char *file_of(const struct py_options *o)
+{
+	return o->libpython ? o->libpython : o->interpreter;
+}
+
+static int lacks(const struct py_options *o, const char *name,
+		 struct px_why *why)
+{
+	if (!o->libpython)
+		return px_because(why, -ELIBACC,
+				  "%s has no %s: it is linked without "
+				  "-export-dynamic",
+				  o->interpreter, name);
+	return px_because(why, -ELIBACC,
+			  "%s has no %s: not CPython 3.8 or later?",
+			  o->libpython, name);
+}
+
 static int load(struct py_options *o, struct py *py, struct px_why *why)
 {
 	/* RTLD_GLOBAL: extension modules such as unicodedata resolve their
-	 * Python symbols against the global scope. */
+	 * Python symbols against the global scope. That of NULL is the program
+	 * with all libraries that came with it. */
 	void *lib = dlopen(o->libpython, RTLD_NOW | RTLD_GLOBAL);
 	void *symbol;
 	int *no_site;
 
 	if (!lib)
 		return px_because(why, -ELIBACC, "cannot load %s: %s",
-				  o->libpython, dlerror());
-#define PY_LOAD(name)                                                        \
-	symbol = dlsym(lib, #name);                                          \
-	if (!symbol)                                                         \
-		return px_because(why, -ELIBACC,                             \
-				  "%s has no %s: not CPython 3.8 or later?", \
-				  o->libpython, #name);                      \
+				  file_of(o), dlerror());
+#define PY_LOAD(name)                        \
+	symbol = dlsym(lib, #name);          \
+	if (!symbol)                         \
+		return lacks(o, #name, why); \
 	memcpy(&py->api.name, &symbol, sizeof(symbol));
 	PY_FUNCTIONS(PY_LOAD)
 #undef PY_LOAD
@@ -255,7 +272,7 @@ int px_py_start(struct py_options *o, struct py **ret, struct px_why *why)
 		return px_because(why, r,
 				  "%s does not start: its standard library is "
 				  "incomplete or of another version",
-				  o->libpython);
+				  file_of(o));
 	}
 	*ret = PX_STEAL(py);
 	return 0;

@@ -2,8 +2,9 @@
 #ifndef PX_COMPILER_PY_H
 #define PX_COMPILER_PY_H
 /*
- * The target's Python inside this process. libpython is loaded at run time and
- * used through the stable ABI only, so that one binary serves every version.
+ * The target's Python inside this process. libpython is loaded at run time, or
+ * the process is a Python's (takeover.c); it is used through the stable ABI
+ * only, so that one binary serves every version.
  *
  * Threads: one. There can be only one Python in a process.
  */
@@ -13,7 +14,10 @@
 struct py;
 
 struct py_options {
-	const char *libpython; /* path or soname for dlopen */
+	/* One of these two is NULL. */
+	const char *libpython;	 /* path or soname for dlopen */
+	const char *interpreter; /* the path of this process's program, which
+				  * is that of a Python */
 	/* PYTHONHOME. NULL: px_py_start sets it to the prefix that libpython
 	 * is installed in, if it finds the standard library there. */
 	const char *home;

@@ -51,7 +51,7 @@ void px_answer_lost(struct px_pool *p, struct px_worker *w, int err)
 	 * count as a failed start, there would be no end of starts. */
 	if (state == PX_WORKER_STARTING ||
 	    (state == PX_WORKER_IDLE && !w->has_answered)) {
-		px_start_lost(p, why.text);
+		px_start_lost(p, w, why.text);
 		return;
 	}
 	if (!job && state == PX_WORKER_BUSY)
@@ -83,6 +83,8 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		 const struct px_str *payload)
 {
 	const struct px_python *want = p->o.python;
+	const char *file =
+		w->in_interpreter ? want->interpreter : want->libpython;
 	struct px_frame_hello h;
 	int r = px_frame_get_hello(payload->data, payload->size, &h);
 	struct px_why why;
@@ -99,10 +101,11 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		px_because(&why, 0,
 			   "%s is Python %u.%u.%u, not the "
 			   "interpreter's version: install the libpython that "
-			   "belongs to it",
-			   want->libpython, h.hexversion >> 24,
-			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
-		px_start_report(p, -ELIBBAD, false, why.text);
+			   "belongs to it, or say --worker interpreter",
+			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
+			   h.hexversion >> 8 & 255);
+		if (!px_start_otherwise(p, w, why.text))
+			px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
 	}
 	/* The keys of the cache have what the interpreter has said. */
@@ -111,10 +114,12 @@ static int hello(struct px_pool *p, struct px_worker *w,
 		px_because(&why, 0,
 			   "%s does not compile as the interpreter does, "
 			   "although both are Python %u.%u.%u: install the "
-			   "libpython that belongs to it",
-			   want->libpython, h.hexversion >> 24,
-			   h.hexversion >> 16 & 255, h.hexversion >> 8 & 255);
-		px_start_report(p, -ELIBBAD, false, why.text);
+			   "libpython that belongs to it, or say --worker "
+			   "interpreter",
+			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
+			   h.hexversion >> 8 & 255);
+		if (!px_start_otherwise(p, w, why.text))
+			px_start_report(p, -ELIBBAD, false, why.text);
 		return -ELIBBAD;
 	}
 	if (!h.sandboxed && p->o.require_sandbox) {

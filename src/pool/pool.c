@@ -53,6 +53,7 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	if (!p)
 		return px_because(why, -ENOMEM, "out of memory");
 	p->o = *o;
+	p->in_interpreter = !o->python->libpython;
 	px_queue_init(&p->queue);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->is_ready, NULL);

@@ -18,12 +18,18 @@ const char *px_python_path(const struct px_python *p)
 	return p->executable ? p->executable : p->libpython;
 }
 
+const char *px_python_file(const struct px_python *p)
+{
+	return p->libpython ? p->libpython : p->interpreter;
+}
+
 void px_python_free(struct px_python *p)
 {
 	if (!p)
 		return;
 	free(p->executable);
 	free(p->libpython);
+	free(p->interpreter);
 	free(p->home);
 	free(p->version);
 	free(p->cache_tag);

@@ -213,14 +213,14 @@ static int check_place(const char *real, struct px_why *why)
 }
 
 /* Asks interpreter `real`. *best becomes the newer one of the two. */
-static int ask_one(const char *real, const char *spec, const char *const *avoid,
+static int ask_one(const char *real, const struct px_python_query *q,
 		   struct px_python **best, struct px_why *why)
 {
 	struct px_python *py = NULL;
 	int r = check_place(real, why);
 
 	if (r == 0)
-		r = px_python_ask(real, spec, avoid, &py, why);
+		r = px_python_ask(real, q, &py, why);
 	if (py && (!*best || py->hexversion > (*best)->hexversion)) {
 		px_python_free(*best);
 		*best = PX_STEAL(py);
@@ -253,15 +253,14 @@ static char **real_paths(const glob_t *found, const char *const *avoid,
 }
 
 /*
- * The newest interpreter of any manager that fits `spec`. -ENOENT; or what is
+ * The newest interpreter of any manager that fits q->spec. -ENOENT; or what is
  * wrong with the one that would fit. All are asked, as the names of directories
  * need not contain the version. They are asked by their real paths: so several
  * links to one (an environment's python is a link, too) cost only one probe,
  * and no link can be changed between check_place and the start.
  */
-static int ask_installed(const char *spec, const char *name,
-			 const char *const *avoid, struct px_python **ret,
-			 struct px_why *why)
+static int ask_installed(const char *name, const struct px_python_query *q,
+			 struct px_python **ret, struct px_why *why)
 {
 	struct px_python *best = NULL;
 	struct px_why inner;
@@ -271,12 +270,12 @@ static int ask_installed(const char *spec, const char *name,
 	glob_t found;
 
 	if (find_installed(name, &found) == 0)
-		real = real_paths(&found, avoid, &n);
+		real = real_paths(&found, q->avoid, &n);
 	globfree(&found);
 	if (!real)
 		return px_because(why, -ENOMEM, "out of memory");
 	for (i = 0; i < n; i++) {
-		err = ask_one(real[i], spec, avoid, &best, &inner);
+		err = ask_one(real[i], q, &best, &inner);
 		/* That its library is missing tells the user best what to do.
 		 */
 		if (err < 0 && err != -ENOENT && r != -ELIBACC) {
@@ -292,9 +291,10 @@ static int ask_installed(const char *spec, const char *name,
 
 /* The interpreter in PATH that is called by the version's major and minor
  * number, if it fits; else that of a manager. */
-static int ask_version(const char *spec, const char *const *avoid,
-		       struct px_python **ret, struct px_why *why)
+static int ask_version(const struct px_python_query *q, struct px_python **ret,
+		       struct px_why *why)
 {
+	const char *spec = q->spec;
 	struct px_why first, second;
 	struct version v;
 	char name[64];
@@ -310,10 +310,10 @@ static int ask_version(const char *spec, const char *const *avoid,
 		return r;
 	snprintf(name, sizeof(name), "python%lu.%lu%s", v.major, v.minor,
 		 v.free_threaded ? "t" : "");
-	in_path = px_python_ask(name, spec, avoid, ret, &first);
+	in_path = px_python_ask(name, q, ret, &first);
 	if (in_path == 0)
 		return 0;
-	r = ask_installed(spec, name, avoid, ret, &second);
+	r = ask_installed(name, q, ret, &second);
 	if (r == 0)
 		return 0;
 	/* If there is one, but it is of no use, the user has to know why. */
@@ -325,35 +325,37 @@ static int ask_version(const char *spec, const char *const *avoid,
 		*why = first;
 		return in_path;
 	}
-	return px_because(why, -ENOENT,
-			  "no Python %s found, as %s in PATH or among those of "
-			  "uv, mise, asdf, pyenv and conda%s: install it, or "
-			  "say --python PATH",
-			  spec, name,
-			  avoid ? " (what is in SOURCE or in a venv is not run "
-				  "unless you name it)"
-				: "");
+	return px_because(
+		why, -ENOENT,
+		"no Python %s found, as %s in PATH or among those of "
+		"uv, mise, asdf, pyenv and conda%s: install it, or "
+		"say --python PATH",
+		spec, name,
+		q->avoid ? " (what is in SOURCE or in a venv is not run "
+			   "unless you name it)"
+			 : "");
 }
 
-int px_python_find(const char *spec, const char *const *avoid,
-		   const char *compiler, struct px_python **ret,
+int px_python_find(const struct px_python_query *q, struct px_python **ret,
 		   struct px_why *why)
 {
+	struct px_python_query any = *q;
 	struct px_why inner;
 	int r;
 
-	if (spec && is_version(spec))
-		return ask_version(spec, avoid, ret, why);
-	r = px_python_ask(spec ? spec : "python3", NULL, avoid, ret, &inner);
+	if (q->spec && is_version(q->spec))
+		return ask_version(q, ret, why);
+	any.spec = NULL;
+	r = px_python_ask(q->spec ? q->spec : "python3", &any, ret, &inner);
 	if (r == 0)
 		return 0;
-	if (r == -ENOENT && !spec)
-		return px_python_ask_build(compiler, ret, why);
+	if (r == -ENOENT && !q->spec)
+		return px_python_ask_build(&any, ret, why);
 	if (r == -ENOENT)
 		return px_because(why, r,
 				  "no Python '%s' found: install it, or say "
 				  "--python PATH",
-				  spec);
+				  q->spec);
 	*why = inner;
 	return r;
 }

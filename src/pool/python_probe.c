@@ -15,7 +15,7 @@
  * cold network disk may take seconds. */
 #define PROBE_TIMEOUT_MS 10000
 #define PROBE_MAX	 65536 /* bytes of its answer */
-#define PROBE_LINES	 9     /* of the answer: see probe.py */
+#define PROBE_LINES	 10    /* of the answer: see probe.py */
 
 /* src/pool/probe.py, by tools/embed. */
 extern const unsigned char px_probe_py[];
@@ -127,7 +127,7 @@ static int take_text(const char *text, char **ret)
 	return *text != '\0' && !*ret ? -ENOMEM : 0;
 }
 
-/* Finds the answer's nine lines, of which the first is "pycfs", in what was
+/* Finds the answer's ten lines, of which the first is "pycfs", in what was
  * written, and ends each with a NUL. -EIO: they are not all there. */
 static int split(char *text, char *line[PROBE_LINES])
 {
@@ -168,6 +168,8 @@ static int fill(struct px_python *py, char *line[PROBE_LINES])
 		r = take_text(line[7], &py->home);
 	if (r == 0)
 		r = take_text(line[8], &py->libpython);
+	if (r == 0)
+		r = take_text(line[9], &py->interpreter);
 	if (r == 0 && (!py->version || !py->cache_tag || !py->canary))
 		r = -EIO;
 	return r;
@@ -181,7 +183,6 @@ static int check(const struct px_python *py, const char *name,
 	const unsigned minor = py->hexversion >> 16 & 255;
 	/* A free-threaded build has an ABI of its own. */
 	const bool free_threaded = strcmp(implementation, "cpython-t") == 0;
-	const char *t = free_threaded ? "t" : "";
 	char version[32];
 
 	px_python_short(py, version, sizeof(version));
@@ -198,14 +199,46 @@ static int check(const struct px_python *py, const char *name,
 				  "%s is a free-threaded Python %s; of those "
 				  "3.14 or later is needed",
 				  name, version);
-	if (!py->libpython)
+	return 0;
+}
+
+/* Leaves only those of its files that workers may use. */
+static int choose_file(struct px_python *py, const char *name,
+		       enum px_python_worker worker, struct px_why *why)
+{
+	const unsigned major = py->hexversion >> 24;
+	const unsigned minor = py->hexversion >> 16 & 255;
+	const char *t = py->free_threaded ? "t" : "";
+	char version[32];
+
+	if (worker == PX_PYTHON_INTERPRETER)
+		free(PX_STEAL(py->libpython));
+	if (worker == PX_PYTHON_LIBPYTHON)
+		free(PX_STEAL(py->interpreter));
+	if (px_python_file(py))
+		return 0;
+	px_python_short(py, version, sizeof(version));
+	if (worker == PX_PYTHON_INTERPRETER)
 		return px_because(
 			why, -ELIBACC,
-			"%s (Python %s%s) has no libpython%u.%u%s.so: "
-			"install the package libpython%u.%u%s, or build "
-			"Python with --enable-shared",
+			"%s (Python %s%s) can hold no worker, as it is "
+			"no dynamic program of glibc's: leave out "
+			"--worker interpreter",
+			name, version, t);
+	if (worker == PX_PYTHON_LIBPYTHON)
+		return px_because(
+			why, -ELIBACC,
+			"%s (Python %s%s) has no libpython%u.%u%s.so: leave "
+			"out --worker libpython, or install the package "
+			"libpython%u.%u%s",
 			name, version, t, major, minor, t, major, minor, t);
-	return 0;
+	return px_because(
+		why, -ELIBACC,
+		"%s (Python %s%s) has no libpython%u.%u%s.so, and can hold no "
+		"worker itself, as it is no dynamic program of glibc's: "
+		"install the package libpython%u.%u%s, or build Python with "
+		"--enable-shared",
+		name, version, t, major, minor, t, major, minor, t);
 }
 
 static void first_line(const struct px_buf *out, char *buf, size_t n)
@@ -232,9 +265,11 @@ static bool version_fits(const struct px_python *py, const char *spec,
 }
 
 /* Runs a probe, which is argv, in `dir`, and makes a struct px_python of its
- * answer. `name` is what messages call it. */
+ * answer. `name` is what messages call it. Of `q` only `spec` and `worker` are
+ * looked at. */
 static int ask(const char *const argv[], const char *dir, const char *name,
-	       const char *spec, struct px_python **ret, struct px_why *why)
+	       const struct px_python_query *q, struct px_python **ret,
+	       struct px_why *why)
 {
 	PX_AUTO(px_buf_fini) struct px_buf out = {.max = PROBE_MAX};
 	PX_AUTO(px_python_freep) struct px_python *py = NULL;
@@ -266,52 +301,69 @@ static int ask(const char *const argv[], const char *dir, const char *name,
 	if (r < 0)
 		return px_because(why, r,
 				  "%s gave an answer nobody understands", name);
-	if (spec && !version_fits(py, spec, line[1]))
+	if (q->spec && !version_fits(py, q->spec, line[1]))
 		return px_because(why, -ENOENT, "%s is not Python %s", name,
-				  spec);
+				  q->spec);
 	r = check(py, name, line[1], why);
+	if (r == 0)
+		r = choose_file(py, name, q->worker, why);
 	if (r < 0)
 		return r;
 	*ret = PX_STEAL(py);
 	return 0;
 }
 
-int px_python_ask(const char *program, const char *spec,
-		  const char *const *avoid, struct px_python **ret,
-		  struct px_why *why)
+int px_python_ask(const char *program, const struct px_python_query *q,
+		  struct px_python **ret, struct px_why *why)
 {
+	const bool venvs = q->spec != NULL;
 	char path[PATH_MAX];
 	const char *argv[] = {path, "-I", "-S", "-c", (const char *)px_probe_py,
 			      NULL};
-	struct px_python *py = NULL;
-	int r = px_place_find(program, avoid, spec != NULL, path);
+	PX_AUTO(px_python_freep) struct px_python *py = NULL;
+	int r = px_place_find(program, q->avoid, venvs, path);
 
 	if (r < 0)
 		return px_because(why, r, "cannot run %s: %s", program,
 				  strerror(-r));
 	/* A version that was not named by the user must not depend on the
 	 * current directory, by which a version manager's shim chooses. */
-	r = ask(argv, avoid && spec ? "/" : directory_for(path), program, spec,
+	r = ask(argv, q->avoid && venvs ? "/" : directory_for(path), program, q,
 		&py, why);
 	if (r < 0 || !py)
 		return r;
-	py->executable = strdup(path);
-	if (!py->executable) {
-		px_python_free(py);
-		return px_because(why, -ENOMEM, "out of memory");
+	/* A script may have started any other program. */
+	if (py->interpreter &&
+	    px_place_avoided(py->interpreter, q->avoid, venvs)) {
+		if (py->libpython)
+			free(PX_STEAL(py->interpreter));
+		else
+			return px_because(
+				why, -ENOENT,
+				"%s starts %s, which is not run unless you "
+				"name it: say --python PATH",
+				program, py->interpreter);
 	}
-	*ret = py;
+	py->executable = strdup(path);
+	if (!py->executable)
+		return px_because(why, -ENOMEM, "out of memory");
+	*ret = PX_STEAL(py);
 	return 0;
 }
 
-int px_python_ask_build(const char *compiler, struct px_python **ret,
+int px_python_ask_build(const struct px_python_query *q, struct px_python **ret,
 			struct px_why *why)
 {
-	const char *argv[] = {compiler, "--probe", "--libpython",
+	const char *argv[] = {q->compiler, "--probe", "--libpython",
 			      PX_BUILD_LIBPYTHON, NULL};
 	struct px_why inner;
 
-	if (ask(argv, "/", PX_BUILD_LIBPYTHON, NULL, ret, &inner) == 0)
+	if (q->worker == PX_PYTHON_INTERPRETER)
+		return px_because(
+			why, -ENOENT,
+			"no python3 in PATH for --worker interpreter: "
+			"install python3, or say --python PATH");
+	if (ask(argv, "/", PX_BUILD_LIBPYTHON, q, ret, &inner) == 0)
 		return 0;
 	return px_because(why, -ENOENT,
 			  "no python3 in PATH and no %s: install python3, or "

@@ -73,19 +73,36 @@ static void failed(struct px_pool *p, const char *text)
 	px_start_fail_queued(p);
 }
 
+static void could_not_start(const struct px_pool *p, int err,
+			    struct px_why *why)
+{
+	const char *file =
+		p->in_interpreter ? p->o.python->interpreter : p->o.compiler;
+
+	if (err == -ELIBACC)
+		px_because(why, err,
+			   "pycfs-compiler.so is missing beside %s: install "
+			   "pycfs again",
+			   p->o.compiler);
+	/* The kernel says -ENOENT also if the program is there and its
+	 * loader is not. */
+	else if (err == -ENOENT && access(file, X_OK) == 0)
+		px_because(why, err,
+			   "cannot start %s: the loader that it names is "
+			   "missing: it needs a system with glibc",
+			   file);
+	else
+		px_because(why, err, "cannot start %s: %s", file,
+			   strerror(-err));
+}
+
 void px_start_worker(struct px_pool *p, struct px_worker *w)
 {
 	struct px_why why;
-	int r = px_worker_spawn(w, &p->o);
+	int r = px_worker_spawn(w, &p->o, p->in_interpreter);
 
 	if (r < 0) {
-		/* The kernel says -ENOENT also if the program is there and its
-		 * loader is not. */
-		px_because(&why, r, "cannot start %s: %s", p->o.compiler,
-			   r == -ENOENT && access(p->o.compiler, X_OK) == 0
-				   ? "the loader that it names is missing: "
-				     "it needs a system with glibc"
-				   : strerror(-r));
+		could_not_start(p, r, &why);
 		failed(p, why.text);
 		return;
 	}
@@ -93,23 +110,71 @@ void px_start_worker(struct px_pool *p, struct px_worker *w)
 	px_stats_add(p->o.stats, PX_COUNT_spawned, 1);
 }
 
-void px_start_lost(struct px_pool *p, const char *said)
+/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
+static bool is_too_new(const char *said)
 {
-	struct px_why why;
+	return strstr(said, "version `GLIBC_") != NULL;
+}
 
-	/* glibc's loader (2.36, elf/dl-version.c): version `X' not found. */
-	if (strstr(said, "version `GLIBC_"))
-		px_because(&why, 0,
+/* Why worker `w` did not start. */
+static void explain(const struct px_pool *p, const struct px_worker *w,
+		    const char *said, struct px_why *why)
+{
+	const struct px_python *py = p->o.python;
+	const unsigned major = py->hexversion >> 24;
+	const unsigned minor = py->hexversion >> 16 & 255;
+
+	if (is_too_new(said))
+		px_because(why, 0,
 			   "the compile worker %s: the glibc of this system is "
 			   "too old for it",
 			   said);
+	/* CPython 3.8 to 3.15, Python/initconfig.c, of an option that it does
+	 * not know: the worker's main function did not run. */
+	else if (w->in_interpreter && strstr(said, "python -h"))
+		px_because(why, 0,
+			   "the compile worker ran as an ordinary Python: %s "
+			   "cannot load pycfs-compiler.so from beside %s "
+			   "(--worker libpython does without it)",
+			   py->interpreter, p->o.compiler);
+	else if (w->in_interpreter)
+		px_because(why, 0,
+			   "the compile worker in %s %s (with the package "
+			   "libpython%u.%u, --worker libpython does without "
+			   "that program)",
+			   py->interpreter, said, major, minor);
 	else
-		px_because(&why, 0,
+		px_because(why, 0,
 			   "the compile worker %s: is the package "
 			   "libpython%u.%u whole?",
-			   said, p->o.python->hexversion >> 24,
-			   p->o.python->hexversion >> 16 & 255);
-	failed(p, why.text);
+			   said, major, minor);
+}
+
+bool px_start_otherwise(struct px_pool *p, const struct px_worker *w,
+			const char *why)
+{
+	const struct px_python *py = p->o.python;
+
+	if (w->in_interpreter != p->in_interpreter)
+		return true;
+	if (p->ready || w->in_interpreter || !py->interpreter)
+		return false;
+	p->in_interpreter = true;
+	px_log(PX_LOG_WARNING, "compile workers run in %s instead: %s",
+	       py->interpreter, why);
+	return true;
+}
+
+void px_start_lost(struct px_pool *p, struct px_worker *w, const char *said)
+{
+	struct px_why why;
+
+	explain(p, w, said, &why);
+	/* pycfs-compiler.so needs the same glibc. */
+	if (is_too_new(said) || !px_start_otherwise(p, w, why.text))
+		failed(p, why.text);
+	else
+		px_start_worker(p, w);
 }
 
 void px_start_succeeded(struct px_pool *p)

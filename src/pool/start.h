@@ -14,9 +14,15 @@
 
 /* Starts a process for `w`, which has none. */
 void px_start_worker(struct px_pool *p, struct px_worker *w);
-/* A worker ended before it had answered anything; `said` is how, in words that
- * follow "the worker". */
-void px_start_lost(struct px_pool *p, const char *said);
+/* Worker `w` ended before it had answered anything, and has no process any
+ * more; `said` is how, in words that follow "the worker". It is started at once
+ * if workers have come to run somewhere else. */
+void px_start_lost(struct px_pool *p, struct px_worker *w, const char *said);
+/* Worker `w` is of no use, for `why`. If it has loaded libpython and none was
+ * ready yet, says so in the log, and lets workers run in the interpreter from
+ * now on. Returns whether workers are now of another kind than `w`. */
+bool px_start_otherwise(struct px_pool *p, const struct px_worker *w,
+			const char *why);
 /* A new worker has answered: it was no failure in a row. */
 void px_start_succeeded(struct px_pool *p);
 

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,21 +17,43 @@
 #define READ_CHUNK  (64u << 10)
 /* A busy worker that gets less than one part in so many of a CPU is stuck. */
 #define STARVED 50
+/* Beside pycfs-compiler: the same for a Python's own program. */
+#define OBJECT "pycfs-compiler.so"
+
+/* The directory of pycfs-compiler. -ELIBACC: pycfs-compiler.so is not in it. */
+static int find_object(const char *compiler, char dir[PATH_MAX])
+{
+	const char *slash = strrchr(compiler, '/');
+	char path[PATH_MAX + 32];
+
+	if (!slash || slash - compiler >= PATH_MAX)
+		return -ELIBACC;
+	snprintf(dir, PATH_MAX, "%.*s", (int)(slash - compiler), compiler);
+	snprintf(path, sizeof(path), "%s/" OBJECT, dir);
+	return access(path, R_OK) < 0 ? -ELIBACC : 0;
+}
 
 /*
- * Starts pycfs-compiler. Its whole environment is where its shared libraries
- * are, and nothing that could change what Python does.
+ * Starts pycfs-compiler, or the interpreter with pycfs-compiler.so before its
+ * libraries (src/compiler/takeover.c). Its whole environment is where its
+ * shared libraries are, and nothing that could change what Python does.
  */
 static int start_process(struct px_worker *w, const struct px_pool_options *o,
 			 int socket_fd, int stderr_fd)
 {
+	const struct px_python *py = o->python;
 	const char *libs = getenv("LD_LIBRARY_PATH");
-	char library_path[4096] = "LC_ALL=C.UTF-8";
-	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL};
-	const char *argv[11] = {"pycfs-compiler", "--libpython",
-				o->python->libpython};
-	const struct px_spawn child = {
-		.program = o->compiler,
+	char library_path[4096] = "LC_ALL=C.UTF-8", dir[PATH_MAX];
+	const char *envp[] = {"LC_ALL=C.UTF-8", library_path, NULL, NULL};
+	/* An interpreter that is started without the object knows no such
+	 * option, and ends. */
+	const char *argv[11] = {
+		"pycfs-compiler",
+		w->in_interpreter ? "--interpreter" : "--libpython",
+		w->in_interpreter ? py->interpreter : py->libpython,
+	};
+	struct px_spawn child = {
+		.program = w->in_interpreter ? py->interpreter : o->compiler,
 		.argv = argv,
 		.envp = envp,
 		/* The worker expects its socket as descriptor 3. */
@@ -40,14 +63,23 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 		.ends_first = true,
 	};
 	char cpu_seconds[24];
-	int n = 3;
+	int n = 3, r;
 
 	if (libs && strlen(libs) < sizeof(library_path) - 32)
 		snprintf(library_path, sizeof(library_path),
 			 "LD_LIBRARY_PATH=%s", libs);
-	if (o->python->home) {
+	if (w->in_interpreter) {
+		r = find_object(o->compiler, dir);
+		if (r < 0)
+			return r;
+		/* The loader takes spaces and colons for the ends of names
+		 * (ld.so(8)), and a directory may have some. */
+		child.dir = dir;
+		envp[2] = "LD_PRELOAD=./" OBJECT;
+	}
+	if (py->home) {
 		argv[n++] = "--home";
-		argv[n++] = o->python->home;
+		argv[n++] = py->home;
 	}
 	if (o->debug_ranges)
 		argv[n++] = "--debug-ranges";
@@ -66,7 +98,8 @@ static int start_process(struct px_worker *w, const struct px_pool_options *o,
 	return px_spawn(&child, &w->pid);
 }
 
-int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
+int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o,
+		    bool in_interpreter)
 {
 	PX_AUTOCLOSE int ours = -1;
 	PX_AUTOCLOSE int theirs = -1;
@@ -84,6 +117,7 @@ int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o)
 	err_write = fds[1];
 	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
+	w->in_interpreter = in_interpreter;
 	r = start_process(w, o, theirs, err_write);
 	if (r < 0)
 		return r;

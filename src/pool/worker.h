@@ -52,9 +52,10 @@ struct px_slot {
 
 struct px_worker {
 	enum px_worker_state state;
-	bool has_answered; /* it not only starts, but also works */
-	bool is_worn;	   /* gets no more jobs: see PX_WORKER_DEADLINES */
-	uint64_t group;	   /* of the jobs that it had; 0: none yet */
+	bool has_answered;   /* it not only starts, but also works */
+	bool in_interpreter; /* its process is an interpreter's program */
+	bool is_worn;	     /* gets no more jobs: see PX_WORKER_DEADLINES */
+	uint64_t group;	     /* of the jobs that it had; 0: none yet */
 	pid_t pid;
 	int fd;	       /* stream socket, not blocking */
 	int stderr_fd; /* a pipe: what Python says when it dies */
@@ -71,8 +72,12 @@ struct px_worker {
 	struct px_buf in;
 };
 
-/* Starts a process in a slot that has none. -errno. */
-int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o);
+/* Starts a process in a slot that has none; with `in_interpreter`, that of
+ * o->python->interpreter, else one that loads libpython. -ELIBACC:
+ * pycfs-compiler.so, which is needed, is not beside pycfs-compiler; other
+ * -errno. */
+int px_worker_spawn(struct px_worker *w, const struct px_pool_options *o,
+		    bool in_interpreter);
 /* Ends the process; its jobs stay until they are taken. `why`, if not NULL,
  * says how it ended: its signal or status, and the last line that it wrote.
  * After -EPIPE from its socket, that is how it ended by itself. */

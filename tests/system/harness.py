@@ -86,7 +86,8 @@ def copy_program(to):
     """pycfs and its programs in directory `to`, for a user who may not go where
     they were built; the path of pycfs there."""
     built = os.path.dirname(program())
-    for name in ("pycfs", "pycfs-compiler", "pycfs-remote"):
+    for name in ("pycfs", "pycfs-compiler", "pycfs-compiler.so",
+                 "pycfs-remote"):
         shutil.copy2(os.path.join(built, name), to)
     return os.path.join(to, "pycfs")
 
@@ -150,6 +151,11 @@ def processes():
     return out
 
 
+def is_worker(p):
+    """Also one in an interpreter's program."""
+    return p.args[0] == b"pycfs-compiler"
+
+
 def daemons(word):
     """Every pycfs process with `word` among its arguments or a parent that
     has; words are paths under a test's own directory, so they are ours."""
@@ -163,7 +169,7 @@ def daemons(word):
         base = os.path.basename(p.exe)
         if base in names and any(word in a for a in p.args):
             return True
-        return (base in names or base == "pycfs-compiler") and \
+        return (base in names or is_worker(p)) and \
             ours(everyone.get(p.parent), depth + 1)
 
     return [p for p in everyone.values() if ours(p)]
@@ -178,8 +184,7 @@ def serving(word):
 
 
 def workers(word):
-    return [p for p in daemons(word)
-            if os.path.basename(p.exe) == "pycfs-compiler"]
+    return [p for p in daemons(word) if is_worker(p)]
 
 
 # running

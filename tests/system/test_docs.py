@@ -90,6 +90,7 @@ STANDS_FOR = {
 VALUES = [
     "/mnt", "/home/u", "(mode 0777)", "3.11.2", "python3", "3.11",
     ".pycfs-cache", "/builds/project/", "bad.py:1:7: ", "35", "bad.pyc",
+    "Py_GetVersion",
 ]
 
 # Messages of other programs, none of which the tests can rely on.

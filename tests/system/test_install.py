@@ -19,6 +19,7 @@ EXAMPLES = os.path.join(TOP, "tools", "examples")
 FILES = {
     "bin/pycfs",
     "libexec/pycfs/pycfs-compiler",
+    "libexec/pycfs/pycfs-compiler.so",
     "libexec/pycfs/pycfs-remote",
     "sbin/mount.fuse.pycfs",
     "share/bash-completion/completions/pycfs.bash",

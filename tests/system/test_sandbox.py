@@ -47,6 +47,11 @@ def without_seccomp():
     return [sys.executable, os.path.abspath(__file__)]
 
 
+@pytest.fixture(params=["libpython", "interpreter"])
+def worker(request):
+    return ["--worker", request.param]
+
+
 @pytest.fixture
 def unsanitized():
     out = subprocess.run([harness.program(), "--version"],
@@ -92,8 +97,8 @@ def limit_of(process, name):
     return int(value[0])
 
 
-def test_workers_are_in_it(mount, small, unsanitized):
-    with mount(small, "--timeout", 7) as m:
+def test_workers_are_in_it(mount, small, unsanitized, worker):
+    with mount(small, "--timeout", 7, *worker) as m:
         read(m / "a.pyc")
         workers = harness.workers(m.path)
         assert workers
@@ -116,7 +121,7 @@ def test_workers_are_in_it(mount, small, unsanitized):
             assert status["Uid"].split() == [str(user)] * 4
 
 
-def test_a_namespace_of_one_user(pycfs, small, scratch, unsanitized):
+def test_a_namespace_of_one_user(pycfs, small, scratch, unsanitized, worker):
     """Where nobody is nobody, root goes on as root, in the same sandbox."""
     alone = ["unshare", "--map-root-user"]
     if subprocess.run([*alone, "true"], timeout=30).returncode:
@@ -126,12 +131,12 @@ def test_a_namespace_of_one_user(pycfs, small, scratch, unsanitized):
     assert run.returncode == 0, run.stdout
     want = pycfs.exported(small, os.path.join(scratch, "want"))
     got = pycfs.exported(small, os.path.join(scratch, "got"), "--no-cache",
-                         prefix=alone)
+                         *worker, prefix=alone)
     assert harness.tree_bytes(got) == harness.tree_bytes(want)
 
 
-def test_without_seccomp(mount, small, unsanitized, pycfs):
-    with mount(small, prefix=without_seccomp()) as m:
+def test_without_seccomp(mount, small, unsanitized, pycfs, worker):
+    with mount(small, *worker, prefix=without_seccomp()) as m:
         assert read(m / "a.pyc")
         read(m / "b.pyc")
         said = m.said + m.log()
@@ -139,21 +144,21 @@ def test_without_seccomp(mount, small, unsanitized, pycfs):
         assert "--require-sandbox" in said
 
 
-def test_required(pycfs, small, scratch, mount, unsanitized):
+def test_required(pycfs, small, scratch, mount, unsanitized, worker):
     out = os.path.join(scratch, "out")
-    r = pycfs.export(small, out, "--require-sandbox",
+    r = pycfs.export(small, out, "--require-sandbox", *worker,
                      prefix=without_seccomp())
     assert r.returncode == 1
     assert "sandbox" in r.stderr and len(r.stderr.splitlines()) == 1
     assert not os.path.exists(out)
     at = os.path.join(scratch, "here")
     os.mkdir(at)
-    r = pycfs.run("mount", "--require-sandbox", "--python",
+    r = pycfs.run("mount", "--require-sandbox", *worker, "--python",
                   harness.DEBIAN_PYTHON, small, at,
                   prefix=without_seccomp())
     assert r.returncode == 1 and "sandbox" in r.stderr
     assert not harness.is_mounted(at)
-    with mount(small, "--require-sandbox") as m:
+    with mount(small, "--require-sandbox", *worker) as m:
         assert read(m / "a.pyc")
         assert "seccomp" not in m.said + m.log()
 

@@ -119,7 +119,8 @@ def test_a_python_without_libpython(instead, pycfs, tree, at, scratch):
     fake = script(scratch, "python-static", """
 %s "$@" | sed 's,^/.*libpython.*,%s,'
 """ % (harness.DEBIAN_PYTHON, instead))
-    refused(mount(pycfs, tree, at, python=fake), 1, instead or "libpython")
+    refused(mount(pycfs, tree, at, "--worker", "libpython", python=fake), 1,
+            instead or "libpython")
 
 
 def test_a_python_that_is_too_old(pycfs, tree, at):

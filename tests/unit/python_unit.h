@@ -27,7 +27,8 @@ static const char *const variables[] = {
 
 struct fixture {
 	char top[100];
-	char *path; /* the value of PATH before the test */
+	char *path;		      /* the value of PATH before the test */
+	enum px_python_worker worker; /* that is asked for */
 	struct px_python *py;
 	struct px_why why;
 };
@@ -108,7 +109,11 @@ static inline int find_but(struct fixture *f, const char *spec,
 	px_python_free(f->py);
 	f->py = NULL;
 	f->why.text[0] = '\0';
-	r = px_python_find(spec, avoid, compiler(), &f->py, &f->why);
+	r = px_python_find(&(struct px_python_query){.spec = spec,
+						     .avoid = avoid,
+						     .compiler = compiler(),
+						     .worker = f->worker},
+			   &f->py, &f->why);
 	print_message("%s: %d %s\n", spec ? spec : "(none)", r, f->why.text);
 	/* There is a sentence if there is an error, and a Python if not. */
 	assert_true((r < 0) == (f->why.text[0] != '\0'));

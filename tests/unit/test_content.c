@@ -74,8 +74,9 @@ static int make_tree(void **state PX_UNUSED)
 
 	snprintf(top, sizeof(top), "%s/px-content-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(top) ||
-	    px_python_find(NULL, NULL, unit_program("PYCFS_COMPILER"), &python,
-			   &why) < 0)
+	    px_python_find(&(struct px_python_query){.compiler = unit_program(
+							     "PYCFS_COMPILER")},
+			   &python, &why) < 0)
 		return -1;
 	px_log_init(PX_LOG_STDERR, PX_LOG_WARNING);
 	put("echo a.py", "source of a");

@@ -124,6 +124,7 @@ static bool has_rule(const struct px_opt *o)
 }
 
 IS(python, o->python &&strcmp(o->python, "3.12") == 0)
+IS(worker, o->worker == PX_PYTHON_INTERPRETER)
 IS(optimize, o->optimize == 1)
 IS(run_optimize, o->run_optimize == 2)
 IS(debug_ranges, o->debug_ranges)
@@ -207,6 +208,7 @@ static const struct sample {
 	const char *bad[18];
 } samples[] = {
 	{"python", "3.12", is_python, {""}},
+	{"worker", "interpreter", is_worker, {"", "Auto", "inter", "python"}},
 	{"optimize",
 	 "1",
 	 is_optimize,

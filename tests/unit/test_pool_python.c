@@ -18,8 +18,8 @@ static void start(struct unit_pool *u, unsigned n_workers, unsigned timeout_ms)
 		.timeout_ms = timeout_ms,
 		.stats = &u->stats,
 	};
-	r = px_python_find(NULL, NULL, u->o.compiler, (void *)&u->o.python,
-			   &u->why);
+	r = px_python_find(&(struct px_python_query){.compiler = u->o.compiler},
+			   (void *)&u->o.python, &u->why);
 	if (r == 0)
 		r = px_pool_start(&u->o, &u->p, &u->why);
 	if (r < 0)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "python_unit.h"
 
-/* What a good interpreter answers; line 9 is its libpython. */
-#define ANSWER(implementation, hexversion, version)                    \
+/* What an interpreter answers; line 9 is its libpython, line 10 its program. */
+#define FILES(implementation, hexversion, version, libpython, program) \
 	"printf 'pycfs\\n" implementation "\\n168627659\\n" hexversion \
 	"\\n" version " (fake)\\ncpython-312\\n0123456789abcdef\\n"    \
-	"/opt/python\\n/opt/libpython3.12.so\\n'\n"
+	"/opt/python\\n" libpython "\\n" program "\\n'\n"
+#define ANSWER(implementation, hexversion, version)                         \
+	FILES(implementation, hexversion, version, "/opt/libpython3.12.so", \
+	      "/opt/python3")
 #define GOOD ANSWER("cpython", "51118576", "3.12.1") /* 0x030c01f0 */
 
 static int find_script(struct fixture *f, const char *body)
@@ -77,8 +80,10 @@ static void test_without_path(void **state)
 	assert_null(f->py->executable);
 	assert_int_equal(find(f, "python3"), -ENOENT);
 	assert_non_null(strstr(f->why.text, "python3"));
-	assert_int_equal(px_python_find(NULL, NULL, "/nonexistent/compiler",
-					&f->py, &f->why),
+	assert_int_equal(px_python_find(
+				 &(struct px_python_query){
+					 .compiler = "/nonexistent/compiler"},
+				 &f->py, &f->why),
 			 -ENOENT);
 	assert_non_null(strstr(f->why.text, "install python3"));
 }
@@ -217,21 +222,23 @@ static void test_bad_answers(void **state)
 		{"kill -9 $$\n", -EIO, "no usable Python"},
 		{GOOD "exit 1\n", -EIO, "no usable Python"},
 		{"echo pycfs\n", -EIO, "no usable Python"},
-		{"printf 'pycfs\\ncpython\\n1\\n2\\n3\\n4\\n5\\n6\\n7'\n", -EIO,
-		 "no usable Python"},
-		{"printf 'pycfs\\ncpython\\nx\\n2\\n3\\n4\\n5\\n6\\n7\\n'\n",
-		 -EIO, "nobody understands"},
-		{"printf 'pycfs\\ncpython\\n1\\n2x\\n3\\n4\\n5\\n6\\n7\\n'\n",
-		 -EIO, "nobody understands"},
-		{"printf 'pycfs\\ncpython\\n99999999999\\n2\\n3\\n4\\n5\\n6"
-		 "\\n7\\n'\n",
+		{"printf 'pycfs\\ncpython\\n1\\n2\\n3\\n4\\n5\\n6\\n7\\n8'\n",
+		 -EIO, "no usable Python"},
+		{"printf "
+		 "'pycfs\\ncpython\\nx\\n2\\n3\\n4\\n5\\n6\\n7\\n8\\n'\n",
 		 -EIO, "nobody understands"},
 		{"printf "
-		 "'pycfs\\ncpython\\n1\\n51118576\\n\\n4\\n5\\n6\\n7\\n'\n",
+		 "'pycfs\\ncpython\\n1\\n2x\\n3\\n4\\n5\\n6\\n7\\n8\\n'\n",
+		 -EIO, "nobody understands"},
+		{"printf 'pycfs\\ncpython\\n99999999999\\n2\\n3\\n4\\n5\\n6"
+		 "\\n7\\n8\\n'\n",
+		 -EIO, "nobody understands"},
+		{"printf "
+		 "'pycfs\\ncpython\\n1\\n51118576\\n\\n4\\n5\\n6\\n7\\n8\\n'\n",
 		 -EIO, "nobody understands"},
 		{"printf "
 		 "'pycfs\\ncpython\\n1\\n51118576\\n3.12.1\\nt\\nc\\nh\\n"
-		 "\\n'\n",
+		 "\\n\\n'\n",
 		 -ELIBACC, "libpython3.12"},
 		{ANSWER("cpython", "50792944", "3.7.9"), -EPROTONOSUPPORT,
 		 "3.8 or later"}, /* 0x030709f0 */
@@ -254,6 +261,90 @@ static void test_bad_answers(void **state)
 		assert_non_null(strstr(f->why.text, cases[i].text));
 		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	}
+}
+
+/* What workers use of the two files that an interpreter has named. */
+static void test_worker(void **state)
+{
+	static const struct {
+		enum px_python_worker worker;
+		const char *body;
+		const char *libpython, *interpreter; /* of the answer */
+		const char *text;		     /* of the error */
+	} cases[] = {
+#define BOTH FILES("cpython", "51118576", "3.12.1", "/l/libpython3.12.so", "/p")
+#define ONLY FILES("cpython", "51118576", "3.12.1", "", "/p")
+#define NONE FILES("cpython", "51118576", "3.12.1", "", "")
+		{PX_PYTHON_AUTO, BOTH, "/l/libpython3.12.so", "/p", NULL},
+		{PX_PYTHON_AUTO, ONLY, NULL, "/p", NULL},
+		{PX_PYTHON_AUTO, NONE, NULL, NULL,
+		 "no libpython3.12.so, and can hold no worker itself"},
+		{PX_PYTHON_LIBPYTHON, BOTH, "/l/libpython3.12.so", NULL, NULL},
+		{PX_PYTHON_LIBPYTHON, ONLY, NULL, NULL,
+		 "leave out --worker libpython"},
+		{PX_PYTHON_INTERPRETER, BOTH, NULL, "/p", NULL},
+		{PX_PYTHON_INTERPRETER, ONLY, NULL, "/p", NULL},
+		{PX_PYTHON_INTERPRETER, GOOD, NULL, "/opt/python3", NULL},
+		{PX_PYTHON_INTERPRETER,
+		 FILES("cpython", "51118576", "3.12.1", "/l", ""), NULL, NULL,
+		 "leave out --worker interpreter"},
+	};
+	struct fixture *f = *state;
+	char body[1000];
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(cases); i++) {
+		snprintf(body, sizeof(body), "#!/bin/sh\n%s", cases[i].body);
+		f->worker = cases[i].worker;
+		if (cases[i].text) {
+			assert_int_equal(find_script(f, body), -ELIBACC);
+			assert_non_null(strstr(f->why.text, cases[i].text));
+			continue;
+		}
+		assert_int_equal(find_script(f, body), 0);
+		assert_string_equal(px_python_file(f->py),
+				    cases[i].libpython ? cases[i].libpython
+						       : cases[i].interpreter);
+		assert_int_equal(!f->py->libpython, !cases[i].libpython);
+		assert_int_equal(!f->py->interpreter, !cases[i].interpreter);
+	}
+}
+
+/* A script of PATH that starts a program which must not be run. */
+static void test_avoided_program(void **state)
+{
+	struct fixture *f = *state;
+	char path[300], dir[200], other[200], body[600];
+	const char *const avoid[] = {dir, NULL};
+	const char *const others[] = {other, NULL};
+
+	put_script(f, "in/python", "", path);
+	snprintf(dir, sizeof(dir), "%s/in", f->top);
+	snprintf(other, sizeof(other), "%s/out", f->top);
+	snprintf(body, sizeof(body),
+		 "#!/bin/sh\nprintf 'pycfs\\ncpython\\n168627659\\n51118576"
+		 "\\n3.12.1\\ncpython-312\\n0123\\n/opt\\n\\n%s\\n'\n",
+		 path);
+	put_script(f, "bin/python3", body, path);
+	snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin", f->top);
+	setenv("PATH", path, 1);
+	f->worker = PX_PYTHON_INTERPRETER;
+	assert_int_equal(find_but(f, NULL, others), 0);
+	assert_true(px_ends_in(f->py->interpreter, "/in/python"));
+	assert_int_equal(find_but(f, NULL, avoid), -ENOENT);
+	assert_non_null(strstr(f->why.text, "--python PATH"));
+	/* Whoever names it may. */
+	assert_int_equal(find(f, "python3"), 0);
+}
+
+/* The build's libpython is no interpreter. */
+static void test_no_interpreter(void **state)
+{
+	struct fixture *f = *state;
+
+	setenv("PATH", f->top, 1);
+	f->worker = PX_PYTHON_INTERPRETER;
+	assert_int_equal(find(f, NULL), -ENOENT);
+	assert_non_null(strstr(f->why.text, "for --worker interpreter"));
 }
 
 static void test_no_program(void **state)
@@ -343,6 +434,9 @@ int main(void)
 		PYTHON_TEST(test_good_answer),
 		PYTHON_TEST(test_chatty),
 		PYTHON_TEST(test_bad_answers),
+		PYTHON_TEST(test_worker),
+		PYTHON_TEST(test_avoided_program),
+		PYTHON_TEST(test_no_interpreter),
 		PYTHON_TEST(test_no_program),
 		PYTHON_TEST(test_closes_its_output),
 		PYTHON_TEST(test_version_in_path),

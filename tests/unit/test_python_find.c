@@ -10,9 +10,9 @@ static void put_python(struct fixture *f, const char *place, unsigned minor,
 
 	snprintf(body, sizeof(body),
 		 "#!/bin/sh\nprintf 'pycfs\\n%s\\n168627659\\n%u\\n"
-		 "3.%u.%u (fake)\\ncpython-3%u\\n0123\\n/opt\\n%s\\n'\n",
+		 "3.%u.%u (fake)\\ncpython-3%u\\n0123\\n/opt\\n%s\\n%s\\n'\n",
 		 implementation, 0x030000f0 | minor << 16 | micro << 8, minor,
-		 micro, minor, libpython);
+		 micro, minor, libpython, "");
 	put_script(f, place, body, path);
 }
 
