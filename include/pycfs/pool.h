@@ -14,12 +14,15 @@
  * module takes long, the jobs behind it are given to other workers, and the
  * first worker's answers to them are dropped.
  *
+ * If libpython turns out to be of no use before any worker is ready, workers
+ * run in the interpreter, if px_python.interpreter is there.
+ *
  * If some workers cannot be started, those that run do all the work; jobs fail
  * only when there is no worker at all. A worker that dies idle, before its
  * first answer, counts as one that could not be started.
  *
- * Does not: read files, cache, or log anything but that workers die or do not
- * start.
+ * Does not: read files, cache, or log anything but that workers die, do not
+ * start, or run elsewhere.
  */
 
 #include "pycfs/blob.h"
@@ -42,6 +45,9 @@ struct px_pool_options {
 	/* Workers import compileall first, so that up to Python 3.10 their
 	 * bytes are those of `python -m compileall`. Slower. */
 	bool compileall;
+	/* Workers run in the interpreter even if there is a libpython: another
+	 * pool has found that it is of no use. */
+	bool in_interpreter;
 	/* Workers find risks instead of compiling: a result is of kind CODE,
 	 * and its bytes are lines of grade, line, rule, reason, detail and
 	 * remedy, with a tab between them (src/compiler/analysis.py). */
@@ -80,6 +86,9 @@ int px_pool_ready(struct px_pool *p, struct px_why *why);
 /* Whether the first worker, which must be ready, has a filter of system calls.
  */
 bool px_pool_is_sandboxed(struct px_pool *p);
+
+/* Whether workers run in the interpreter; the first one must be ready. */
+bool px_pool_is_in_interpreter(struct px_pool *p);
 
 /*
  * Queues one module. The pool chooses task->id; co_filename and source are

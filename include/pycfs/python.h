@@ -38,6 +38,7 @@ struct px_python {
 	bool free_threaded; /* a build without the global interpreter lock */
 };
 
+/* What px_python_find is asked. All of it stays the caller's. */
 struct px_python_query {
 	const char *spec;
 	const char *const *avoid;
@@ -47,14 +48,13 @@ struct px_python_query {
 
 /*
  * Finds a Python for the members of `q`. `spec` is a path (it has a slash), a
- * program's name
- * ("python3.12"), a version ("3.12", "3.12.1"; "3.14t" is a free-threaded
- * build, which the others do not match), or NULL for python3 of PATH, and if
- * there is none, for the libpython that this build was made with, which
- * `compiler`, the path of pycfs-compiler, is asked about. A version is looked
- * for in PATH, then among those that uv, mise, asdf, pyenv and conda have
- * installed, of which the newest that fits is taken: only from places where
- * nobody but root and the caller can write.
+ * program's name ("python3.12"), a version ("3.12", "3.12.1"; "3.14t" is a
+ * free-threaded build, which the others do not match), or NULL for python3 of
+ * PATH, and if there is none, for the libpython that this build was made with,
+ * which `compiler`, the path of pycfs-compiler, is asked about. A version is
+ * looked for in PATH, then among those that uv, mise, asdf, pyenv and conda
+ * have installed, of which the newest that fits is taken: only from places
+ * where nobody but root and the caller can write.
  *
  * `avoid` is NULL if the user has named the Python. Otherwise it is a list of
  * absolute paths of directories that ends with NULL, and `spec` is a version or
@@ -66,10 +66,10 @@ struct px_python_query {
  *
  * Returns 0 (free *ret with px_python_free), or with a sentence in `why`:
  * -ENOENT: there is no such interpreter; -ELIBACC: it has no libpython, or its
- * program can hold no worker, and `worker` needs that;
- * -EPROTONOSUPPORT: it is, or would be, older than 3.8 (free-threaded: than
- * 3.14) or no CPython; -EPERM: other users could exchange it; -ETIMEDOUT; -EIO:
- * it ran, but its answer makes no sense; -ENOMEM.
+ * program can hold no worker, and `worker` needs that; -EPROTONOSUPPORT: it is,
+ * or would be, older than 3.8 (free-threaded: than 3.14) or no CPython; -EPERM:
+ * other users could exchange it; -ETIMEDOUT; -EIO: it ran, but its answer makes
+ * no sense; -ENOMEM.
  */
 int px_python_find(const struct px_python_query *q, struct px_python **ret,
 		   struct px_why *why);

@@ -71,6 +71,7 @@ static int start_baseline(struct running *run, struct px_why *why)
 		.timeout_ms = o->timeout_ms,
 		.debug_ranges = true,
 		.require_sandbox = o->require_sandbox,
+		.in_interpreter = px_pool_is_in_interpreter(e->pool),
 		.stats = &e->stats,
 	};
 
@@ -80,13 +81,15 @@ static int start_baseline(struct running *run, struct px_why *why)
 static int start_analyser(struct running *run, struct px_why *why)
 {
 	const struct px_opt *o = run->job->o;
+	struct px_engine *e = &run->engine;
 	const struct px_pool_options pool = {
-		.python = run->engine.choice.python,
-		.compiler = run->engine.compiler,
+		.python = e->choice.python,
+		.compiler = e->compiler,
 		.n_workers = px_engine_jobs(o),
 		.timeout_ms = o->timeout_ms,
 		.analyse = true,
 		.require_sandbox = o->require_sandbox,
+		.in_interpreter = px_pool_is_in_interpreter(e->pool),
 		.stats = &run->analysed,
 	};
 

@@ -53,7 +53,7 @@ int px_pool_start(const struct px_pool_options *o, struct px_pool **ret,
 	if (!p)
 		return px_because(why, -ENOMEM, "out of memory");
 	p->o = *o;
-	p->in_interpreter = !o->python->libpython;
+	p->in_interpreter = o->in_interpreter || !o->python->libpython;
 	px_queue_init(&p->queue);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->is_ready, NULL);
@@ -88,6 +88,16 @@ bool px_pool_is_sandboxed(struct px_pool *p)
 	sandboxed = p->sandboxed;
 	pthread_mutex_unlock(&p->lock);
 	return sandboxed;
+}
+
+bool px_pool_is_in_interpreter(struct px_pool *p)
+{
+	bool in_interpreter;
+
+	pthread_mutex_lock(&p->lock);
+	in_interpreter = p->in_interpreter;
+	pthread_mutex_unlock(&p->lock);
+	return in_interpreter;
 }
 
 int px_pool_submit(struct px_pool *p, const struct px_frame_compile *task,

@@ -159,7 +159,9 @@ bool px_start_otherwise(struct px_pool *p, const struct px_worker *w,
 		return true;
 	if (p->ready || w->in_interpreter || !py->interpreter)
 		return false;
+	pthread_mutex_lock(&p->lock);
 	p->in_interpreter = true;
+	pthread_mutex_unlock(&p->lock);
 	px_log(PX_LOG_WARNING, "compile workers run in %s instead: %s",
 	       py->interpreter, why);
 	return true;

@@ -17,7 +17,6 @@ struct px_pool {
 	struct pollfd *fds;	   /* wake_fd, then each worker's */
 	uint64_t *groups;	   /* of the workers, while jobs are given */
 	unsigned start_failures;   /* in a row; see start.h */
-	bool in_interpreter;	   /* where workers run that are started now */
 	int64_t retry_ms;	   /* no worker is started before that time */
 
 	/* How the first worker started, for px_pool_ready. Written once, by the
@@ -26,7 +25,9 @@ struct px_pool {
 	pthread_cond_t is_ready;
 	bool ready; /* the rest is known */
 	bool sandboxed;
-	int start_error; /* 0 or -errno, and a sentence: */
+	bool in_interpreter; /* where workers run that are started now; does not
+			      * change after `ready` */
+	int start_error;     /* 0 or -errno, and a sentence: */
 	struct px_why why;
 };
 

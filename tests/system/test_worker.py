@@ -177,6 +177,8 @@ def test_a_libpython_that_is_of_no_use(pycfs, lonely, small, scratch):
         assert run.stderr.count("compile workers run in %s instead: " %
                                 lonely) == 1, run.stderr
         assert harness.tree_bytes(out) == harness.tree_bytes(want)
+        report = pycfs.ok("report", "--python", lonely, small)
+        assert report.stderr.count(" instead: ") == 1, report.stderr
         run = pycfs.export(small, out + "2", "--worker", "libpython",
                            python=lonely)
         assert run.returncode == 1 and at in run.stderr, run.stderr
