@@ -132,6 +132,8 @@ struct px_blob *px_note_find(struct px_cache *c,
  * change; *ret is its name. If it cannot be stored, it is not found later, and
  * that is no error. -errno: it cannot be read; -ENOMEM. Blocks. */
 int px_cache_put_file(struct px_cache *c, int fd, uint8_t ret[PX_DIGEST_SIZE]);
+/* The name that what is open as `fd` would have; as px_cache_put_file. */
+int px_cache_name_file(int fd, uint8_t ret[PX_DIGEST_SIZE]);
 /* Opens it for reading; the caller closes *ret_fd. What is open has the digest
  * that it is named by. -ENOENT: it is not there, or was damaged, which is
  * counted; -ENOMEM. Blocks. */

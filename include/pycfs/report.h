@@ -37,6 +37,13 @@ struct px_report_sizes {
 	uint64_t source_zstd_bytes;
 };
 
+/* A module that is compiled to be compared with. */
+struct px_report_compiled {
+	uint64_t bytes;
+	/* Where in o->spool its bytes are; -1: nowhere. */
+	int64_t at;
+};
+
 /* One file of the view. Sizes are in bytes. "Of a module" means that the member
  * is 0 for other files. */
 struct px_report_file {
@@ -47,9 +54,10 @@ struct px_report_file {
 	enum px_kind kind;
 	uint64_t source_bytes; /* of a module */
 	uint64_t bytes;
-	uint64_t pycache_bytes; /* of a module */
-	uint64_t saved_bytes;	/* by stripping it; else 0 */
-	uint64_t recipe_bytes;	/* as in px_report_sizes */
+	struct px_report_compiled pycache; /* of a module: in __pycache__ */
+	/* as compileall -o 2 -b has it; of any file */
+	struct px_report_compiled recipe;
+	uint64_t saved_bytes; /* by stripping it; else 0 */
 	uint64_t deflate_bytes;
 	uint64_t zstd_bytes;
 	/* of a module; else deflate_bytes, zstd_bytes */
@@ -57,9 +65,6 @@ struct px_report_file {
 	uint64_t source_zstd_bytes;
 	uint8_t digest[PX_DIGEST_SIZE]; /* of the file's bytes in the view */
 	uint8_t source_digest[PX_DIGEST_SIZE]; /* of a module's source */
-	/* Where in o->spool its bytes for __pycache__ are; -1: nowhere. */
-	int64_t spooled_at;
-	int64_t recipe_at; /* the same of those of recipe_bytes */
 	/* Risks as text in the form of px_pool_options.analyse, which
 	 * px_report_find_risks cuts into fields in place; NULL if there are
 	 * none. */

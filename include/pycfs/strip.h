@@ -57,6 +57,10 @@ struct px_stripped {
 	char reason[PX_STRIP_REASON_SIZE];
 };
 
+/* Whether what is open as `fd` is an ELF program or library: 1 or 0, or -errno.
+ * Of nothing else there is anything to strip. */
+int px_strip_concerns(int fd);
+
 /* Strips what is open as `fd`, whose position does not matter and is not
  * changed. 0, or -errno: it cannot be read, or there is no memory for it.
  * Blocks until a tool has done it, two minutes at most for each tool. */

@@ -157,6 +157,11 @@ int px_cache_put_file(struct px_cache *c, int fd, uint8_t ret[PX_DIGEST_SIZE])
 	return px_shelf_put(&c->shelf, fd, ret);
 }
 
+int px_cache_name_file(int fd, uint8_t ret[PX_DIGEST_SIZE])
+{
+	return px_shelf_name(fd, ret);
+}
+
 int px_cache_open_file(struct px_cache *c, const uint8_t name[PX_DIGEST_SIZE],
 		       int *ret_fd)
 {

@@ -81,6 +81,11 @@ static int digest_of(int fd, int to, uint8_t ret[PX_DIGEST_SIZE])
 	return r;
 }
 
+int px_shelf_name(int fd, uint8_t ret[PX_DIGEST_SIZE])
+{
+	return digest_of(fd, -1, ret);
+}
+
 static uint64_t identity_of(const struct stat *st)
 {
 	const int64_t id[] = {(int64_t)st->st_ino, st->st_size,

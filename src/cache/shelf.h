@@ -40,7 +40,8 @@ struct px_shelf_sum {
 void px_shelf_open(struct px_shelf *s, int dir_fd, uint64_t max_bytes);
 void px_shelf_close(struct px_shelf *s);
 
-/* As px_cache_put_file and px_cache_open_file. */
+/* As px_cache_name_file, px_cache_put_file and px_cache_open_file. */
+int px_shelf_name(int fd, uint8_t ret[PX_DIGEST_SIZE]);
 int px_shelf_put(struct px_shelf *s, int fd, uint8_t ret[PX_DIGEST_SIZE]);
 int px_shelf_find(struct px_shelf *s, const uint8_t name[PX_DIGEST_SIZE],
 		  int *ret_fd);

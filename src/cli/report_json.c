@@ -117,7 +117,7 @@ static void print_files(const struct px_report *r, FILE *to)
 			"\"risk\": "
 			"%u}",
 			f->dist, kind_name(f->kind), (ull)f->source_bytes,
-			(ull)f->bytes, (ull)f->pycache_bytes,
+			(ull)f->bytes, (ull)f->pycache.bytes,
 			(ull)f->deflate_bytes, (ull)f->zstd_bytes, f->risk);
 	}
 	putc(']', to);

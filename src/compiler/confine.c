@@ -231,18 +231,6 @@ static int watch(const struct px_confine *c, const struct space *s, pid_t child)
 	return why ? why : to_exit_status(status);
 }
 
-static void limit(__rlimit_resource_t resource, uint64_t n)
-{
-	struct rlimit l;
-
-	if (getrlimit(resource, &l) < 0)
-		return;
-	if (n < l.rlim_max)
-		l.rlim_max = n;
-	l.rlim_cur = l.rlim_max;
-	(void)setrlimit(resource, &l);
-}
-
 static _Noreturn void become(const struct px_confine *c, char **argv)
 {
 	const struct sigaction usual = {.sa_handler = SIG_DFL};
@@ -252,11 +240,11 @@ static _Noreturn void become(const struct px_confine *c, char **argv)
 	setsid();
 	for (sig = 1; sig < NSIG; sig++)
 		sigaction(sig, &usual, NULL);
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_FSIZE, MAX_FILE);
-	limit(RLIMIT_AS, c->memory);
-	limit(RLIMIT_CPU, (uint64_t)c->seconds + 1);
-	limit(RLIMIT_NPROC, MAX_PROCESSES + 1000);
+	(void)px_sandbox_limit(RLIMIT_CORE, 0);
+	(void)px_sandbox_limit(RLIMIT_FSIZE, MAX_FILE);
+	(void)px_sandbox_limit(RLIMIT_AS, c->memory);
+	(void)px_sandbox_limit(RLIMIT_CPU, (uint64_t)c->seconds + 1);
+	(void)px_sandbox_limit(RLIMIT_NPROC, MAX_PROCESSES + 1000);
 	if (chdir(c->scratch) < 0 || px_sandbox_drop_capabilities() < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(CONFINE_BROKEN);

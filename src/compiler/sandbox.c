@@ -102,8 +102,7 @@ int px_sandbox_drop_privileges(void)
 	return px_sandbox_drop_capabilities();
 }
 
-/* Lowers the limit to `n`; it is never raised. */
-static int limit(int resource, rlim_t n)
+int px_sandbox_limit(int resource, uint64_t n)
 {
 	struct rlimit l;
 
@@ -117,15 +116,15 @@ static int limit(int resource, rlim_t n)
 
 static int set_limits(unsigned cpu_seconds)
 {
-	int r = limit(RLIMIT_CORE, 0);
+	int r = px_sandbox_limit(RLIMIT_CORE, 0);
 
 	if (r == 0 && cpu_seconds > 0)
-		r = limit(RLIMIT_CPU, cpu_seconds);
+		r = px_sandbox_limit(RLIMIT_CPU, cpu_seconds);
 	/* A sanitizer writes its report to a file. */
 	if (r == 0 && !SANDBOX_SANITIZED)
-		r = limit(RLIMIT_FSIZE, 0);
+		r = px_sandbox_limit(RLIMIT_FSIZE, 0);
 	if (r == 0 && !SANDBOX_SANITIZED)
-		r = limit(RLIMIT_AS, SANDBOX_ADDRESS_SPACE);
+		r = px_sandbox_limit(RLIMIT_AS, SANDBOX_ADDRESS_SPACE);
 	return r;
 }
 

@@ -27,6 +27,10 @@ void px_sandbox_go_first(void);
  * descriptors stay usable. -errno. */
 int px_sandbox_drop_privileges(void);
 
+/* Lowers a limit of resources (setrlimit(2)) to `n`; it is never raised.
+ * -errno. */
+int px_sandbox_limit(int resource, uint64_t n);
+
 /* Gives up all capabilities. -errno. */
 int px_sandbox_drop_capabilities(void);
 

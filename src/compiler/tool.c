@@ -116,18 +116,6 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
-static void limit(__rlimit_resource_t resource, uint64_t n)
-{
-	struct rlimit l;
-
-	if (getrlimit(resource, &l) < 0)
-		return;
-	if (n < l.rlim_max)
-		l.rlim_max = n;
-	l.rlim_cur = l.rlim_max;
-	(void)setrlimit(resource, &l);
-}
-
 /* Lets it read and run what is below `path`, if that is there. */
 static void permit(int rules, const char *path)
 {
@@ -201,10 +189,10 @@ int px_tool_become(char **argv)
 
 	px_sandbox_go_first();
 	closefrom(LAST_FD + 1);
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_FSIZE, MAX_FILE);
-	limit(RLIMIT_AS, MAX_MEMORY);
-	limit(RLIMIT_CPU, MAX_SECONDS);
+	(void)px_sandbox_limit(RLIMIT_CORE, 0);
+	(void)px_sandbox_limit(RLIMIT_FSIZE, MAX_FILE);
+	(void)px_sandbox_limit(RLIMIT_AS, MAX_MEMORY);
+	(void)px_sandbox_limit(RLIMIT_CPU, MAX_SECONDS);
 	(void)px_sandbox_drop_privileges();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {

@@ -10,9 +10,12 @@
 /* Part of every key of a stored outcome: raise it when files are stripped, or
  * judged, in another way.
  *
+ * There is one for the fingerprint of a file, and one for its bytes, so that a
+ * file that was installed anew is not stripped again.
+ *
  *   note ::= u8 outcome, le64 size, le64 mark, digest of the result, reason
  */
-#define FORMAT	  1
+#define FORMAT	  2
 #define NOTE_SIZE (1 + 8 + 8 + PX_DIGEST_SIZE)
 /* How often a file is read again because it changed while it was read. */
 #define MAX_TRIES 3
@@ -68,28 +71,45 @@ struct outcome {
 	char reason[PX_STRIP_REASON_SIZE]; /* if it is LEFT */
 };
 
-static void key_of(const struct px_strips *s, const struct px_fingerprint *fp,
-		   uint8_t ret[PX_DIGEST_SIZE])
+static void begin_key(const struct px_strips *s, struct px_digest *d)
 {
 	const char *tools = px_strip_tools(s->o->strip);
+
+	px_digest_init(d);
+	px_digest_u64(d, "strip", FORMAT);
+	px_digest_field(d, "tools", tools, strlen(tools));
+}
+
+static void key_of_file(const struct px_strips *s,
+			const struct px_fingerprint *fp,
+			uint8_t ret[PX_DIGEST_SIZE])
+{
 	struct px_digest d;
 
-	px_digest_init(&d);
-	px_digest_u64(&d, "strip", FORMAT);
-	px_digest_field(&d, "tools", tools, strlen(tools));
+	begin_key(s, &d);
 	px_fingerprint_add(&d, fp);
 	px_digest_final(&d, ret);
 }
 
-static bool find_stored(const struct px_strips *s,
-			const struct px_fingerprint *fp, struct outcome *ret)
+static int key_of_bytes(const struct px_strips *s, int fd,
+			uint8_t ret[PX_DIGEST_SIZE])
 {
-	uint8_t key[PX_DIGEST_SIZE];
-	struct px_blob *b;
+	uint8_t name[PX_DIGEST_SIZE] = {0};
+	struct px_digest d;
+	int r = px_cache_name_file(fd, name);
+
+	begin_key(s, &d);
+	px_digest_field(&d, "bytes", name, sizeof(name));
+	px_digest_final(&d, ret);
+	return r;
+}
+
+static bool find_stored(const struct px_strips *s,
+			const uint8_t key[PX_DIGEST_SIZE], struct outcome *ret)
+{
+	struct px_blob *b = px_note_find(s->o->cache, key, NOTE_SIZE);
 	size_t n;
 
-	key_of(s, fp, key);
-	b = px_note_find(s->o->cache, key, NOTE_SIZE);
 	if (!b)
 		return false;
 	*ret = (struct outcome){
@@ -107,10 +127,10 @@ static bool find_stored(const struct px_strips *s,
 	return true;
 }
 
-static void store(const struct px_strips *s, const struct px_fingerprint *fp,
+static void store(const struct px_strips *s, const uint8_t key[PX_DIGEST_SIZE],
 		  const struct outcome *c)
 {
-	uint8_t note[NOTE_SIZE + PX_STRIP_REASON_SIZE], key[PX_DIGEST_SIZE];
+	uint8_t note[NOTE_SIZE + PX_STRIP_REASON_SIZE];
 	const size_t n = strlen(c->reason);
 
 	note[0] = (uint8_t)c->what;
@@ -118,7 +138,6 @@ static void store(const struct px_strips *s, const struct px_fingerprint *fp,
 	px_put_le64(note + 9, c->shipped.mark);
 	memcpy(note + 17, c->shipped.name, PX_DIGEST_SIZE);
 	memcpy(note + NOTE_SIZE, c->reason, n);
-	key_of(s, fp, key);
 	px_note_put(s->o->cache, key, note, NOTE_SIZE + n);
 }
 
@@ -133,29 +152,60 @@ static int keep(const struct px_strips *s, int fd, struct outcome *c)
 	return r;
 }
 
-/* Strips the file once. 1: *st is of exactly the bytes that were stripped; 0:
- * it may not be, as the file changed meanwhile. *ret_fd is the result, or the
- * file as it is. */
+/* Strips what is open as `fd`. *ret_fd is the result, if there is one. */
+static int strip_open(const struct px_strips *s, int fd, struct outcome *c,
+		      int *ret_fd)
+{
+	struct px_stripped made = {.fd = -1};
+	int r = px_strip_file(s->o->strip, fd, &made);
+
+	if (r < 0)
+		return r;
+	*ret_fd = made.fd;
+	*c = (struct outcome){.what = made.outcome};
+	memcpy(c->reason, made.reason, sizeof(c->reason));
+	if (made.outcome != PX_STRIP_DONE)
+		return 0;
+	c->shipped.size = made.size;
+	return keep(s, made.fd, c);
+}
+
+/* The outcome for what is open as `fd`: known already of such bytes, or new. */
+static int find_or_strip(const struct px_strips *s, int fd, struct outcome *c,
+			 int *ret_fd)
+{
+	uint8_t key[PX_DIGEST_SIZE];
+	int r = px_strip_concerns(fd);
+
+	*c = (struct outcome){.what = PX_STRIP_NOTHING};
+	if (r <= 0)
+		return r;
+	r = key_of_bytes(s, fd, key);
+	if (r < 0)
+		return r;
+	if (find_stored(s, key, c) &&
+	    (!c->shipped.stripped ||
+	     px_cache_open_file(s->o->cache, c->shipped.name, ret_fd) == 0))
+		return 0;
+	r = strip_open(s, fd, c, ret_fd);
+	if (r == 0)
+		store(s, key, c);
+	return r;
+}
+
+/* Does that for a file. 1: *st is of exactly the bytes that were read; 0: it
+ * may not be, as the file changed meanwhile. *ret_fd is the result, or the file
+ * as it is. */
 static int make_once(const struct px_strips *s, const char *path,
 		     struct px_stat *st, struct outcome *c, int *ret_fd)
 {
 	PX_AUTOCLOSE int fd = -1;
 	PX_AUTOCLOSE int result = -1;
-	struct px_stripped made = {.fd = -1};
 	struct px_stat after;
 	int r = px_tree_open_file(s->o->tree, path, &fd, st);
 
 	if (r == 0)
-		r = px_strip_file(s->o->strip, fd, &made);
-	if (r < 0)
-		return r;
-	result = made.fd;
-	*c = (struct outcome){.what = made.outcome, .shipped.size = made.size};
-	memcpy(c->reason, made.reason, sizeof(c->reason));
-	if (made.outcome == PX_STRIP_DONE)
-		r = keep(s, result, c);
-	else
-		c->shipped = (struct px_shipped){0};
+		r = find_or_strip(s, fd, c, &result);
 	if (r == 0)
 		r = px_tree_stat_file(s->o->tree, path, &after);
 	if (r < 0)
@@ -168,6 +218,7 @@ static int make_once(const struct px_strips *s, const char *path,
 static int make(struct px_strips *s, const char *path, struct px_stat *st,
 		struct outcome *c, int *ret_fd)
 {
+	uint8_t key[PX_DIGEST_SIZE];
 	int64_t read_at = 0;
 	int r = 0;
 
@@ -179,8 +230,10 @@ static int make(struct px_strips *s, const char *path, struct px_stat *st,
 	}
 	if (r < 0)
 		return r;
-	if (r > 0 && !px_tree_young(&st->fp, read_at))
-		store(s, &st->fp, c);
+	if (r > 0 && !px_tree_young(&st->fp, read_at)) {
+		key_of_file(s, &st->fp, key);
+		store(s, key, c);
+	}
 	return 0;
 }
 
@@ -189,14 +242,17 @@ static int make(struct px_strips *s, const char *path, struct px_stat *st,
 static int find_or_make(struct px_strips *s, const char *path,
 			struct px_stat *st, struct outcome *c, int *ret_fd)
 {
+	uint8_t key[PX_DIGEST_SIZE];
 	int r = 0;
 
+	*c = (struct outcome){.what = PX_STRIP_NOTHING};
 	*ret_fd = -1;
-	if (find_stored(s, &st->fp, c))
+	key_of_file(s, &st->fp, key);
+	if (find_stored(s, key, c))
 		return 0;
 	/* Whoever waits here most often waits for this very file. */
 	pthread_mutex_lock(&s->lock);
-	if (!find_stored(s, &st->fp, c))
+	if (!find_stored(s, key, c))
 		r = make(s, path, st, c, ret_fd);
 	pthread_mutex_unlock(&s->lock);
 	return r;
@@ -231,7 +287,7 @@ int px_strips_open(struct px_strips *s, const char *path, bool known,
 {
 	PX_AUTOCLOSE int fd = -1;
 	PX_AUTOCLOSE int result = -1;
-	struct outcome c;
+	struct outcome c = {.what = PX_STRIP_NOTHING};
 	int r = (known ? px_tree_open_known
 		       : px_tree_open_file)(s->o->tree, path, &fd, ret_st);
 

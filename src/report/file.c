@@ -45,8 +45,8 @@ static bool find_stored(const struct px_report_options *o,
 	uint64_t *const to[N_NUMBERS] = {
 		&f->deflate_bytes,     &f->zstd_bytes,
 		&f->source_bytes,      &f->source_deflate_bytes,
-		&f->source_zstd_bytes, &f->pycache_bytes,
-		&f->recipe_bytes,
+		&f->source_zstd_bytes, &f->pycache.bytes,
+		&f->recipe.bytes,
 	};
 	struct px_blob *b = px_note_find(o->cache, key, NOTE_SIZE);
 	size_t k;
@@ -71,8 +71,8 @@ static void store(const struct px_report_options *o,
 {
 	const uint64_t numbers[N_NUMBERS] = {
 		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
-		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache_bytes,
-		f->recipe_bytes,
+		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache.bytes,
+		f->recipe.bytes,
 	};
 	const size_t n = f->findings ? strlen(f->findings) : 0;
 	PX_AUTOFREE uint8_t *note = malloc(NOTE_SIZE + n);
@@ -202,7 +202,7 @@ static int measure_shipped(const struct px_report_options *o,
 	}
 	if (r < 0)
 		return r;
-	f->recipe_bytes = px_ends_in(i->source, ".py") ? 0 : i->attr.size;
+	f->recipe.bytes = px_ends_in(i->source, ".py") ? 0 : i->attr.size;
 	f->deflate_bytes = f->source_deflate_bytes = sum.deflate_bytes;
 	f->zstd_bytes = f->source_zstd_bytes = sum.zstd_bytes;
 	return 0;

@@ -10,14 +10,31 @@
 
 #include "report_i.h"
 
-/* ---- spool.c: bytes that are wanted twice ---- */
+/* ---- compiled.c: modules that are compiled to be compared with ---- */
 
-/* Where the blob's bytes are kept, or -1: there is no room for them. */
-int64_t px_report_spool(const struct px_report_options *o,
-			const struct px_blob *b);
-/* Appends the `n` bytes that are there. -ENOENT; -ENOMEM. */
-int px_report_unspool(const struct px_report_options *o, int64_t at, uint64_t n,
-		      struct px_buf *ret);
+/* One way to compile them. `name` and `format` are part of the keys of stored
+ * sizes: raise the latter when they are measured otherwise. */
+struct px_report_way {
+	const char *name;
+	unsigned format;
+	struct px_pool *pool;
+	unsigned level;
+};
+
+/* Sets `ret`, from the cache if it has that. The digest is of the source. 1: it
+ * did not compile in time. -errno. Waits for a compile. */
+int px_report_compile(const struct px_report_options *o,
+		      const struct px_report_way *w, const char *path,
+		      const struct px_buf *source,
+		      const uint8_t digest[PX_DIGEST_SIZE],
+		      struct px_report_compiled *ret);
+/* Appends the bytes of `c`, compiled once more if they were not kept; nothing
+ * if it does not compile. -errno. */
+int px_report_compiled_bytes(const struct px_report_options *o,
+			     const struct px_report_way *w, const char *path,
+			     const struct px_buf *source,
+			     const struct px_report_compiled *c,
+			     struct px_buf *ret);
 
 /* ---- recipe.c: what compileall -o 2 -b has ---- */
 
@@ -25,7 +42,7 @@ int px_report_unspool(const struct px_report_options *o, int64_t at, uint64_t n,
  */
 bool px_report_is_as_recipe(const struct px_report_options *o,
 			    const struct px_report_file *f, const char *source);
-/* Sets f->recipe_bytes, which for a module that ships as it is there needs
+/* Sets f->recipe, which for a module that ships as it is there needs
  * f->bytes only. The digest is of the source. 1: it did not compile in time.
  * -errno. Waits for a compile. */
 int px_report_recipe(const struct px_report_options *o, const char *path,
@@ -39,7 +56,7 @@ int px_report_recipe_bytes(const struct px_report_options *o,
 
 /* ---- pycache.c: what Python itself has, or would have, in __pycache__ ---- */
 
-/* Sets f->pycache_bytes: of what is there for this source, whose digest and
+/* Sets f->pycache: of what is there for this source, whose digest and
  * description are given, or else of what Python would write. 1: it did not
  * compile in time. -errno. Waits for a compile. */
 int px_report_pycache(const struct px_report_options *o, const char *path,

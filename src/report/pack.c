@@ -353,9 +353,9 @@ static void key_of(const struct packing *p, size_t dist,
 		px_digest_u64(&d, "kind", f->kind);
 		px_digest_field(&d, "bytes", f->digest, PX_DIGEST_SIZE);
 		px_digest_field(&d, "source", f->source_digest, PX_DIGEST_SIZE);
-		px_digest_u64(&d, "pycache", f->pycache_bytes);
+		px_digest_u64(&d, "pycache", f->pycache.bytes);
 		px_digest_u64(&d, "saved", f->saved_bytes);
-		px_digest_u64(&d, "recipe", f->recipe_bytes);
+		px_digest_u64(&d, "recipe", f->recipe.bytes);
 	}
 	px_digest_final(&d, ret);
 }

@@ -11,25 +11,16 @@
 
 #include <stdio.h>
 
-/* Part of the keys of stored sizes: raise it when they are measured otherwise.
- */
-#define NOTE_FORMAT 5
-#define PYC_MAX	    (1u << 30) /* bytes of a .pyc that is there */
+#define PYC_MAX (1u << 30) /* bytes of a .pyc that is there */
 
-static void key_of(const struct px_report_options *o, const char *path,
-		   const uint8_t source[PX_DIGEST_SIZE],
-		   uint8_t ret[PX_DIGEST_SIZE])
+static struct px_report_way way(const struct px_report_options *o)
 {
-	const char *version = o->python->version;
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_u64(&d, "pycache", NOTE_FORMAT);
-	px_digest_field(&d, "python", version, strlen(version));
-	px_digest_u64(&d, "magic", o->python->magic);
-	px_digest_field(&d, "name", path, strlen(path));
-	px_digest_field(&d, "source", source, PX_DIGEST_SIZE);
-	px_digest_final(&d, ret);
+	return (struct px_report_way){
+		.name = "pycache",
+		.format = 5,
+		.pool = o->baseline,
+		.level = 0,
+	};
 }
 
 /* "a/__pycache__/b.cpython-312.pyc" of "a/b.py"; NULL: no memory. */
@@ -88,54 +79,18 @@ static int open_there(const struct px_report_options *o, const char *path,
 	return 1;
 }
 
-/* Compiles as Python itself does: 0 and a blob with its name, the caller's, or
- * NULL. */
-static int compile(const struct px_report_options *o, const char *path,
-		   const struct px_buf *source, struct px_blob **ret)
-{
-	struct px_blob *b;
-	int r = px_report_work(o->baseline, path, source, 0, true, &b);
-
-	if (r < 0 || !b) {
-		*ret = NULL;
-		return r;
-	}
-	*ret = px_blob_with_name(b, path);
-	return *ret ? 0 : -ENOMEM;
-}
-
 int px_report_pycache(const struct px_report_options *o, const char *path,
 		      const struct px_buf *source, const struct px_stat *st,
 		      const uint8_t digest[PX_DIGEST_SIZE],
 		      struct px_report_file *f)
 {
-	uint8_t key[PX_DIGEST_SIZE], note[8];
+	const struct px_report_way w = way(o);
 	PX_AUTOCLOSE int fd = -1;
-	struct px_blob *b;
-	int r = open_there(o, path, source, st, &fd, &f->pycache_bytes);
+	int r = open_there(o, path, source, st, &fd, &f->pycache.bytes);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	key_of(o, path, digest, key);
-	b = px_note_find(o->cache, key, sizeof(note));
-	if (b) {
-		f->pycache_bytes = px_get_le64(b->data);
-		px_blob_unref(b);
-		return 0;
-	}
-	r = compile(o, path, source, &b);
-	if (r < 0)
-		return r;
-	/* The module compiled for the view, at its level, so it compiles at
-	 * level 0, too; only the deadline can have passed. */
-	if (!b)
-		return 1;
-	f->pycache_bytes = b->size;
-	f->spooled_at = px_report_spool(o, b);
-	px_blob_unref(b);
-	px_put_le64(note, f->pycache_bytes);
-	px_note_put(o->cache, key, note, sizeof(note));
-	return 0;
+	return px_report_compile(o, &w, path, source, digest, &f->pycache);
 }
 
 int px_report_pycache_bytes(const struct px_report_options *o,
@@ -143,21 +98,14 @@ int px_report_pycache_bytes(const struct px_report_options *o,
 			    const struct px_buf *source,
 			    const struct px_stat *st, struct px_buf *ret)
 {
+	const struct px_report_way w = way(o);
 	PX_AUTOCLOSE int fd = -1;
-	struct px_blob *b;
 	uint64_t size;
 	int r = open_there(o, f->source, source, st, &fd, &size);
 
 	if (r < 0)
 		return r;
-	if (r == 1)
-		return px_slurp(fd, ret);
-	r = px_report_unspool(o, f->spooled_at, f->pycache_bytes, ret);
-	if (r != -ENOENT)
-		return r;
-	r = compile(o, f->source, source, &b);
-	if (r == 0 && b)
-		r = px_buf_add(ret, b->data, b->size);
-	px_blob_unref(b);
-	return r;
+	return r == 1 ? px_slurp(fd, ret)
+		      : px_report_compiled_bytes(o, &w, f->source, source,
+						 &f->pycache, ret);
 }

@@ -9,10 +9,17 @@
 
 #include "pycfs/pool.h"
 
-/* Part of the keys of stored sizes: raise it when they are measured otherwise.
- */
-#define NOTE_FORMAT 1
-#define LEVEL	    2
+#define LEVEL 2
+
+static struct px_report_way way(const struct px_report_options *o)
+{
+	return (struct px_report_way){
+		.name = "recipe",
+		.format = 1,
+		.pool = o->recipe,
+		.level = LEVEL,
+	};
+}
 
 bool px_report_is_as_recipe(const struct px_report_options *o,
 			    const struct px_report_file *f, const char *source)
@@ -21,64 +28,17 @@ bool px_report_is_as_recipe(const struct px_report_options *o,
 	       px_rules_optimize(o->rules, source, o->optimize) == LEVEL;
 }
 
-static void key_of(const struct px_report_options *o, const char *path,
-		   const uint8_t source[PX_DIGEST_SIZE],
-		   uint8_t ret[PX_DIGEST_SIZE])
-{
-	const char *version = o->python->version;
-	struct px_digest d;
-
-	px_digest_init(&d);
-	px_digest_u64(&d, "recipe", NOTE_FORMAT);
-	px_digest_field(&d, "python", version, strlen(version));
-	px_digest_u64(&d, "magic", o->python->magic);
-	px_digest_field(&d, "name", path, strlen(path));
-	px_digest_field(&d, "source", source, PX_DIGEST_SIZE);
-	px_digest_final(&d, ret);
-}
-
-/* 0 and a blob with its name, the caller's, or NULL. */
-static int compile(const struct px_report_options *o, const char *path,
-		   const struct px_buf *source, struct px_blob **ret)
-{
-	struct px_blob *b;
-	int r = px_report_work(o->recipe, path, source, LEVEL, true, &b);
-
-	*ret = NULL;
-	if (r < 0 || !b)
-		return r;
-	*ret = px_blob_with_name(b, path);
-	return *ret ? 0 : -ENOMEM;
-}
-
 int px_report_recipe(const struct px_report_options *o, const char *path,
 		     const struct px_buf *source,
 		     const uint8_t digest[PX_DIGEST_SIZE],
 		     struct px_report_file *f)
 {
-	uint8_t key[PX_DIGEST_SIZE], note[8];
-	struct px_blob *b;
-	int r;
+	const struct px_report_way w = way(o);
 
-	if (px_report_is_as_recipe(o, f, path)) {
-		f->recipe_bytes = f->bytes;
-		return 0;
-	}
-	key_of(o, path, digest, key);
-	b = px_note_find(o->cache, key, sizeof(note));
-	if (b) {
-		f->recipe_bytes = px_get_le64(b->data);
-		px_blob_unref(b);
-		return 0;
-	}
-	r = compile(o, path, source, &b);
-	if (r < 0 || !b)
-		return r < 0 ? r : 1;
-	f->recipe_bytes = b->size;
-	f->recipe_at = px_report_spool(o, b);
-	px_blob_unref(b);
-	px_put_le64(note, f->recipe_bytes);
-	px_note_put(o->cache, key, note, sizeof(note));
+	if (!px_report_is_as_recipe(o, f, path))
+		return px_report_compile(o, &w, path, source, digest,
+					 &f->recipe);
+	f->recipe.bytes = f->bytes;
 	return 0;
 }
 
@@ -86,14 +46,8 @@ int px_report_recipe_bytes(const struct px_report_options *o,
 			   const struct px_report_file *f,
 			   const struct px_buf *source, struct px_buf *ret)
 {
-	struct px_blob *b;
-	int r = px_report_unspool(o, f->recipe_at, f->recipe_bytes, ret);
+	const struct px_report_way w = way(o);
 
-	if (r != -ENOENT)
-		return r;
-	r = compile(o, f->source, source, &b);
-	if (r == 0 && b)
-		r = px_buf_add(ret, b->data, b->size);
-	px_blob_unref(b);
-	return r;
+	return px_report_compiled_bytes(o, &w, f->source, source, &f->recipe,
+					ret);
 }

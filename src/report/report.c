@@ -148,8 +148,8 @@ static int report_file(struct making *m, struct px_meter *meter,
 							  ? i->attr.unstripped -
 								    i->attr.size
 							  : 0,
-				   .spooled_at = -1,
-				   .recipe_at = -1};
+				   .pycache.at = -1,
+				   .recipe.at = -1};
 	const size_t n = strlen(i->path) + 1, k = strlen(i->source) + 1;
 	int r = 0;
 
@@ -280,7 +280,7 @@ void px_report_add_sizes(struct px_report_sizes *to,
 			 const struct px_report_file *f)
 {
 
-	to->recipe_bytes += f->recipe_bytes;
+	to->recipe_bytes += f->recipe.bytes;
 	to->deflate_bytes += f->deflate_bytes;
 	to->zstd_bytes += f->zstd_bytes;
 	to->source_deflate_bytes += f->source_deflate_bytes;
@@ -289,7 +289,7 @@ void px_report_add_sizes(struct px_report_sizes *to,
 		to->modules++;
 		to->source_bytes += f->source_bytes;
 		to->bytecode_bytes += f->bytes;
-		to->pycache_bytes += f->pycache_bytes;
+		to->pycache_bytes += f->pycache.bytes;
 		return;
 	}
 	to->other_files++;

@@ -294,8 +294,7 @@ static int strip_copy(const struct px_strip *s, int in, struct px_stripped *ret)
 	return r;
 }
 
-/* Whether it is an ELF file that is loaded: a program or a library. */
-static int is_loaded(int fd, bool *ret)
+int px_strip_concerns(int fd)
 {
 	uint8_t head[64] = {0};
 	const ssize_t n = px_pread_full(fd, head, sizeof(head), 0);
@@ -303,22 +302,19 @@ static int is_loaded(int fd, bool *ret)
 
 	if (n < 0)
 		return (int)n;
-	type = head[5] == 2 ? head[17] : head[16]; /* EI_DATA, e_type */
-	/* ET_EXEC and ET_DYN (elf(5)). */
-	*ret = n == sizeof(head) && memcmp(head, "\177ELF", 4) == 0 &&
-	       (type == 2 || type == 3);
-	return 0;
+	type = head[EI_DATA] == ELFDATA2MSB ? head[17] : head[16]; /* e_type */
+	return n == sizeof(head) && memcmp(head, ELFMAG, SELFMAG) == 0 &&
+	       (type == ET_EXEC || type == ET_DYN);
 }
 
 int px_strip_file(struct px_strip *s, int fd, struct px_stripped *ret)
 {
 	PX_AUTOCLOSE int in = -1;
-	bool loaded = false;
 	struct stat st;
-	int r = is_loaded(fd, &loaded);
+	int r = px_strip_concerns(fd);
 
 	*ret = (struct px_stripped){.outcome = PX_STRIP_NOTHING, .fd = -1};
-	if (r < 0 || !loaded)
+	if (r <= 0)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;

@@ -312,6 +312,11 @@ def test_what_was_stripped_once_is_found_again(pycfs, scratch, site, library):
     r = export(pycfs, site, second, "--strip", tool=tool)
     assert not left(r) and "2 files were stripped" in r.said
     assert read(second + "/native.so") == read(first + "/native.so")
+    # Nor is it stripped again once it was installed anew.
+    shutil.copytree(site, site + "2")
+    r = export(pycfs, site + "2", second, "--strip", tool=tool)
+    assert not left(r) and read(second + "/native.so") == \
+        read(first + "/native.so")
     # A library that has changed is another one.
     natives.make(site + "/native.so", "native", 7)
     assert set(left(export(pycfs, site, second, "--strip", tool=tool))) == \
