@@ -53,6 +53,9 @@ struct px_stripped {
 	int fd;	       /* if DONE: the result, from its beginning on; the
 			* caller's. Else -1 */
 	uint64_t size; /* of the result, in bytes */
+	/* It is LEFT because a tool was ended, or could not be started, which
+	 * may go well the next time. */
+	bool may_pass;
 	/* Why it is LEFT, as a sentence goes on behind "not stripped: ". */
 	char reason[PX_STRIP_REASON_SIZE];
 };
@@ -61,9 +64,15 @@ struct px_stripped {
  * Of nothing else there is anything to strip. */
 int px_strip_concerns(int fd);
 
-/* Strips what is open as `fd`, whose position does not matter and is not
- * changed. 0, or -errno: it cannot be read, or there is no memory for it.
- * Blocks until a tool has done it, two minutes at most for each tool. */
-int px_strip_file(struct px_strip *s, int fd, struct px_stripped *ret);
+/* Copies what is open as `fd`, whose position does not matter and is not
+ * changed, into memory that nobody can write to any more: what is looked at and
+ * what is stripped are the same. The caller closes *ret. -EFBIG: it is larger
+ * than PX_STRIP_MAX; -errno: it cannot be read, or there is no memory for it.
+ */
+int px_strip_copy(int fd, int *ret);
+
+/* Strips such a copy. 0, or -errno. Blocks until a tool has done it, two
+ * minutes at most for each tool. */
+int px_strip_file(struct px_strip *s, int copy, struct px_stripped *ret);
 
 #endif

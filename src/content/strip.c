@@ -68,6 +68,7 @@ static bool is_wanted(const struct px_strips *s, const char *path)
 struct outcome {
 	enum px_strip_outcome what;
 	struct px_shipped shipped;
+	bool may_pass;			   /* as px_stripped.may_pass */
 	char reason[PX_STRIP_REASON_SIZE]; /* if it is LEFT */
 };
 
@@ -133,6 +134,8 @@ static void store(const struct px_strips *s, const uint8_t key[PX_DIGEST_SIZE],
 	uint8_t note[NOTE_SIZE + PX_STRIP_REASON_SIZE];
 	const size_t n = strlen(c->reason);
 
+	if (c->may_pass)
+		return;
 	note[0] = (uint8_t)c->what;
 	px_put_le64(note + 1, c->shipped.size);
 	px_put_le64(note + 9, c->shipped.mark);
@@ -152,17 +155,17 @@ static int keep(const struct px_strips *s, int fd, struct outcome *c)
 	return r;
 }
 
-/* Strips what is open as `fd`. *ret_fd is the result, if there is one. */
-static int strip_open(const struct px_strips *s, int fd, struct outcome *c,
+/* Strips a copy. *ret_fd is the result, if there is one. */
+static int strip_copy(const struct px_strips *s, int copy, struct outcome *c,
 		      int *ret_fd)
 {
 	struct px_stripped made = {.fd = -1};
-	int r = px_strip_file(s->o->strip, fd, &made);
+	int r = px_strip_file(s->o->strip, copy, &made);
 
 	if (r < 0)
 		return r;
 	*ret_fd = made.fd;
-	*c = (struct outcome){.what = made.outcome};
+	*c = (struct outcome){.what = made.outcome, .may_pass = made.may_pass};
 	memcpy(c->reason, made.reason, sizeof(c->reason));
 	if (made.outcome != PX_STRIP_DONE)
 		return 0;
@@ -174,20 +177,28 @@ static int strip_open(const struct px_strips *s, int fd, struct outcome *c,
 static int find_or_strip(const struct px_strips *s, int fd, struct outcome *c,
 			 int *ret_fd)
 {
+	PX_AUTOCLOSE int copy = -1;
 	uint8_t key[PX_DIGEST_SIZE];
 	int r = px_strip_concerns(fd);
 
 	*c = (struct outcome){.what = PX_STRIP_NOTHING};
 	if (r <= 0)
 		return r;
-	r = key_of_bytes(s, fd, key);
+	r = px_strip_copy(fd, &copy);
+	if (r == -EFBIG) {
+		c->what = PX_STRIP_LEFT;
+		strcpy(c->reason, "it is larger than 512 MiB");
+		return 0;
+	}
+	if (r == 0)
+		r = key_of_bytes(s, copy, key);
 	if (r < 0)
 		return r;
 	if (find_stored(s, key, c) &&
 	    (!c->shipped.stripped ||
 	     px_cache_open_file(s->o->cache, c->shipped.name, ret_fd) == 0))
 		return 0;
-	r = strip_open(s, fd, c, ret_fd);
+	r = strip_copy(s, copy, c, ret_fd);
 	if (r == 0)
 		store(s, key, c);
 	return r;

@@ -192,23 +192,25 @@ static int make_memory(const char *name, int *ret)
 	return *ret < 0 ? -errno : 0;
 }
 
-/* Copies the file into memory, so that what is looked at and what is stripped
- * are the same, and nobody can write to it. */
-static int copy_in(int fd, uint64_t size, int *ret)
+int px_strip_copy(int fd, int *ret)
 {
 	PX_AUTOCLOSE int in = -1;
-	int r = make_memory("in", &in);
+	struct stat st;
+	int r;
 
-	for (uint64_t at = 0; at < size && r == 0;) {
-		off64_t from = (off64_t)at;
-		const ssize_t n = sendfile64(in, fd, &from, size - at);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size > PX_STRIP_MAX)
+		return -EFBIG;
+	r = make_memory("in", &in);
+	for (off64_t at = 0; at < st.st_size && r == 0;) {
+		const ssize_t n =
+			sendfile64(in, fd, &at, (size_t)(st.st_size - at));
 
 		if (n < 0 && errno != EINTR)
 			r = -errno;
 		else if (n == 0)
 			r = -ESTALE;
-		else
-			at += (uint64_t)(n > 0 ? n : 0);
 	}
 	if (r == 0 && fcntl(in, F_ADD_SEALS,
 			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
@@ -262,20 +264,21 @@ static int try_tool(const struct px_strip *s, const struct px_tool *tool,
 			return -errno;
 		ret->fd = px_steal_fd(&out);
 	}
-	return r == -EBADMSG ? 0 : r;
+	ret->may_pass = r == -EAGAIN;
+	return r == -EBADMSG || r == -EAGAIN ? 0 : r;
 }
 
-static int strip_copy(const struct px_strip *s, int in, struct px_stripped *ret)
+int px_strip_file(struct px_strip *s, int copy, struct px_stripped *ret)
 {
 	PX_AUTO(map_fini) struct map m = {NULL, 0};
 	const char *objection;
 	struct px_elf before;
 	bool can = false; /* a tool does such files */
-	int r = map_fd(in, &m);
+	int r = map_fd(copy, &m);
 
+	*ret = (struct px_stripped){.outcome = PX_STRIP_LEFT, .fd = -1};
 	if (r < 0)
 		return r;
-	ret->outcome = PX_STRIP_LEFT;
 	objection = px_elf_open(m.data, m.size, &before)
 			    ? px_elf_objection(&before)
 			    : "is damaged: its header makes no sense";
@@ -283,10 +286,13 @@ static int strip_copy(const struct px_strip *s, int in, struct px_stripped *ret)
 		snprintf(ret->reason, sizeof(ret->reason), "it %s", objection);
 		return 0;
 	}
-	for (size_t i = 0; i < s->n && r == 0 && ret->outcome == PX_STRIP_LEFT;
+	/* What another tool makes when the first one was ended by chance would
+	 * have other bytes than the next time. */
+	for (size_t i = 0; i < s->n && r == 0 &&
+			   ret->outcome == PX_STRIP_LEFT && !ret->may_pass;
 	     i++)
-		r = try_tool(s, &s->tool[i], &before, in, &can, ret);
-	if (r == 0 && !can && before.machine != HOST_MACHINE)
+		r = try_tool(s, &s->tool[i], &before, copy, &can, ret);
+	if (r == 0 && !can && !ret->may_pass && before.machine != HOST_MACHINE)
 		snprintf(ret->reason, sizeof(ret->reason),
 			 "no tool that is here does its machine (ELF machine "
 			 "%u): install llvm or binutils-multiarch",
@@ -305,25 +311,4 @@ int px_strip_concerns(int fd)
 	type = head[EI_DATA] == ELFDATA2MSB ? head[17] : head[16]; /* e_type */
 	return n == sizeof(head) && memcmp(head, ELFMAG, SELFMAG) == 0 &&
 	       (type == ET_EXEC || type == ET_DYN);
-}
-
-int px_strip_file(struct px_strip *s, int fd, struct px_stripped *ret)
-{
-	PX_AUTOCLOSE int in = -1;
-	struct stat st;
-	int r = px_strip_concerns(fd);
-
-	*ret = (struct px_stripped){.outcome = PX_STRIP_NOTHING, .fd = -1};
-	if (r <= 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size > PX_STRIP_MAX) {
-		ret->outcome = PX_STRIP_LEFT;
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "it is larger than 512 MiB");
-		return 0;
-	}
-	r = copy_in(fd, (uint64_t)st.st_size, &in);
-	return r < 0 ? r : strip_copy(s, in, ret);
 }

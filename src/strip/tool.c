@@ -18,8 +18,10 @@
 /* Descriptors of the tool beside the usual three. */
 #define IN_FD  3
 #define OUT_FD 4
-#define IN     "/proc/self/fd/3"
-#define OUT    "/proc/self/fd/4"
+/* Of pycfs-compiler, if it cannot become the tool. */
+#define EXIT_BROKEN 252
+#define IN	    "/proc/self/fd/3"
+#define OUT	    "/proc/self/fd/4"
 
 void px_tool_fini(struct px_tool *t)
 {
@@ -182,5 +184,8 @@ int px_tool_run(const struct px_tool *t, const char *compiler, int in, int out,
 			 px_path_name(t->path));
 	else if (r > 0)
 		say_why(t, r, said, ret, n);
-	return r < 0 && r != -ETIMEDOUT ? r : -EBADMSG;
+	if (r < 0)
+		return r == -ETIMEDOUT ? -EAGAIN : r;
+	return WIFSIGNALED(r) || WEXITSTATUS(r) == EXIT_BROKEN ? -EAGAIN
+							       : -EBADMSG;
 }

@@ -29,7 +29,9 @@ void px_tool_fini(struct px_tool *t);
 
 /* Has it strip what is in `in`, a descriptor in memory, into `out`, one that is
  * empty. `compiler` is the path of pycfs-compiler, which confines it. 0;
- * -EBADMSG: it did not do it, and `ret` has why, as a sentence; another -errno.
+ * -EBADMSG: it did not do it; -EAGAIN: it was ended, or could not be started,
+ * which may go well the next time; and `ret` has why, as a sentence; another
+ * -errno.
  * Blocks for two minutes at most. */
 int px_tool_run(const struct px_tool *t, const char *compiler, int in, int out,
 		char *ret, size_t n);

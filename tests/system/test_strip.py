@@ -283,6 +283,26 @@ for word in %s:
 """
 
 
+def test_a_tool_that_was_ended_is_tried_again(pycfs, scratch, site):
+    """What it could not do by chance is not kept; what it does not, is."""
+    os.chmod(scratch, 0o755)
+    time.sleep(2.1)  # what has changed just now is not kept either
+    once = "#!/usr/bin/python3 -IS\nimport os, signal, sys\n" \
+        "if '--version' in sys.argv:\n    print('moody 1')\n    sys.exit()\n"
+    dest = os.path.join(scratch, "out")
+    flood = "signal.signal(25, signal.SIG_DFL)\n" \
+        "while True:\n    os.write(4, bytes(1 << 24))\n"
+    work = "os.execv('%s', sys.argv)\n" % shutil.which("strip")
+    tool = put_tool(scratch, once + flood)
+    assert "native.so" in left(export(pycfs, site, dest, "--strip", tool=tool))
+    put_tool(scratch, once + work)
+    assert not left(export(pycfs, site, dest, "--strip", tool=tool))
+    put_tool(scratch, once.replace("moody 1", "moody 2") + "sys.exit(1)\n")
+    assert "native.so" in left(export(pycfs, site, dest, "--strip", tool=tool))
+    put_tool(scratch, once.replace("moody 1", "moody 2") + work)
+    assert "native.so" in left(export(pycfs, site, dest, "--strip", tool=tool))
+
+
 def test_without_a_tool_nothing_begins(pycfs, scratch, site):
     dest = os.path.join(scratch, "out")
     r = export(pycfs, site, dest, "--strip", tool="nonesuch", status=2)
