@@ -49,6 +49,7 @@ NOT_RUN = {
     "tools/make-image": "takes a minute; tests/containers runs it",
     "tools/make-tarball": "takes a minute; tests/slow/tarball runs it",
     "tools/make-wheel": "takes a minute; tests/slow/wheel runs it",
+    "tools/portable": "takes a minute; tests/slow/wheel runs it",
     "tools/parity": "all Pythons take a minute; test_parity_tool.py runs it",
     "tools/quickstart": "changes the machine; tools/e2e runs it",
     "tools/survey": "takes an hour, and Debian's packages",
