@@ -91,7 +91,7 @@ STANDS_FOR = {
 VALUES = [
     "/mnt", "/home/u", "(mode 0777)", "3.11.2", "python3", "3.11",
     ".pycfs-cache", "/builds/project/", "bad.py:1:7: ", "35", "bad.pyc",
-    "Py_GetVersion",
+    "Py_GetVersion", "numpy.libs/libopenblas.so", "eu-strip",
 ]
 
 # Messages of other programs, none of which the tests can rely on.
