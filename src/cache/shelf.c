@@ -32,19 +32,31 @@ static bool is_ours(const struct stat *st, mode_t type)
 	       !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-void px_shelf_open(struct px_shelf *s, int dir_fd, uint64_t max_bytes)
+/* Opens the directory if it is there, and makes it first if it is to be. */
+static void open_dir(struct px_shelf *s, bool make)
 {
+	PX_AUTOCLOSE int fd = -1;
 	struct stat st;
 
-	*s = (struct px_shelf){.fd = -1, .max_bytes = max_bytes};
-	pthread_mutex_init(&s->lock, NULL);
-	if (dir_fd < 0)
+	if (s->parent < 0)
 		return;
-	(void)mkdirat(dir_fd, PX_SHELF_DIR, 0700);
-	s->fd = openat(dir_fd, PX_SHELF_DIR,
-		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->fd >= 0 && (fstat(s->fd, &st) < 0 || !is_ours(&st, S_IFDIR)))
-		close(px_steal_fd(&s->fd));
+	pthread_mutex_lock(&s->lock);
+	if (make && s->fd < 0)
+		(void)mkdirat(s->parent, PX_SHELF_DIR, 0700);
+	if (s->fd < 0)
+		fd = openat(s->parent, PX_SHELF_DIR,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_ours(&st, S_IFDIR))
+		s->fd = px_steal_fd(&fd);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void px_shelf_open(struct px_shelf *s, int dir_fd, uint64_t max_bytes)
+{
+	*s = (struct px_shelf){
+		.parent = dir_fd, .fd = -1, .max_bytes = max_bytes};
+	pthread_mutex_init(&s->lock, NULL);
+	open_dir(s, false);
 }
 
 void px_shelf_close(struct px_shelf *s)
@@ -315,6 +327,8 @@ int px_shelf_put(struct px_shelf *s, int fd, uint8_t ret[PX_DIGEST_SIZE])
 	struct px_shelf_sum unused;
 	int r;
 
+	if (s->fd < 0)
+		open_dir(s, true);
 	if (s->fd < 0)
 		return digest_of(fd, -1, ret);
 	snprintf(temporary, sizeof(temporary), ".%d-%llx-%u", getpid(),

@@ -22,7 +22,8 @@
 #define PX_SHELF_DIR "files-v1"
 
 struct px_shelf {
-	int fd; /* of the directory; -1: there is none */
+	int parent; /* of the cache's directory, borrowed; -1: there is none */
+	_Atomic int fd; /* of the directory; -1: there is none yet */
 	uint64_t max_bytes;
 	pthread_mutex_t lock;
 	struct px_set seen; /* under lock: files whose digest was right */
@@ -34,9 +35,9 @@ struct px_shelf_sum {
 	uint64_t damaged;
 };
 
-/* Opens the directory below the cache's own, and makes it if it is missing. If
- * that fails, or dir_fd is -1, nothing can be put there and nothing is found.
- */
+/* Opens the directory below the cache's own, `dir_fd`, which stays open until
+ * px_shelf_close. It is made when the first file is put there; if that fails,
+ * or dir_fd is -1, nothing can be put there and nothing is found. */
 void px_shelf_open(struct px_shelf *s, int dir_fd, uint64_t max_bytes);
 void px_shelf_close(struct px_shelf *s);
 

@@ -298,7 +298,7 @@ def test_json_of_other_kinds(pycfs, tree, scratch):
     base = {"version", "done", "dest", "files", "directories", "links",
             "environment",
             "hardlinks", "bytes", "du_bytes", "compiled", "cached", "parts", "faults",
-            "lost", "strays", "source", "python", "python_executable",
+            "stripped", "stripped_bytes", "lost", "strays", "source", "python", "python_executable",
             "python_because"}
     for dest, more, fields in (
             ("out", [], set()), ("x.zip", [], {"archive_bytes"}),
