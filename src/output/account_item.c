@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 /* Computes the digest of the source of a file that was stripped, which has to
- * be as large as it was then. */
+ * be the one that it was then. */
 static int digest_unstripped(struct px_tree *t, const struct px_item *i,
 			     uint8_t ret[PX_SHA256_SIZE])
 {
@@ -15,7 +15,10 @@ static int digest_unstripped(struct px_tree *t, const struct px_item *i,
 	struct px_stat st;
 	int r = px_tree_open_file(t, i->source, &fd, &st);
 
-	if (r == 0 && st.fp.size != i->attr.unstripped)
+	if (r == 0 &&
+	    (st.fp.size != i->attr.unstripped ||
+	     px_content_source(&st.fp) != i->attr.source ||
+	     (i->st_known && !px_fingerprint_equal(&st.fp, &i->st.fp))))
 		r = -ESTALE;
 	if (r == 0)
 		r = px_account_digest(fd, ret);

@@ -79,6 +79,16 @@ void px_answer_lost(struct px_pool *p, struct px_worker *w, int err)
 	complete_failed(p, job, text.text);
 }
 
+/* The libpython that worker `w` has loaded is of no use. If no other kind of
+ * worker can take its place, the pool has failed. */
+static int refuse_libpython(struct px_pool *p, const struct px_worker *w,
+			    const char *why)
+{
+	if (!px_start_otherwise(p, w, why))
+		px_start_report(p, -ELIBBAD, false, why);
+	return -ELIBBAD;
+}
+
 static int hello(struct px_pool *p, struct px_worker *w,
 		 const struct px_str *payload)
 {
@@ -104,9 +114,7 @@ static int hello(struct px_pool *p, struct px_worker *w,
 			   "belongs to it, or say --worker interpreter",
 			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
 			   h.hexversion >> 8 & 255);
-		if (!px_start_otherwise(p, w, why.text))
-			px_start_report(p, -ELIBBAD, false, why.text);
-		return -ELIBBAD;
+		return refuse_libpython(p, w, why.text);
 	}
 	/* The keys of the cache have what the interpreter has said. */
 	if (h.canary.size != strlen(want->canary) ||
@@ -118,9 +126,7 @@ static int hello(struct px_pool *p, struct px_worker *w,
 			   "interpreter",
 			   file, h.hexversion >> 24, h.hexversion >> 16 & 255,
 			   h.hexversion >> 8 & 255);
-		if (!px_start_otherwise(p, w, why.text))
-			px_start_report(p, -ELIBBAD, false, why.text);
-		return -ELIBBAD;
+		return refuse_libpython(p, w, why.text);
 	}
 	if (!h.sandboxed && p->o.require_sandbox) {
 		px_start_report(

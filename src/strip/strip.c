@@ -185,7 +185,8 @@ const char *px_strip_tools(const struct px_strip *s)
 
 /* --------------------------------------------------------------- stripping */
 
-/* A file in memory; what programs are started does not have it. */
+/* Makes an empty file in memory. A program that is started has it only if it is
+ * given it. */
 static int make_memory(const char *name, int *ret)
 {
 	*ret = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define VERSION_MS   10000
@@ -30,14 +31,29 @@ void px_tool_fini(struct px_tool *t)
 	*t = (struct px_tool){0};
 }
 
-/* The path of `name`, which the caller frees. -ENOENT, -ENOMEM. */
+/* Whether a program can be there: 0; -EISDIR; -ENOENT; -EACCES. */
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+/* The path of `name`, which the caller frees. -ENOENT, -ENOMEM; of a name with
+ * a slash also what check_program says. */
 static int find_path(const char *name, char **ret)
 {
 	const char *dirs = getenv("PATH");
 
 	if (strchr(name, '/')) {
-		if (access(name, X_OK) < 0)
-			return -ENOENT;
+		const int r = check_program(name);
+
+		if (r < 0)
+			return r;
 		*ret = realpath(name, NULL);
 		return *ret ? 0 : -errno;
 	}
@@ -51,7 +67,7 @@ static int find_path(const char *name, char **ret)
 			path = NULL;
 			return -ENOMEM;
 		}
-		if (access(path, X_OK) == 0) {
+		if (check_program(path) == 0) {
 			*ret = PX_STEAL(path);
 			return 0;
 		}

@@ -22,8 +22,8 @@ struct px_tool {
 };
 
 /* Looks for `name`, a path or a name in PATH, of which only absolute entries
- * count, and asks it for its version. -ENOENT: it is not there; -EIO: it does
- * not answer; -ENOMEM. Blocks for 10 s at most. */
+ * count, and asks it for its version. -ENOENT, -EISDIR, -EACCES: no program is
+ * there; -EIO: it does not answer; -ENOMEM. Blocks for 10 s at most. */
 int px_tool_find(const char *name, struct px_tool *ret);
 void px_tool_fini(struct px_tool *t);
 

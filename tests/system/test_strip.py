@@ -310,6 +310,8 @@ def test_without_a_tool_nothing_begins(pycfs, scratch, site):
     export(pycfs, site, dest, tool="/bin/false")  # not asked for
     r = export(pycfs, site, dest, "--strip", tool="/bin/false", status=2)
     assert "says no version" in r.stderr
+    r = export(pycfs, site, dest, "--strip", tool=scratch, status=2)
+    assert "cannot strip with %s: Is a directory" % scratch in r.stderr
     empty = os.path.join(scratch, "empty")
     os.mkdir(empty)
     r = pycfs.run("export", "--strip", "--python", PYTHON, site, dest,
