@@ -27,8 +27,9 @@ struct px_strip_options {
 };
 
 /* Looks for tools, and asks them for their versions, which blocks for some ms
- * each. 0, or with a sentence in `why`: -ENOENT: there is none; -EISDIR, -EACCES:
- * the one that was named is no program; -EIO: it says no version; -ENOMEM. */
+ * each. 0, or with a sentence in `why`: -ENOENT: there is none; -EISDIR or
+ * -EACCES: the one that was named is no program; -EIO: it says no version;
+ * -ENOMEM. */
 int px_strip_new(const struct px_strip_options *o, struct px_strip **ret,
 		 struct px_why *why);
 void px_strip_free(struct px_strip *s); /* NULL is fine */
