@@ -17,7 +17,8 @@ struct px_account_file {
 	 * `path`. "": nobody knows. */
 	const char *source;
 	bool is_link;
-	bool made; /* its bytes are not those of `source` */
+	bool made;	/* its bytes are not those of `source` */
+	bool uses_docs; /* px_uses_docs, of a module */
 	uint8_t sha256[PX_SHA256_SIZE]; /* of its bytes; a symlink's target */
 	uint8_t source_sha256[PX_SHA256_SIZE]; /* if `made` */
 };

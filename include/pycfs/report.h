@@ -69,7 +69,8 @@ struct px_report_file {
 	 * px_report_find_risks cuts into fields in place; NULL if there are
 	 * none. */
 	char *findings;
-	unsigned risk; /* the worst grade of its risks; 0: none */
+	uint64_t uses_docs; /* 1: px_uses_docs, of a module */
+	unsigned risk;	    /* the worst grade of its risks; 0: none */
 };
 
 /* A place that may break without source, docstrings or asserts, or without what

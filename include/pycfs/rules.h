@@ -4,12 +4,14 @@
 /*
  * The user's rules: which paths are shown, which sources are kept, how modules
  * are optimised, and which libraries are stripped. A rule is a verb and a
- * pattern. For each of five questions the last rule that matches a path
+ * pattern. For each of these questions the last rule that matches a path
  * decides:
  *
  *   exclude P, include P    is the path shown?
  *   keep-source P           does X.py stay X.py?
  *   optimize N P            at which level is X.py compiled?
+ *   keep-docs P             is that level 1 at most if X.py has the word
+ *                           __doc__, unless a later "optimize" applies?
  *   local P                 does what X.py is compiled to stay on this machine?
  *   strip P, no-strip P     is an ELF file stripped of its symbols?
  *
@@ -23,8 +25,8 @@
  *   * ? [a-z] [!a-z] [[:alpha:]]   match within a name
  *   \            makes the next byte literal
  *   !P           reverses the verb: the path is not excluded, its source is
- *                not kept, its level is the default again, it is shared, or
- *                not stripped
+ *                not kept, its level is the default again, or does not depend
+ *                on a word in it, it is shared, or not stripped
  *
  * As in git, everything in an excluded directory is excluded, whatever later
  * rules say. A rule with another verb that matches a directory applies to
@@ -56,6 +58,7 @@ enum px_rule_verb {
 	PX_RULE_INCLUDE,
 	PX_RULE_KEEP_SOURCE,
 	PX_RULE_OPTIMIZE,
+	PX_RULE_KEEP_DOCS,
 	PX_RULE_LOCAL, /* no remote store is asked for it, or given it */
 	PX_RULE_STRIP,
 	PX_RULE_NO_STRIP,
@@ -102,6 +105,11 @@ bool px_rules_is_local(const struct px_rules *r, const char *path);
 bool px_rules_strip(const struct px_rules *r, const char *path, bool otherwise);
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise);
+/* Whether the level of `path` is 1 at most if px_uses_docs() of its source. */
+bool px_rules_keep_docs(const struct px_rules *r, const char *path);
+/* Whether the word __doc__ stands anywhere in `n` bytes of source: the module
+ * may compute with its docstrings, which level 2 removes. */
+bool px_uses_docs(const void *source, size_t n);
 
 /* Whether there is a rule that can exclude anything. */
 bool px_rules_hide(const struct px_rules *r);

@@ -152,7 +152,7 @@ const struct px_opt_row px_opt_rows[PX_N_OPTS] = {
 	 "compile what matches at level N", SET(px_opt_optimize_for)},
 	{"rules", 0, "FILE", FORM,
 	 "rules, one a line: exclude P, include P, keep-source P, optimize N P, "
-	 "local P, strip P, no-strip P",
+	 "keep-docs P, local P, strip P, no-strip P",
 	 SET(px_opt_rules)},
 	{"profile", 0, "PROFILE", FORM, "rules that come before yours",
 	 CHOICE(safe, {"safe", true, "those for packages known to break without "

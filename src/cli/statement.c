@@ -108,14 +108,23 @@ static void print_digest(FILE *to, const uint8_t sha256[PX_SHA256_SIZE])
 	fputs("\"}", to);
 }
 
+/* Which of two verbs decides at which level a module is compiled. */
+static enum px_rule_verb level_verb(const struct px_rules *rules,
+				    const struct px_account_file *f)
+{
+	return f->uses_docs && px_rules_keep_docs(rules, f->source)
+		       ? PX_RULE_KEEP_DOCS
+		       : PX_RULE_OPTIMIZE;
+}
+
 /* The rule that says most of what became of a file: which source is kept, at
  * which level it is compiled, why it is there at all. -1: none. */
 static ssize_t rule_of(const struct px_rules *rules,
 		       const struct px_account_file *f)
 {
-	static const enum px_rule_verb verbs[] = {
-		PX_RULE_KEEP_SOURCE, PX_RULE_OPTIMIZE, PX_RULE_STRIP,
-		PX_RULE_INCLUDE};
+	const enum px_rule_verb verbs[] = {PX_RULE_KEEP_SOURCE,
+					   level_verb(rules, f), PX_RULE_STRIP,
+					   PX_RULE_INCLUDE};
 	ssize_t rule = -1;
 
 	for (size_t i = 0; i < PX_ARRAY_LEN(verbs) && rule < 0; i++)
@@ -189,21 +198,23 @@ static void print_options(FILE *to, const struct px_opt *o)
 	fputs("},\n", to);
 }
 
-/* Marks the rules that decide anything about a file of the layer. */
+/* Marks the rules that decide at which level a module is compiled, or that its
+ * source is kept. */
 static void mark_used(const struct px_rules *rules, const struct px_account *a,
 		      bool *used)
 {
-	static const enum px_rule_verb verbs[] = {PX_RULE_KEEP_SOURCE,
-						  PX_RULE_OPTIMIZE};
+	for (size_t i = 0; i < a->n; i++) {
+		const struct px_account_file *f = &a->all[i];
+		const ssize_t kept = px_rules_decider(
+			rules, PX_RULE_KEEP_SOURCE, f->source, false);
+		const ssize_t level = px_rules_decider(
+			rules, level_verb(rules, f), f->source, false);
 
-	for (size_t i = 0; i < a->n; i++)
-		for (size_t k = 0; k < PX_ARRAY_LEN(verbs); k++) {
-			const ssize_t rule = px_rules_decider(
-				rules, verbs[k], a->all[i].source, false);
-
-			if (rule >= 0)
-				used[rule] = true;
-		}
+		if (kept >= 0)
+			used[kept] = true;
+		if (level >= 0)
+			used[level] = true;
+	}
 }
 
 /* The rules that were in force; of the profile's those that did anything. */

@@ -80,7 +80,7 @@ doc-in-decorator 3 optimize 1 {top}; huggingface/transformers#38323, sunpy
   a decorator computes with the docstring of what it decorates
 caller-doc 2 optimize 1 *; pyexcel/pyexcel#270, docrep
   computes with the docstring of what others give it: theirs is needed
-doc-in-function 2 optimize 1 {top}; pandas, bitstring, pygments.cmdline
+doc-in-function 2 optimize 1 {docs}; pandas, bitstring, pygments.cmdline
   computes with a docstring, which is None
 doc-unless-oo 3 optimize 1 {whose}; numpy/numpy#13248, add_docstring
   computes with a docstring unless the interpreter itself runs with -OO
@@ -245,7 +245,8 @@ def remedy(rule, path, detail=""):
     that begins with a *, for all names that end in the rest of it. {near} is
     the pattern that `detail` is if it begins with a slash; if it is the name of
     a file, that name anywhere in the package; else {dir}. {whose} is {top} if
-    the docstring is that of a caller, else {path}."""
+    the docstring is that of a caller, else {path}; {docs} is {path} if it is
+    the module's own, else {top}."""
     path = escaped(path.strip("/"))
     star = detail[:1] if detail.startswith("*") else ""
     first, slash, _ = path.partition("/")
@@ -259,6 +260,8 @@ def remedy(rule, path, detail=""):
     return (RULES[rule][2].replace("{near}", near)
             .replace("{whose}", "{top}" if detail.endswith(" of a caller")
                      else "{path}")
+            .replace("{docs}", "{path}" if detail.startswith("__doc__")
+                     else "{top}")
             .replace("{path}", "/" + path)
             .replace("{top}", "/" + first + slash)
             .replace("{name}", star + escaped(detail[len(star):]))

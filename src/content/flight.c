@@ -29,6 +29,7 @@ struct flight {
 	struct px_stat st;	/* as the first asker found it; then as read */
 	uint8_t key[PX_DIGEST_SIZE]; /* the blob key, once it was read */
 	int64_t read_at_ns;	     /* CLOCK_REALTIME */
+	unsigned level;		     /* once it was read */
 	/* Until it was given to the pool. */
 	struct px_buf source;
 	/* Under lock: of the flights with one blob key the first is the leader,
@@ -178,7 +179,7 @@ static void store(struct flight *f, struct px_blob *b, bool is_new)
 	if (has_index)
 		px_module_id_index(o->keys, &f->id, &f->st.fp, index);
 	px_cache_put(o->o->cache, f->key, is_new ? b : NULL,
-		     px_keys_cache_profile(o->keys, &f->id.form),
+		     px_keys_cache_profile(o->keys, f->level),
 		     has_index ? index : NULL, has_index ? &entry : NULL);
 }
 
@@ -302,7 +303,7 @@ static int compile(struct flight *f)
 	const struct px_module_id *id = &f->id;
 	const struct px_frame_compile task = {
 		.group = px_hash64(4, id->path, strcspn(id->path, "/")) | 1,
-		.optimize = id->form.optimize,
+		.optimize = f->level,
 		.mode = id->form.mode,
 		.canonical = fs->o.o->canonical,
 		.mtime = px_form_header_mtime(&id->form, &f->st),
@@ -457,6 +458,7 @@ static void read_source(struct flight *f)
 	px_room_resize(o->room, &f->ticket, f->source.size);
 	px_stats_add(o->o->stats, PX_COUNT_source_reads, 1);
 	f->is_apple_double = is_apple_double(&f->source);
+	f->level = px_form_level(&f->id.form, &f->source);
 	px_module_id_blob(o->keys, &f->id, &f->source, &f->st, f->key);
 	if (follow(f) || end_from_cache(f))
 		return;

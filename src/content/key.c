@@ -81,15 +81,22 @@ bool px_keys_need_name(const struct px_keys *k, const struct px_blob *b)
 	return k->nameless && b->kind == PX_BLOB_CODE && b->name_at == 0;
 }
 
-uint32_t px_keys_cache_profile(const struct px_keys *k, const struct px_form *f)
+uint32_t px_keys_cache_profile(const struct px_keys *k, unsigned level)
 {
-	return k->cache_profiles[f->optimize];
+	return k->cache_profiles[level];
 }
 
-uint32_t px_keys_signed_profile(const struct px_keys *k,
-				const struct px_form *f, const char *name)
+uint32_t px_keys_signed_profile(const struct px_keys *k, unsigned level,
+				const char *name)
 {
-	return make_profile(k, f->optimize, name);
+	return make_profile(k, level, name);
+}
+
+unsigned px_form_level(const struct px_form *f, const struct px_buf *source)
+{
+	return f->keep_docs && px_uses_docs(source->data, source->size)
+		       ? 1
+		       : f->optimize;
 }
 
 uint32_t px_form_header_mtime(const struct px_form *f, const struct px_stat *st)
@@ -102,11 +109,11 @@ uint32_t px_form_header_mtime(const struct px_form *f, const struct px_stat *st)
 /* Begins a key with what does not depend on the file's bytes and times. `tag`
  * keeps the two sorts of keys apart. */
 static void begin_key(const struct px_keys *k, const struct px_module_id *id,
-		      const char *tag, struct px_digest *d)
+		      const char *tag, unsigned level, struct px_digest *d)
 {
 	px_digest_init(d);
 	px_digest_field(d, tag, k->profile, sizeof(k->profile));
-	px_digest_u64(d, "optimize", id->form.optimize);
+	px_digest_u64(d, "optimize", level);
 	px_digest_u64(d, "mode", id->form.mode);
 	if (!k->nameless)
 		px_digest_field(d, "name", id->name, strlen(id->name));
@@ -118,7 +125,9 @@ static void make_index(const struct px_keys *k, const struct px_module_id *id,
 {
 	struct px_digest d;
 
-	begin_key(k, id, "index", &d);
+	begin_key(k, id, "index", id->form.optimize, &d);
+	if (id->form.keep_docs)
+		px_digest_u64(&d, "keep-docs", true);
 	px_fingerprint_add(&d, fp);
 	px_digest_final(&d, ret);
 }
@@ -139,7 +148,7 @@ void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
 {
 	struct px_digest d;
 
-	begin_key(k, id, "blob", &d);
+	begin_key(k, id, "blob", px_form_level(&id->form, source), &d);
 	px_digest_u64(&d, "mtime", px_form_header_mtime(&id->form, st));
 	px_digest_field(&d, "source", source->data, source->size);
 	px_digest_final(&d, ret);
@@ -176,15 +185,18 @@ int px_module_id_init(const struct px_keys *k, const char *path,
 		      struct px_module_id *ret)
 {
 	char *name = px_module_name(k->o, path);
+	unsigned level;
 
 	if (!name)
 		return -ENOMEM;
+	level = px_rules_optimize(k->o->rules, path, k->o->optimize);
 	*ret = (struct px_module_id){
 		.name = name,
 		.path = name + strlen(name) - strlen(path),
 		.kind = kind,
-		.form.optimize =
-			px_rules_optimize(k->o->rules, path, k->o->optimize),
+		.form.optimize = level,
+		.form.keep_docs =
+			level > 1 && px_rules_keep_docs(k->o->rules, path),
 		/* The .pyc of a source that is kept stands beside it, so
 		 * Python must not compare it with the source's time. */
 		.form.mode = kind == PX_KIND_KEPT ? PX_PYC_UNCHECKED_HASH

@@ -24,8 +24,12 @@ struct px_keys; /* of one content: what all its modules have in common */
 /* What may differ between two modules of one content. */
 struct px_form {
 	unsigned optimize; /* level, 0 to 2 */
+	bool keep_docs;	   /* the level is 1 if the source has __doc__ in it */
 	enum px_pyc_mode mode;
 };
+
+/* The level at which a source is compiled. */
+unsigned px_form_level(const struct px_form *f, const struct px_buf *source);
 
 /*
  * One module as it was found at the first look at its source file. It is made
@@ -77,11 +81,10 @@ bool px_module_id_named(const struct px_keys *k, const struct px_module_id *id,
 uint32_t px_form_header_mtime(const struct px_form *f,
 			      const struct px_stat *st);
 
-/* The profile that px_cache_put counts a module of this form under. */
-uint32_t px_keys_cache_profile(const struct px_keys *k,
-			       const struct px_form *f);
+/* The profile that px_cache_put counts a module of this level under. */
+uint32_t px_keys_cache_profile(const struct px_keys *k, unsigned level);
 /* The one of a module that came signed by `name` (signer.h). */
-uint32_t px_keys_signed_profile(const struct px_keys *k,
-				const struct px_form *f, const char *name);
+uint32_t px_keys_signed_profile(const struct px_keys *k, unsigned level,
+				const char *name);
 
 #endif

@@ -27,7 +27,7 @@ void px_part_store(const struct px_content_options *o, const struct px_keys *k,
 		has_index = !px_keys_need_name(k, blobs[i]) &&
 			    !px_tree_young(&m->st.fp, m->read_at_ns);
 		px_cache_put(o->cache, c->keys[i], blobs[i],
-			     px_keys_signed_profile(k, &m->id.form, by->name),
+			     px_keys_signed_profile(k, m->level, by->name),
 			     has_index ? m->id.index : NULL,
 			     has_index ? &entry : NULL);
 	}

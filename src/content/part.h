@@ -20,6 +20,7 @@ struct px_part_module {
 	struct px_module_id id;
 	struct px_stat st;
 	int64_t read_at_ns; /* 0: the index had its key */
+	unsigned level;	    /* once it was read */
 	bool has;	    /* the cache has it */
 };
 

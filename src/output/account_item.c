@@ -3,6 +3,7 @@
 #include "sources.h"
 
 #include "pycfs/pyc.h"
+#include "pycfs/rules.h"
 
 #include <sys/stat.h>
 
@@ -28,7 +29,7 @@ static int digest_unstripped(struct px_tree *t, const struct px_item *i,
 /* Computes the digest of the source of a generated file. Of a module it has to
  * be the one that was compiled. */
 static int digest_source(struct px_tree *t, const struct px_item *i,
-			 uint8_t ret[PX_SHA256_SIZE])
+			 struct px_account_file *ret)
 {
 	PX_AUTO(px_buf_fini) struct px_buf b = {.max = (size_t)i->source_size};
 	const bool is_record = i->attr.kind == PX_KIND_RECORD;
@@ -44,7 +45,8 @@ static int digest_source(struct px_tree *t, const struct px_item *i,
 		return -ESTALE;
 	px_sha256_init(&s);
 	px_sha256_update(&s, b.data, b.size);
-	px_sha256_final(&s, ret);
+	px_sha256_final(&s, ret->source_sha256);
+	ret->uses_docs = !is_record && px_uses_docs(b.data, b.size);
 	return 0;
 }
 
@@ -75,7 +77,7 @@ int px_account_item(struct px_account *a, struct px_tree *t, const char *path,
 	if (r == 0 && i->attr.unstripped > 0)
 		r = digest_unstripped(t, i, file.source_sha256);
 	else if (r == 0 && file.made)
-		r = digest_source(t, i, file.source_sha256);
+		r = digest_source(t, i, &file);
 	return r < 0 ? r : px_account_add(a, &file);
 }
 

@@ -14,14 +14,14 @@
  *   note ::= le64 number * N_NUMBERS, digest of the shipped bytes, digest of
  * the source, findings
  */
-#define NOTE_FORMAT 7
-#define N_NUMBERS   7
+#define NOTE_FORMAT 8
+#define N_NUMBERS   8
 #define NOTE_SIZE   (N_NUMBERS * 8 + 2 * PX_DIGEST_SIZE)
 
 /* --------------------------------------------------------------- stored */
 
 static void key_of(const struct px_report_options *o, const struct px_item *i,
-		   const struct px_report_file *f, uint8_t ret[PX_DIGEST_SIZE])
+		   uint8_t ret[PX_DIGEST_SIZE])
 {
 	struct px_digest d;
 
@@ -31,7 +31,9 @@ static void key_of(const struct px_report_options *o, const struct px_item *i,
 	px_digest_field(&d, "risks", o->version,
 			o->analyser ? strlen(o->version) : 0);
 	px_digest_u64(&d, "tag", i->tag);
-	px_digest_u64(&d, "recipe", px_report_is_as_recipe(o, f, i->source));
+	px_digest_u64(&d, "level",
+		      px_rules_optimize(o->rules, i->source, o->optimize));
+	px_digest_u64(&d, "docs", px_rules_keep_docs(o->rules, i->source));
 	px_digest_u64(&d, "stripped", i->attr.tag);
 	px_fingerprint_add(&d, &i->st.fp);
 	px_digest_final(&d, ret);
@@ -46,7 +48,7 @@ static bool find_stored(const struct px_report_options *o,
 		&f->deflate_bytes,     &f->zstd_bytes,
 		&f->source_bytes,      &f->source_deflate_bytes,
 		&f->source_zstd_bytes, &f->pycache.bytes,
-		&f->recipe.bytes,
+		&f->recipe.bytes,      &f->uses_docs,
 	};
 	struct px_blob *b = px_note_find(o->cache, key, NOTE_SIZE);
 	size_t k;
@@ -72,7 +74,7 @@ static void store(const struct px_report_options *o,
 	const uint64_t numbers[N_NUMBERS] = {
 		f->deflate_bytes,	 f->zstd_bytes,	       f->source_bytes,
 		f->source_deflate_bytes, f->source_zstd_bytes, f->pycache.bytes,
-		f->recipe.bytes,
+		f->recipe.bytes,	 f->uses_docs,
 	};
 	const size_t n = f->findings ? strlen(f->findings) : 0;
 	PX_AUTOFREE uint8_t *note = malloc(NOTE_SIZE + n);
@@ -138,6 +140,7 @@ static int read_source(const struct px_report_options *o,
 	if (r == 0)
 		r = px_meter_bytes(meter, text.data, text.size, &sum,
 				   f->source_digest);
+	f->uses_docs = px_uses_docs(text.data, text.size);
 	if (r == 0)
 		r = unknown = px_report_pycache(o, source, &text, &st,
 						f->source_digest, f);
@@ -220,7 +223,7 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 	int r;
 
 	if (is_storable) {
-		key_of(o, i, f, key);
+		key_of(o, i, key);
 		if (find_stored(o, key, f))
 			return 0;
 	}

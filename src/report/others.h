@@ -38,8 +38,7 @@ int px_report_compiled_bytes(const struct px_report_options *o,
 
 /* ---- recipe.c: what compileall -o 2 -b has ---- */
 
-/* Whether the layer has the same for this module, whose source is at `source`.
- */
+/* Whether the layer has the same for this module; as px_report_level. */
 bool px_report_is_as_recipe(const struct px_report_options *o,
 			    const struct px_report_file *f, const char *source);
 /* Sets f->recipe, which for a module that ships as it is there needs

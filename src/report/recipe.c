@@ -25,7 +25,7 @@ bool px_report_is_as_recipe(const struct px_report_options *o,
 			    const struct px_report_file *f, const char *source)
 {
 	return f->kind == PX_KIND_MODULE &&
-	       px_rules_optimize(o->rules, source, o->optimize) == LEVEL;
+	       px_report_level(o, f, source) == LEVEL;
 }
 
 int px_report_recipe(const struct px_report_options *o, const char *path,

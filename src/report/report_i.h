@@ -41,6 +41,13 @@ int px_report_measure(const struct px_report_options *o, struct px_meter *meter,
 		      pthread_mutex_t *one_large, const struct px_item *i,
 		      struct px_report_file *f);
 
+/* ---- risk.c ---- */
+
+/* At which level a module is compiled whose source, at `source`, was read:
+ * f->uses_docs is known, and f->source need not be. */
+unsigned px_report_level(const struct px_report_options *o,
+			 const struct px_report_file *f, const char *source);
+
 /* ---- ask.c: asking, and waiting for the answer ---- */
 
 /* The bytes that are shipped for the source `path`: 0 and a blob that is the

@@ -85,6 +85,25 @@ static struct whole look_at_all(const struct px_report *r,
 	return w;
 }
 
+/* The level of a module, or that of others in its directory: what keep-docs
+ * makes of it does not hold for them. */
+static unsigned level_for(const struct px_report_options *o,
+			  const struct px_report_file *f, bool others)
+{
+	return others ? px_rules_optimize(o->rules, f->source, o->optimize)
+		      : px_report_level(o, f, f->source);
+}
+
+unsigned px_report_level(const struct px_report_options *o,
+			 const struct px_report_file *f, const char *source)
+{
+	const unsigned level = px_rules_optimize(o->rules, source, o->optimize);
+
+	return level > 1 && f->uses_docs && px_rules_keep_docs(o->rules, source)
+		       ? 1
+		       : level;
+}
+
 /* Whether the rules in force already do what the remedy proposes; `detail` is
  * the name that it includes. */
 static bool is_remedied(const struct px_report_options *o,
@@ -101,8 +120,8 @@ static bool is_remedied(const struct px_report_options *o,
 		return all ? w->all_kept : f->kind == PX_KIND_KEPT;
 	if (strncmp(remedy, level, strlen(level)) == 0)
 		return (all ? w->level
-			    : px_rules_optimize(o->rules, f->source,
-						o->optimize)) <=
+			    : level_for(o, f,
+					remedy[strlen(remedy) - 1] == '/')) <=
 		       (unsigned)(remedy[strlen(level)] - '0');
 	return false;
 }

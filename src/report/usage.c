@@ -22,7 +22,11 @@ static void count_file(struct px_report *r, const struct px_report_options *o,
 		       const struct px_report_file *f)
 {
 	if (f->kind == PX_KIND_MODULE)
-		count(r, o, PX_RULE_OPTIMIZE, f->source, false, 1, f->bytes);
+		count(r, o,
+		      f->uses_docs && px_rules_keep_docs(o->rules, f->source)
+			      ? PX_RULE_KEEP_DOCS
+			      : PX_RULE_OPTIMIZE,
+		      f->source, false, 1, f->bytes);
 	if (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)
 		count(r, o, PX_RULE_LOCAL, f->source, false, 1, f->bytes);
 	if (f->kind == PX_KIND_MODULE || f->kind == PX_KIND_KEPT)

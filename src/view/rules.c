@@ -93,6 +93,21 @@ unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 	return rule && !rule->pattern.negated ? rule->level : otherwise;
 }
 
+bool px_rules_keep_docs(const struct px_rules *r, const char *path)
+{
+	const struct rule *docs = find(r, PX_RULE_KEEP_DOCS, path);
+	const struct rule *level = find(r, PX_RULE_OPTIMIZE, path);
+
+	return docs && !docs->pattern.negated && (!level || docs > level);
+}
+
+bool px_uses_docs(const void *source, size_t n)
+{
+	static const char word[] = "__doc__";
+
+	return n > 0 && memmem(source, n, word, strlen(word));
+}
+
 /* Whether a rule that applies says that the file is stripped. */
 static bool strips(const struct rule *rule)
 {
@@ -225,6 +240,7 @@ static const struct {
 	{"include", PX_RULE_INCLUDE},
 	{"keep-source", PX_RULE_KEEP_SOURCE},
 	{"optimize", PX_RULE_OPTIMIZE},
+	{"keep-docs", PX_RULE_KEEP_DOCS},
 	{"local", PX_RULE_LOCAL},
 	{"strip", PX_RULE_STRIP},
 	{"no-strip", PX_RULE_NO_STRIP},
@@ -258,7 +274,8 @@ static int parse_line(struct px_rules *r, const char *p, size_t n,
 			break;
 	if (i == PX_ARRAY_LEN(verbs)) {
 		*ret_what = "a rule begins with exclude, include, "
-			    "keep-source, optimize, local, strip or no-strip";
+			    "keep-source, optimize, keep-docs, local, strip or "
+			    "no-strip";
 		return -EINVAL;
 	}
 	p += word;
@@ -437,6 +454,14 @@ static bool applies(const struct rule *rule, const struct px_installed *all,
 	return !is_known;
 }
 
+/* Whether a rule would change anything where all modules have `level`. */
+static bool lowers_level(const struct rule *rule, unsigned level)
+{
+	if (rule->verb == PX_RULE_KEEP_DOCS)
+		return level > 1;
+	return rule->verb != PX_RULE_OPTIMIZE || rule->level < level;
+}
+
 void px_rules_settle(struct px_rules *r, const struct px_installed *installed,
 		     size_t n, unsigned optimize)
 {
@@ -444,8 +469,8 @@ void px_rules_settle(struct px_rules *r, const struct px_installed *installed,
 
 	for (size_t i = 0; r && i < r->n; i++) {
 		struct rule *rule = &r->rules[i];
-		const bool lowers = rule->verb != PX_RULE_OPTIMIZE ||
-				    rule->level < optimize || !rule->built_in;
+		const bool lowers =
+			!rule->built_in || lowers_level(rule, optimize);
 
 		if (lowers && applies(rule, installed, n))
 			r->rules[kept++] = *rule;

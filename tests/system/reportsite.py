@@ -17,7 +17,9 @@ from harness import DEBIAN_PYTHON, read
 PYTHON = ["--python", DEBIAN_PYTHON]
 NATIVE = re.compile(r"\.so(\.[0-9]+)*$")  # shared libraries
 CHUNK = 1 << 18  # what is larger is not compressed in one call
-RULES = ["--exclude", "*.pyi", "--exclude", "/alpha/tests/", "--keep-source",
+# What breaks is not cured.
+STRICT = ["--profile", "strict"]
+RULES = STRICT + ["--exclude", "*.pyi", "--exclude", "/alpha/tests/", "--keep-source",
          "/alpha/kept.py", "--keep-source", "/keep.py"]
 DOC = '"""Doc."""\n__doc__ += "x"\n'
 CAFE = os.fsdecode(b"caf\xe9.py")
@@ -105,7 +107,7 @@ def site(made, scratch):
 
 
 def report(pycfs, source, *options, status=0, **how):
-    r = pycfs.run("report", "-q", *PYTHON, *options, source, **how)
+    r = pycfs.run("report", "-q", *PYTHON, *STRICT, *options, source, **how)
     assert r.returncode == status, (options, r.returncode, r.stderr)
     return r
 

@@ -53,7 +53,10 @@ BAD = {
     "bad-1.dist-info/entry_points.txt":
         "[console_scripts]\ndeep = deep.inner:X\n",
 }
-RULES = ["--exclude", "/hidden/secret.py", "--exclude", "/opened/*.txt"]
+# What breaks is not cured.
+STRICT = ["--profile", "strict"]
+RULES = STRICT + ["--exclude", "/hidden/secret.py", "--exclude",
+                  "/opened/*.txt"]
 
 
 @pytest.fixture
@@ -69,7 +72,8 @@ def bad(scratch):
 @pytest.fixture
 def check(pycfs):
     def run(source, *options, status=None, python=DEBIAN_PYTHON, **how):
-        r = pycfs.run("check", "-q", "--python", python, *options, source,
+        r = pycfs.run("check", "-q", "--python", python, *STRICT,
+                      *options, source,
                       timeout=200, **how)
         assert not os.path.exists("/tmp/pycfs-check") and \
             r.returncode == status, (r.returncode, r.stdout, r.stderr)
@@ -438,7 +442,7 @@ def test_a_test_suite(pycfs, good, scratch):
 
 def test_export_checks_first(pycfs, good, bad, scratch):
     out = os.path.join(scratch, "out.zip")
-    run = pycfs.export(bad, out, "--check", "-q")
+    run = pycfs.export(bad, out, "--check", "-q", *STRICT)
     assert run.returncode == 3 and not os.path.exists(out)
     assert "doc: cannot be imported" in run.stderr and run.stdout == ""
     run = pycfs.export(good, out, "--check", "--json")

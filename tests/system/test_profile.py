@@ -126,9 +126,107 @@ def test_the_bytecode_beside_a_source(target, pycfs, source, scratch):
             assert harness.tree_bytes(m.path) == harness.tree_bytes(layer)
 
 
+OWN = {
+    "own.py": "'of %s'\n__doc__ %= 'own'\n\n\ndef f():\n    'doc'\n"
+              "    assert 0\n",
+    "texts.py": "def f():\n    'doc'\n    return '__doc_' '_'\n",
+}
+
+
+def docs(layer, name):
+    return subprocess.run(
+        [DEBIAN_PYTHON, "-B", "-c", "import sys; sys.path.insert(0, %r); "
+         "import %s as m; print(m.__doc__, m.f.__doc__, m.f())" % (layer, name)],
+        check=True, stdout=subprocess.PIPE, timeout=60).stdout.decode()
+
+
+def test_what_uses_docstrings_keeps_its_own(target, pycfs, scratch):
+    """The word __doc__ in a source is enough; asserts are gone all the same. A
+    mount, a second export and a check have the same."""
+    source = trees.put(os.path.join(scratch, "own"), OWN)
+    safe = pycfs.exported(source, os.path.join(scratch, "safe"),
+                          python=target.exe)
+    one = pycfs.exported(source, os.path.join(scratch, "one"), "--profile",
+                         "strict", "--optimize", "1", python=target.exe)
+    two = pycfs.exported(source, os.path.join(scratch, "two"), "--profile",
+                         "strict", python=target.exe)
+    made = [harness.tree_bytes(layer) for layer in (safe, one, two)]
+    assert made[0] == {b"own.pyc": made[1][b"own.pyc"],
+                       b"texts.pyc": made[2][b"texts.pyc"]}
+    assert made[1][b"own.pyc"] != made[2][b"own.pyc"]
+    with pycfs.mount(source, python=target.exe) as m:
+        assert harness.tree_bytes(m.path) == made[0]
+    # Of what strict builds compiled, nothing was compiled again.
+    r = pycfs.export(source, os.path.join(scratch, "again"),
+                     python=target.exe)
+    assert "0 modules compiled, 2 from the cache" in r.said
+
+
+def test_what_uses_docstrings_works(pycfs, scratch):
+    source = trees.put(os.path.join(scratch, "own"), OWN)
+    layer = pycfs.exported(source, os.path.join(scratch, "safe"),
+                           python=DEBIAN_PYTHON)
+    assert docs(layer, "own") == "of own doc None\n"
+    assert docs(layer, "texts") == "None None __doc__\n"
+    check = ["check", "-q", "--python", DEBIAN_PYTHON, source]
+    assert pycfs.run(*check, timeout=120).returncode == 0
+    assert pycfs.run(*check, "--profile", "strict",
+                     timeout=120).returncode == 3
+
+
+def test_the_level_follows_the_source(pycfs, scratch):
+    source = trees.put(os.path.join(scratch, "own"), OWN)
+    path = os.path.join(source, "texts.py")
+    with pycfs.mount(source, python=DEBIAN_PYTHON) as m:
+        assert docs(str(m.path), "texts") == "None None __doc__\n"
+    trees.write(path, OWN["texts.py"] + "X = f.__doc__ + '!'\n")
+    with pycfs.mount(source, python=DEBIAN_PYTHON) as m:
+        assert docs(str(m.path), "texts") == "None doc __doc__\n"
+
+
+@pytest.mark.parametrize("options, level", [
+    ([], 1), (["--optimize-for", "2:own.py"], 2), (["--optimize", "0"], 0),
+    (["--optimize", "1"], 1), (["--optimize-for", "0:*"], 0),
+    (["--rules", "keep-docs !own.py"], 2),
+    (["--profile", "strict", "--rules", "keep-docs *"], 1),
+    (["--optimize-for", "2:*", "--rules", "keep-docs *"], 1),
+    (["--rules", "optimize 0 !own.py"], 2)])
+def test_rules_about_docstrings(options, level, pycfs, scratch):
+    options = list(options)
+    for i, option in enumerate(options):
+        if options[i - 1:i] == ["--rules"]:
+            options[i] = os.path.join(scratch, "rules")
+            trees.write(options[i], option + "\n")
+    source = trees.put(os.path.join(scratch, "own"), OWN)
+    made = pycfs.exported(source, os.path.join(scratch, "layer"), *options,
+                          python=DEBIAN_PYTHON)
+    strict = pycfs.exported(source, os.path.join(scratch, "strict"),
+                            "--profile", "strict", "-O", level,
+                            python=DEBIAN_PYTHON)
+    assert harness.tree_bytes(made)[b"own.pyc"] == \
+        harness.tree_bytes(strict)[b"own.pyc"]
+
+
+def test_the_report_knows_whose_docstrings_are_kept(pycfs, scratch):
+    source = trees.put(os.path.join(scratch, "own"), OWN)
+
+    def report(*options):
+        return json.loads(pycfs.run("report", "--python", DEBIAN_PYTHON,
+                                    "--json", *options, source).stdout)
+
+    for _ in "12":  # the second one is from the cache
+        data = report()
+        assert data["risks"] == []
+        assert [(r["rule"], r["files"]) for r in data["rules"]
+                if r["matches"]] == [("keep-docs *", 1)]
+    assert [r["rule"] for r in report("--profile", "strict")["risks"]] == \
+        ["doc-at-import"]
+
+
 def test_what_asks_for_the_level(pycfs, scratch):
     source = trees.put(os.path.join(scratch, "asks"), {"asks.py": ASKS})
-    args = ["check", "-q", "--python", DEBIAN_PYTHON, source]
+    args = ["check", "-q", "--profile", "strict", "--python", DEBIAN_PYTHON,
+            source]
     r = pycfs.run(*args, timeout=120)
     assert r.returncode == 3 and "TypeError" in r.stdout
     r = pycfs.run(*args, "--run-optimize", "2", timeout=120)

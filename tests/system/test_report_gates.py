@@ -14,7 +14,8 @@ import pytest
 import harness
 import trees
 from harness import DEBIAN_PYTHON, read
-from reportsite import CAFE, DOC, PYTHON, ask, made, report, site, small
+from reportsite import CAFE, DOC, PYTHON, STRICT, ask, made, report, site, \
+    small
 from test_usage import refused
 
 __all__ = ["made", "site"]  # fixtures
@@ -405,7 +406,8 @@ def test_suggested_rules_of_odd_names(pycfs, scratch):
     root = small(scratch, **{n[:-3]: DOC for n in ODD})
     rules = os.path.join(scratch, "layer.rules")
     with open(rules, "wb") as f:
-        subprocess.run(pycfs.command("report", "--suggest", *PYTHON, root),
+        subprocess.run(pycfs.command("report", "--suggest", *PYTHON, *STRICT,
+                                     root),
                        stdout=f, env=pycfs.env(), timeout=30, check=True)
     report(pycfs, root, "--fail-on", "breaks", status=3)
     report(pycfs, root, "--fail-on", "breaks", "--rules", rules)

@@ -390,6 +390,69 @@ static void test_negated_patterns(void **state PX_UNUSED)
 	}
 }
 
+static bool keeps_docs(const char *text, const char *path)
+{
+	struct px_rules *r;
+	const char *what;
+	size_t line;
+	bool keeps;
+
+	assert_int_equal(px_rules_new(&r), 0);
+	assert_int_equal(px_rules_parse(r, text, strlen(text), &line, &what),
+			 0);
+	keeps = px_rules_keep_docs(r, path);
+	px_rules_free(r);
+	return keeps;
+}
+
+static void test_keep_docs(void **state PX_UNUSED)
+{
+	assert_false(px_rules_keep_docs(NULL, "a.py"));
+	assert_false(keeps_docs("", "a.py"));
+	assert_true(keeps_docs("keep-docs *", "a/b.py"));
+	assert_true(keeps_docs("keep-docs a/", "a/b.py"));
+	assert_false(keeps_docs("keep-docs /b/", "a/b.py"));
+	assert_false(keeps_docs("keep-docs *\nkeep-docs !b.py", "a/b.py"));
+	/* The later one of the two verbs decides. */
+	assert_false(keeps_docs("keep-docs *\noptimize 2 /a/", "a/b.py"));
+	assert_true(keeps_docs("keep-docs *\noptimize 2 /a/", "b.py"));
+	assert_true(keeps_docs("optimize 2 /a/\nkeep-docs *", "a/b.py"));
+	assert_false(keeps_docs("keep-docs *\noptimize 1 !/a/", "a/b.py"));
+}
+
+static void test_uses_docs(void **state PX_UNUSED)
+{
+	static const char *const uses[] = {"__doc__", "x.__doc__", "'__doc__'",
+					   "\n__doc__ += ''\n", "a__doc__"};
+	static const char *const not [] = {"", "__doc_", "_doc__", "__DOC__",
+					   "__doc\n__"};
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(uses); i++)
+		assert_true(px_uses_docs(uses[i], strlen(uses[i])));
+	for (size_t i = 0; i < PX_ARRAY_LEN(not ); i++)
+		assert_false(px_uses_docs(not [i], strlen(not [i])));
+	assert_false(px_uses_docs(NULL, 0));
+	assert_false(px_uses_docs("__doc__", 6));
+	assert_true(px_uses_docs("\0__doc__", 8));
+}
+
+/* Rules of pycfs's own that would not lower a level are dropped. */
+static void test_settled_docs(void **state PX_UNUSED)
+{
+	for (unsigned level = 0; level < 3; level++) {
+		struct px_rules *r;
+		const char *what;
+
+		assert_int_equal(px_rules_new(&r), 0);
+		assert_int_equal(
+			px_rules_add(r, PX_RULE_KEEP_DOCS, 0, "*", &what), 0);
+		px_rules_mark_built_in(r);
+		px_rules_settle(r, NULL, 0, level);
+		assert_int_equal(px_rules_keep_docs(r, "a.py"), level == 2);
+		px_rules_free(r);
+	}
+}
+
 static void test_no_rules(void **state PX_UNUSED)
 {
 	struct px_rules *r;
@@ -928,6 +991,9 @@ int main(void)
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_negated_patterns),
 		cmocka_unit_test(test_no_rules),
+		cmocka_unit_test(test_keep_docs),
+		cmocka_unit_test(test_uses_docs),
+		cmocka_unit_test(test_settled_docs),
 		cmocka_unit_test(test_hides),
 		cmocka_unit_test(test_last_match_wins),
 		cmocka_unit_test(test_keep_source),
