@@ -85,13 +85,22 @@ static struct whole look_at_all(const struct px_report *r,
 	return w;
 }
 
-/* The level of a module, or that of others in its directory: what keep-docs
- * makes of it does not hold for them. */
+/* The level of a module, or that of others by whose docstrings a finding may
+ * be: what keep-docs makes of the module does not hold for them. */
 static unsigned level_for(const struct px_report_options *o,
-			  const struct px_report_file *f, bool others)
+			  const struct px_report_file *f, const char *rule,
+			  const char *detail)
 {
-	return others ? px_rules_optimize(o->rules, f->source, o->optimize)
-		      : px_report_level(o, f, f->source);
+	static const char *const others[] = {"doc-imported", "doc-in-decorator",
+					     "doc-in-function"};
+	/* The docstring of the module is its own whatever the rule. */
+	const bool own = strncmp(detail, "__doc__", strlen("__doc__")) == 0;
+
+	for (size_t i = 0; i < PX_ARRAY_LEN(others) && !own; i++)
+		if (strcmp(rule, others[i]) == 0)
+			return px_rules_optimize(o->rules, f->source,
+						 o->optimize);
+	return px_report_level(o, f, f->source);
 }
 
 unsigned px_report_level(const struct px_report_options *o,
@@ -104,14 +113,15 @@ unsigned px_report_level(const struct px_report_options *o,
 		       : level;
 }
 
-/* Whether the rules in force already do what the remedy proposes; `detail` is
- * the name that it includes. */
+/* Whether the rules in force already do what the remedy of a finding proposes;
+ * its detail is the name that it includes. */
 static bool is_remedied(const struct px_report_options *o,
 			const struct px_report_file *f, const struct whole *w,
-			const char *remedy, const char *detail)
+			char *const fields[N_FIELDS])
 {
 	static const char keep[] = "keep-source ", level[] = "optimize ",
 			  include[] = "include ";
+	const char *rule = fields[2], *detail = fields[4], *remedy = fields[5];
 	const bool all = px_report_remedy_is_for_all(remedy);
 
 	if (strncmp(remedy, include, strlen(include)) == 0)
@@ -119,9 +129,7 @@ static bool is_remedied(const struct px_report_options *o,
 	if (strncmp(remedy, keep, strlen(keep)) == 0)
 		return all ? w->all_kept : f->kind == PX_KIND_KEPT;
 	if (strncmp(remedy, level, strlen(level)) == 0)
-		return (all ? w->level
-			    : level_for(o, f,
-					remedy[strlen(remedy) - 1] == '/')) <=
+		return (all ? w->level : level_for(o, f, rule, detail)) <=
 		       (unsigned)(remedy[strlen(level)] - '0');
 	return false;
 }
@@ -165,8 +173,7 @@ static int take_findings(struct px_report *r, const struct px_report_options *o,
 				fields[4]);
 		else if (!(o->run_optimize == 2 &&
 			   strcmp(fields[2], PX_REPORT_UNLESS_OO) == 0) &&
-			 !is_remedied(o, f, w, fields[N_FIELDS - 1],
-				      fields[N_FIELDS - 2]))
+			 !is_remedied(o, f, w, fields))
 			err = add_found(r, file, fields);
 	}
 	return err;

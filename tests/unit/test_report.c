@@ -119,9 +119,22 @@ static void test_risks(void **state)
 	    "2\t3\tdata\tx\t*.gz\tinclude *.gz\n"
 	    "2\t4\tdata\tx\t*.tar\tinclude *.tar\n"
 	    "2\t5\tdata\tx\ta\tinclude a\n");
+	/* What keep-docs cures is the use of docstrings of one's own. */
+	assert_int_equal(
+		px_rules_add(rules, PX_RULE_KEEP_DOCS, 0, "e.py", &what), 0);
+	add(&r, "e.py",
+	    "3\t1\tdoc-at-import\tx\tf.__doc__ +\toptimize 1 /e.py\n"
+	    "2\t2\tdoc-in-function\tx\t__doc__ %\toptimize 1 /e.py\n"
+	    "2\t3\tdoc-in-function\tx\tg.__doc__ %\toptimize 1 /e.py\n"
+	    "2\t4\tdoc-imported\tx\tg.__doc__ %\toptimize 1 /e.py\n"
+	    "2\t5\tassert\tlost\t\toptimize 0 /e.py\n");
+	r.files[4].uses_docs = 1;
 	assert_int_equal(px_report_assign(&r, f->t), 0);
 	assert_int_equal(px_report_find_risks(&r, &o, &hidden, &modules), 0);
-	assert_int_equal(r.n_risks, 7);
+	assert_int_equal(r.n_risks, 10);
+	assert_int_equal(r.risks[7].line, 3);
+	assert_int_equal(r.risks[8].line, 4);
+	assert_int_equal(r.risks[9].line, 5);
 	assert_int_equal(r.risks[0].line, 7);
 	assert_int_equal(r.risks[1].grade, 3);
 	assert_string_equal(r.risks[1].detail, "");
