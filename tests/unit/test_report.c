@@ -143,7 +143,7 @@ static void test_risks(void **state)
 	assert_string_equal(r.risks[3].path, "b.py");
 	assert_int_equal(r.risks[6].line, 3);
 	for (size_t i = 0; i < r.n_files; i++) {
-		static const unsigned expected[] = {3, 2, 0, 2};
+		static const unsigned expected[] = {3, 2, 0, 2, 2};
 
 		assert_int_equal(r.files[i].risk, expected[i]);
 		assert_int_equal(r.dists[r.files[i].dist].risk, expected[i]);
