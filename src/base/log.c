@@ -120,15 +120,13 @@ void px_log(enum px_log_level level, const char *fmt, ...)
 int px_log_errno(int err, const char *fmt, ...)
 {
 	char text[PIPE_BUF / 2];
-	char reason[256];
 	va_list args;
 	int saved = errno;
 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	px_log(PX_LOG_ERROR, "%s: %s", text,
-	       strerror_r(-err, reason, sizeof(reason)));
+	px_log(PX_LOG_ERROR, "%s: %s", text, strerror(-err));
 	errno = saved;
 	return err;
 }

@@ -2,8 +2,9 @@
 #include "pycfs/mounts.h"
 
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 /* From Linux 6.8, include/uapi/linux/stat.h. */
@@ -130,6 +131,15 @@ static int id_of(int fd)
 	return at ? (int)strtol(at + strlen("mnt_id:"), NULL, 10) : -ENODATA;
 }
 
+/* By number, as C libraries know statx(2) since glibc 2.28 and musl 1.2.4. */
+static int ask(int dirfd, const char *name, unsigned mask, struct statx *ret)
+{
+	const int flags = UNASKED | (*name ? 0 : AT_EMPTY_PATH);
+
+	return syscall(SYS_statx, dirfd, name, flags, mask, ret) < 0 ? -errno
+								     : 0;
+}
+
 int px_mount_id_of(int fd, struct px_mount_id *ret)
 {
 	struct statx st;
@@ -138,8 +148,7 @@ int px_mount_id_of(int fd, struct px_mount_id *ret)
 	if (r < 0)
 		return r;
 	*ret = (struct px_mount_id){.id = r};
-	if (statx(fd, "", UNASKED | AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &st) ==
-		    0 &&
+	if (ask(fd, "", STATX_MNT_ID_UNIQUE, &st) == 0 &&
 	    (st.stx_mask & STATX_MNT_ID_UNIQUE))
 		memcpy(&ret->unique, (const char *)&st + STATX_MNT_ID_AT,
 		       sizeof(ret->unique));
@@ -155,9 +164,10 @@ int px_mounts_device(int dirfd, const char *name, dev_t *ret)
 {
 	struct statx st;
 
-	if (statx(dirfd, name, UNASKED | (*name ? 0 : AT_EMPTY_PATH), 0, &st) <
-	    0)
-		return -errno;
+	int r = ask(dirfd, name, 0, &st);
+
+	if (r < 0)
+		return r;
 	*ret = makedev(st.stx_dev_major, st.stx_dev_minor);
 	return 0;
 }

@@ -106,13 +106,22 @@ int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg)
 	return -r;
 }
 
+/* musl knows no other clock for this. */
+#ifdef __GLIBC__
+#define CLOCK		    CLOCK_MONOTONIC
+#define JOIN(thread, until) pthread_clockjoin_np(thread, NULL, CLOCK, until)
+#else
+#define CLOCK		    CLOCK_REALTIME
+#define JOIN(thread, until) pthread_timedjoin_np(thread, NULL, until)
+#endif
+
 bool px_thread_ended(pthread_t thread, int ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
+	clock_gettime(CLOCK, &until);
 	until.tv_nsec += (long)ms * 1000000;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
-	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+	return JOIN(thread, &until) == 0;
 }

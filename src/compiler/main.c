@@ -176,12 +176,15 @@ static void trim(struct px_buf *b)
 }
 
 /* Makes malloc keep what one module has freed for the next one: to return it to
- * the kernel and ask for it again costs a page fault for each page. */
+ * the kernel and ask for it again costs a page fault for each page. That of
+ * musl cannot be told. */
 static void keep_memory(void)
 {
+#ifdef __GLIBC__
 	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 	mallopt(M_TOP_PAD, KEPT_BYTES / 16);
+#endif
 }
 
 static int serve(struct worker *w, bool sandboxed)
@@ -288,7 +291,7 @@ int main(int argc, char **argv)
 	px_sandbox_go_first();
 	/* Descriptors that whoever started pycfs left open do not concern us.
 	 */
-	closefrom(probe ? SOCKET_FD : SOCKET_FD + 1);
+	px_close_others(probe ? SOCKET_FD : SOCKET_FD + 1, NULL, 0);
 	if (chdir("/") < 0) {
 		perror("chdir /");
 		return 1;

@@ -106,12 +106,12 @@ int px_sandbox_limit(int resource, uint64_t n)
 {
 	struct rlimit l;
 
-	if (getrlimit((__rlimit_resource_t)resource, &l) < 0)
+	if (getrlimit(resource, &l) < 0)
 		return -errno;
 	if (n < l.rlim_max)
 		l.rlim_max = n;
 	l.rlim_cur = l.rlim_max;
-	return setrlimit((__rlimit_resource_t)resource, &l) < 0 ? -errno : 0;
+	return setrlimit(resource, &l) < 0 ? -errno : 0;
 }
 
 static int set_limits(unsigned cpu_seconds)

@@ -188,7 +188,7 @@ int px_tool_become(char **argv)
 	int r;
 
 	px_sandbox_go_first();
-	closefrom(LAST_FD + 1);
+	px_close_others(LAST_FD + 1, NULL, 0);
 	(void)px_sandbox_limit(RLIMIT_CORE, 0);
 	(void)px_sandbox_limit(RLIMIT_FSIZE, MAX_FILE);
 	(void)px_sandbox_limit(RLIMIT_AS, MAX_MEMORY);

@@ -62,11 +62,13 @@ def find(files):
     return ''
 
 
-# Only glibc's loader starts it with an object of glibc's before its libraries.
-# In glibc 2.33 and before the file is called libc-2.33.so.
+# Only the loaders of glibc and musl start it with an object before its
+# libraries. In glibc 2.33 and before the file is called libc-2.33.so; that of
+# musl is loader and C library at once, and named as either.
 def program(files):
     for path in files:
-        if last(path) == 'libc.so.6' or last(path).startswith('libc-2.'):
+        if last(path) in ('libc.so.6', 'libc.so') or \
+                last(path).startswith(('libc-2.', 'ld-musl-')):
             try:
                 return readlink('/proc/self/exe')
             except OSError:

@@ -222,7 +222,7 @@ static int choose_file(struct px_python *py, const char *name,
 		return px_because(
 			why, -ELIBACC,
 			"%s (Python %s%s) can hold no worker, as it is "
-			"no dynamic program of glibc's: leave out "
+			"no dynamic program: leave out "
 			"--worker interpreter",
 			name, version, t);
 	if (worker == PX_PYTHON_LIBPYTHON)
@@ -235,7 +235,7 @@ static int choose_file(struct px_python *py, const char *name,
 	return px_because(
 		why, -ELIBACC,
 		"%s (Python %s%s) has no libpython%u.%u%s.so, and can hold no "
-		"worker itself, as it is no dynamic program of glibc's: "
+		"worker itself, as it is no dynamic program: "
 		"install the package libpython%u.%u%s, or build Python with "
 		"--enable-shared",
 		name, version, t, major, minor, t, major, minor, t);

@@ -89,7 +89,8 @@ static void could_not_start(const struct px_pool *p, int err,
 	else if (err == -ENOENT && access(file, X_OK) == 0)
 		px_because(why, err,
 			   "cannot start %s: the loader that it names is "
-			   "missing: it needs a system with glibc",
+			   "missing: this pycfs is for systems with another C "
+			   "library (glibc, musl)",
 			   file);
 	else
 		px_because(why, err, "cannot start %s: %s", file,

@@ -135,7 +135,8 @@ def of_a_newer_glibc(compiler):
 
 @pytest.mark.parametrize("change, message", [
     (lambda compiler: b"#!/lib/ld-of-another-libc\n",
-     "the loader that it names is missing: it needs a system with glibc"),
+     "the loader that it names is missing: this pycfs is for systems with "
+     "another C library (glibc, musl)"),
     (of_a_newer_glibc, "the glibc of this system is too old for it"),
 ], ids=["none", "old"])
 def test_without_the_glibc_it_needs(installed, pycfs, small, scratch, change,
