@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int px_fprintf_chk(FILE *to, int flag, const char *format, ...) __asm__(
-	"__fprintf_chk");
-void px_explicit_bzero_chk(void *data, size_t n, size_t size) __asm__(
-	"__explicit_bzero_chk");
+int px_fprintf_chk(FILE *to, int flag, const char *format,
+		   ...) __asm__("__fprintf_chk");
+void px_explicit_bzero_chk(void *data, size_t n,
+			   size_t size) __asm__("__explicit_bzero_chk");
 
 int px_fprintf_chk(FILE *to, int flag, const char *format, ...)
 {
