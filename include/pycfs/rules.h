@@ -105,6 +105,9 @@ bool px_rules_is_local(const struct px_rules *r, const char *path);
 bool px_rules_strip(const struct px_rules *r, const char *path, bool otherwise);
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise);
+/* Both px_rules_optimize and px_rules_keep_docs. */
+unsigned px_rules_level(const struct px_rules *r, const char *path,
+			unsigned otherwise, bool *ret_keep_docs);
 /* Whether the level of `path` is 1 at most if px_uses_docs() of its source. */
 bool px_rules_keep_docs(const struct px_rules *r, const char *path);
 /* Whether the word __doc__ stands anywhere in `n` bytes of source: the module

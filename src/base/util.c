@@ -106,7 +106,7 @@ int px_thread_start(pthread_t *ret, void *(*run)(void *), void *arg)
 	return -r;
 }
 
-/* musl knows no other clock for this. */
+/* glibc 2.31 and later wait by any clock, musl by one that may be set. */
 #ifdef __GLIBC__
 #define CLOCK		    CLOCK_MONOTONIC
 #define JOIN(thread, until) pthread_clockjoin_np(thread, NULL, CLOCK, until)

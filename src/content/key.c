@@ -186,17 +186,17 @@ int px_module_id_init(const struct px_keys *k, const char *path,
 {
 	char *name = px_module_name(k->o, path);
 	unsigned level;
+	bool keep_docs;
 
 	if (!name)
 		return -ENOMEM;
-	level = px_rules_optimize(k->o->rules, path, k->o->optimize);
+	level = px_rules_level(k->o->rules, path, k->o->optimize, &keep_docs);
 	*ret = (struct px_module_id){
 		.name = name,
 		.path = name + strlen(name) - strlen(path),
 		.kind = kind,
 		.form.optimize = level,
-		.form.keep_docs =
-			level > 1 && px_rules_keep_docs(k->o->rules, path),
+		.form.keep_docs = keep_docs && level > 1,
 		/* The .pyc of a source that is kept stands beside it, so
 		 * Python must not compare it with the source's time. */
 		.form.mode = kind == PX_KIND_KEPT ? PX_PYC_UNCHECKED_HASH

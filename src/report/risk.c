@@ -106,11 +106,11 @@ static unsigned level_for(const struct px_report_options *o,
 unsigned px_report_level(const struct px_report_options *o,
 			 const struct px_report_file *f, const char *source)
 {
-	const unsigned level = px_rules_optimize(o->rules, source, o->optimize);
+	bool keep_docs;
+	const unsigned level =
+		px_rules_level(o->rules, source, o->optimize, &keep_docs);
 
-	return level > 1 && f->uses_docs && px_rules_keep_docs(o->rules, source)
-		       ? 1
-		       : level;
+	return level > 1 && f->uses_docs && keep_docs ? 1 : level;
 }
 
 /* Whether the rules in force already do what the remedy of a finding proposes;

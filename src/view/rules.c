@@ -85,20 +85,42 @@ bool px_rules_is_local(const struct px_rules *r, const char *path)
 	return holds(r, PX_RULE_LOCAL, path);
 }
 
+unsigned px_rules_level(const struct px_rules *r, const char *path,
+			unsigned otherwise, bool *ret_keep_docs)
+{
+	const struct rule *docs = NULL;
+	size_t i;
+
+	*ret_keep_docs = false;
+	for (i = r ? r->n : 0; i > 0; i--) {
+		const struct rule *rule = &r->rules[i - 1];
+
+		if ((rule->verb != PX_RULE_OPTIMIZE &&
+		     (rule->verb != PX_RULE_KEEP_DOCS || docs)) ||
+		    !px_pattern_within(&rule->pattern, path, false))
+			continue;
+		if (rule->verb == PX_RULE_OPTIMIZE)
+			return rule->pattern.negated ? otherwise : rule->level;
+		docs = rule;
+		*ret_keep_docs = !rule->pattern.negated;
+	}
+	return otherwise;
+}
+
 unsigned px_rules_optimize(const struct px_rules *r, const char *path,
 			   unsigned otherwise)
 {
-	const struct rule *rule = find(r, PX_RULE_OPTIMIZE, path);
+	bool unused;
 
-	return rule && !rule->pattern.negated ? rule->level : otherwise;
+	return px_rules_level(r, path, otherwise, &unused);
 }
 
 bool px_rules_keep_docs(const struct px_rules *r, const char *path)
 {
-	const struct rule *docs = find(r, PX_RULE_KEEP_DOCS, path);
-	const struct rule *level = find(r, PX_RULE_OPTIMIZE, path);
+	bool keep;
 
-	return docs && !docs->pattern.negated && (!level || docs > level);
+	px_rules_level(r, path, 0, &keep);
+	return keep;
 }
 
 bool px_uses_docs(const void *source, size_t n)
