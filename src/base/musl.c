@@ -6,6 +6,7 @@
  * 2.36, debug/explicit_bzero_chk.c). These here do the work of the plain ones.
  * A library that needs another of them is not linked, and that ends the build.
  */
+#include <features.h>
 #ifndef __GLIBC__
 #include <stdarg.h>
 #include <stdio.h>
