@@ -436,23 +436,6 @@ static void test_uses_docs(void **state PX_UNUSED)
 	assert_true(px_uses_docs("\0__doc__", 8));
 }
 
-/* Rules of pycfs's own that would not lower a level are dropped. */
-static void test_settled_docs(void **state PX_UNUSED)
-{
-	for (unsigned level = 0; level < 3; level++) {
-		struct px_rules *r;
-		const char *what;
-
-		assert_int_equal(px_rules_new(&r), 0);
-		assert_int_equal(
-			px_rules_add(r, PX_RULE_KEEP_DOCS, 0, "*", &what), 0);
-		px_rules_mark_built_in(r);
-		px_rules_settle(r, NULL, 0, level);
-		assert_int_equal(px_rules_keep_docs(r, "a.py"), level == 2);
-		px_rules_free(r);
-	}
-}
-
 static void test_no_rules(void **state PX_UNUSED)
 {
 	struct px_rules *r;
@@ -993,7 +976,6 @@ int main(void)
 		cmocka_unit_test(test_no_rules),
 		cmocka_unit_test(test_keep_docs),
 		cmocka_unit_test(test_uses_docs),
-		cmocka_unit_test(test_settled_docs),
 		cmocka_unit_test(test_hides),
 		cmocka_unit_test(test_last_match_wins),
 		cmocka_unit_test(test_keep_source),

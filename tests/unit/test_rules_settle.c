@@ -285,9 +285,27 @@ static void test_places(void **state PX_UNUSED)
 	}
 }
 
+/* Rules of pycfs's own that would not lower a level are dropped. */
+static void test_settled_docs(void **state PX_UNUSED)
+{
+	for (unsigned level = 0; level < 3; level++) {
+		struct px_rules *r;
+		const char *what;
+
+		assert_int_equal(px_rules_new(&r), 0);
+		assert_int_equal(
+			px_rules_add(r, PX_RULE_KEEP_DOCS, 0, "*", &what), 0);
+		px_rules_mark_built_in(r);
+		px_rules_settle(r, NULL, 0, level);
+		assert_int_equal(px_rules_keep_docs(r, "a.py"), level == 2);
+		px_rules_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settled_docs),
 		cmocka_unit_test(test_versions_have_an_order),
 		cmocka_unit_test(test_spellings_of_a_version),
 		cmocka_unit_test(test_less_and_greater),
