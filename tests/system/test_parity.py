@@ -71,7 +71,8 @@ def compare(target, reference, got):
 def check(target, mount, tree, scratch, level, *options, ranges=False):
     reference = compileall(target, tree, os.path.join(scratch, "reference"),
                            level, ranges)
-    with mount(tree, "-O", level, *options, python=target.exe) as m:
+    with mount(tree, "-O", level, "--profile", "strict", *options,
+               python=target.exe) as m:
         out = copy(m, os.path.join(scratch, "out"))
         counters = m.counters()
     result = compare(target, reference, out)
