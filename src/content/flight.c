@@ -459,7 +459,8 @@ static void read_source(struct flight *f)
 	px_stats_add(o->o->stats, PX_COUNT_source_reads, 1);
 	f->is_apple_double = is_apple_double(&f->source);
 	f->level = px_form_level(&f->id.form, &f->source);
-	px_module_id_blob(o->keys, &f->id, &f->source, &f->st, f->key);
+	px_module_id_blob(o->keys, &f->id, f->level, &f->source, &f->st,
+			  f->key);
 	if (follow(f) || end_from_cache(f))
 		return;
 	if (o->plan && wait_for_remote(f))

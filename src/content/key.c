@@ -143,12 +143,12 @@ void px_module_id_index(const struct px_keys *k, const struct px_module_id *id,
 }
 
 void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
-		       const struct px_buf *source, const struct px_stat *st,
-		       uint8_t ret[PX_DIGEST_SIZE])
+		       unsigned level, const struct px_buf *source,
+		       const struct px_stat *st, uint8_t ret[PX_DIGEST_SIZE])
 {
 	struct px_digest d;
 
-	begin_key(k, id, "blob", px_form_level(&id->form, source), &d);
+	begin_key(k, id, "blob", level, &d);
 	px_digest_u64(&d, "mtime", px_form_header_mtime(&id->form, st));
 	px_digest_field(&d, "source", source->data, source->size);
 	px_digest_final(&d, ret);

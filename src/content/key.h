@@ -63,10 +63,11 @@ void px_module_id_index(const struct px_keys *k, const struct px_module_id *id,
 			const struct px_fingerprint *fp,
 			uint8_t ret[PX_DIGEST_SIZE]);
 
-/* The blob key of the same module, if its file `st` has these bytes. */
+/* The blob key of the same module, if its file `st` has these bytes, for which
+ * px_form_level has said `level`. */
 void px_module_id_blob(const struct px_keys *k, const struct px_module_id *id,
-		       const struct px_buf *source, const struct px_stat *st,
-		       uint8_t ret[PX_DIGEST_SIZE]);
+		       unsigned level, const struct px_buf *source,
+		       const struct px_stat *st, uint8_t ret[PX_DIGEST_SIZE]);
 
 /* Whether `b` depends on co_filename although its blob key does not: it is one
  * of the few without a canonical form, and belongs under another key. */

@@ -187,7 +187,7 @@ static int find_key(const struct px_plan *p, const char *path,
 		return r;
 	px_module_id_index(p->o.keys, &m->id, &m->st.fp, m->id.index);
 	m->level = px_form_level(&m->id.form, &source);
-	px_module_id_blob(p->o.keys, &m->id, &source, &m->st, key);
+	px_module_id_blob(p->o.keys, &m->id, m->level, &source, &m->st, key);
 	return 0;
 }
 

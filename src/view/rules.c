@@ -88,7 +88,7 @@ bool px_rules_is_local(const struct px_rules *r, const char *path)
 unsigned px_rules_level(const struct px_rules *r, const char *path,
 			unsigned otherwise, bool *ret_keep_docs)
 {
-	const struct rule *docs = NULL;
+	bool decided = false;
 	size_t i;
 
 	*ret_keep_docs = false;
@@ -96,12 +96,12 @@ unsigned px_rules_level(const struct px_rules *r, const char *path,
 		const struct rule *rule = &r->rules[i - 1];
 
 		if ((rule->verb != PX_RULE_OPTIMIZE &&
-		     (rule->verb != PX_RULE_KEEP_DOCS || docs)) ||
+		     (rule->verb != PX_RULE_KEEP_DOCS || decided)) ||
 		    !px_pattern_within(&rule->pattern, path, false))
 			continue;
 		if (rule->verb == PX_RULE_OPTIMIZE)
 			return rule->pattern.negated ? otherwise : rule->level;
-		docs = rule;
+		decided = true;
 		*ret_keep_docs = !rule->pattern.negated;
 	}
 	return otherwise;
