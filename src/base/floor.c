@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Functions that glibc 2.17 does not have yet, and the worker and what it is
- * linked with call: part of the portable build's dynamic programs, which
- * tools/lower links so that they ask for no newer version. Hidden, they take
- * the place of glibc's own in these programs alone. The comments say which
- * version of glibc has them.
+ * Functions that the C library may lack, and that the worker and what it is
+ * linked with call: a part of the portable build's dynamic programs alone, in
+ * which they are hidden and come before the C library's own. For glibc these
+ * are the functions that 2.17 does not have, which tools/lower links for; the
+ * comments say which version has them. musl lacks what checks the sizes of
+ * buffers for -D_FORTIFY_SOURCE=2, with which Debian compiles its libraries
+ * (Linux Standard Base 5.0, Core, chapter 14.4, __fprintf_chk; glibc 2.36,
+ * debug/explicit_bzero_chk.c). If another one is missing, the build ends.
  */
-#include <features.h>
-#ifdef __GLIBC__
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,9 +22,34 @@
 
 #define STANDS_FOR(name) __asm__(name) __attribute__((visibility("hidden")))
 
-void px_explicit_bzero(void *data, size_t n) STANDS_FOR("explicit_bzero");
 void px_explicit_bzero_chk(void *data, size_t n, size_t size)
 	STANDS_FOR("__explicit_bzero_chk");
+
+/* 2.25 */
+void px_explicit_bzero_chk(void *data, size_t n, size_t size)
+{
+	if (n > size)
+		__builtin_trap();
+	explicit_bzero(data, n);
+}
+
+#ifndef __GLIBC__
+int px_fprintf_chk(FILE *to, int flag, const char *format, ...)
+	STANDS_FOR("__fprintf_chk");
+
+int px_fprintf_chk(FILE *to, int flag, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	(void)flag;
+	va_start(args, format);
+	n = vfprintf(to, format, args);
+	va_end(args);
+	return n;
+}
+#else
+void px_explicit_bzero(void *data, size_t n) STANDS_FOR("explicit_bzero");
 ssize_t px_getrandom(void *buf, size_t n, unsigned flags)
 	STANDS_FOR("getrandom");
 void *px_reallocarray(void *old, size_t n, size_t size)
@@ -43,14 +70,6 @@ void px_explicit_bzero(void *data, size_t n)
 {
 	memset(data, 0, n);
 	__asm__ volatile("" : : "r"(data) : "memory");
-}
-
-/* 2.25, as part of -D_FORTIFY_SOURCE, which Debian compiles libraries with. */
-void px_explicit_bzero_chk(void *data, size_t n, size_t size)
-{
-	if (n > size)
-		__builtin_trap();
-	px_explicit_bzero(data, n);
 }
 
 /* 2.25 */

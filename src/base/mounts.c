@@ -163,7 +163,6 @@ bool px_mount_id_equal(const struct px_mount_id *a, const struct px_mount_id *b)
 int px_mounts_device(int dirfd, const char *name, dev_t *ret)
 {
 	struct statx st;
-
 	int r = ask(dirfd, name, 0, &st);
 
 	if (r < 0)
