@@ -19,8 +19,9 @@ NATIVE = re.compile(r"\.so(\.[0-9]+)*$")  # shared libraries
 CHUNK = 1 << 18  # what is larger is not compressed in one call
 # What breaks is not cured.
 STRICT = ["--profile", "strict"]
-RULES = STRICT + ["--exclude", "*.pyi", "--exclude", "/alpha/tests/", "--keep-source",
-         "/alpha/kept.py", "--keep-source", "/keep.py"]
+RULES = STRICT + ["--exclude", "*.pyi", "--exclude", "/alpha/tests/",
+                  "--keep-source", "/alpha/kept.py", "--keep-source",
+                  "/keep.py"]
 DOC = '"""Doc."""\n__doc__ += "x"\n'
 CAFE = os.fsdecode(b"caf\xe9.py")
 SUMS = ("source_bytes", "pycache_bytes", "bytes", "deflate_bytes",

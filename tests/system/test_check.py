@@ -73,8 +73,7 @@ def bad(scratch):
 def check(pycfs):
     def run(source, *options, status=None, python=DEBIAN_PYTHON, **how):
         r = pycfs.run("check", "-q", "--python", python, *STRICT,
-                      *options, source,
-                      timeout=200, **how)
+                      *options, source, timeout=200, **how)
         assert not os.path.exists("/tmp/pycfs-check") and \
             r.returncode == status, (r.returncode, r.stdout, r.stderr)
         return r
